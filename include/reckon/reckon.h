@@ -1,0 +1,323 @@
+/**
+ * reckon: what a neural network computes on average, from its weights.
+ *
+ * For x ~ N(mu, Sigma) and a multilayer perceptron M with given weights, libreckon estimates
+ * E[M(x)], Cov[M(x)] and their errors by propagating cumulants through the layers.
+ *
+ *     rk_network *net = NULL;
+ *     rk_answer *answer = NULL;
+ *     rk_error error;
+ *     rk_options options = rk_options_default();
+ *     options.method = "covariance";
+ *     if (rk_network_read(&net, "net.safetensors", NULL, &error) == RK_OK &&
+ *         rk_estimate(&answer, net, NULL, &options, &error) == RK_OK)
+ *         use(rk_answer_view(answer)->mean);
+ *     rk_answer_destroy(answer);
+ *     rk_network_destroy(net);
+ *
+ * Conventions. A network has weight matrices W_1 .. W_n (out x in, row-major, as PyTorch stores
+ * them): z_l = W_l h_{l-1} + b_l, h_l = phi_l(z_l), h_0 = x. The last layer's activation is
+ * normally the identity, so the output is z_n; layers 1 .. n-1 are the hidden layers.
+ *
+ * Errors. Every fallible function returns an rk_status and, if `error` is not NULL, explains
+ * itself there. `create`-like functions set *out to NULL first and leave nothing behind on failure;
+ * `destroy(NULL)` is fine. Inputs are borrowed for the duration of the call unless said otherwise.
+ *
+ * The library never prints, never exits and keeps no global state. Same input, seed and version:
+ * the same bits for any number of threads.
+ */
+#ifndef RECKON_H
+#define RECKON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define RK_API __attribute__((visibility("default")))
+#else
+#define RK_API
+#endif
+
+/** Library version, "major.minor.patch". */
+RK_API const char *rk_version(void);
+
+/* ------------------------------------------------------------------------------------ status */
+
+#define RK_STATUS_LIST(X)                                                                          \
+    X(RK_OK, "ok")                                                                                 \
+    X(RK_ERROR_ARGUMENT, "invalid argument")                                                       \
+    X(RK_ERROR_MEMORY, "out of memory")                                                            \
+    X(RK_ERROR_IO, "input/output error")                                                           \
+    X(RK_ERROR_FORMAT, "invalid model file")                                                       \
+    X(RK_ERROR_UNSUPPORTED, "unsupported")                                                         \
+    X(RK_ERROR_NUMERIC, "numerical failure")                                                       \
+    X(RK_ERROR_TOO_LARGE, "exceeds the memory limit")                                              \
+    X(RK_ERROR_INTERRUPTED, "interrupted")                                                         \
+    X(RK_ERROR_UNMET, "tolerance or budget not met")
+
+typedef enum rk_status {
+#define RK_STATUS_ENUM(code, text) code,
+    RK_STATUS_LIST(RK_STATUS_ENUM)
+#undef RK_STATUS_ENUM
+} rk_status;
+
+/** Short English text for a status. Never NULL. */
+RK_API const char *rk_status_text(rk_status status);
+
+/** What went wrong and where. `message` is complete: it names the tensor, layer or option. */
+typedef struct rk_error {
+    rk_status status;
+    int64_t offset; /**< byte offset in the file for RK_ERROR_FORMAT, or -1 */
+    char message[500];
+} rk_error;
+
+/* ------------------------------------------------------------------------------- activations */
+
+/** name, enumerator, default parameter. `leaky_relu`'s parameter is its negative slope. */
+#define RK_ACTIVATION_LIST(X)                                                                      \
+    X(identity, RK_IDENTITY, 0.0)                                                                  \
+    X(relu, RK_RELU, 0.0)                                                                          \
+    X(leaky_relu, RK_LEAKY_RELU, 0.01)                                                             \
+    X(abs, RK_ABS, 0.0)                                                                            \
+    X(heaviside, RK_HEAVISIDE, 0.0)                                                                \
+    X(sign, RK_SIGN, 0.0)                                                                          \
+    X(square, RK_SQUARE, 0.0)                                                                      \
+    X(cube, RK_CUBE, 0.0)                                                                          \
+    X(gelu, RK_GELU, 0.0)                                                                          \
+    X(tanh, RK_TANH, 0.0)                                                                          \
+    X(sigmoid, RK_SIGMOID, 0.0)                                                                    \
+    X(silu, RK_SILU, 0.0)                                                                          \
+    X(softplus, RK_SOFTPLUS, 0.0)                                                                  \
+    X(custom, RK_CUSTOM, 0.0)
+
+typedef enum rk_activation_kind {
+#define RK_ACTIVATION_ENUM(name, code, parameter) code,
+    RK_ACTIVATION_LIST(RK_ACTIVATION_ENUM)
+#undef RK_ACTIVATION_ENUM
+        RK_ACTIVATION_COUNT
+} rk_activation_kind;
+
+typedef struct rk_activation {
+    rk_activation_kind kind;
+    double parameter;
+    /** RK_CUSTOM only: phi(z). Must be pure and callable from several threads at once; `context`
+     *  must outlive the network. Its Gaussian coefficients come from quadrature, so it should be
+     *  smooth. */
+    double (*function)(double z, void *context);
+    void *context;
+} rk_activation;
+
+/** Parse "relu", "leaky_relu" or "leaky_relu:0.2". RK_ERROR_ARGUMENT lists the known names. */
+RK_API rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *error);
+
+/** Name of an activation kind, as rk_activation_parse reads it; NULL if `kind` is out of range. */
+RK_API const char *rk_activation_name(rk_activation_kind kind);
+
+/* ----------------------------------------------------------------------------------- network */
+
+/** One layer: h = phi(W h_in + b). */
+typedef struct rk_layer {
+    size_t rows;          /**< outputs */
+    size_t cols;          /**< inputs */
+    const double *weight; /**< rows x cols, row-major */
+    const double *bias;   /**< rows entries, or NULL */
+    rk_activation activation;
+    /** cols * Var(W) of the distribution the weights were drawn from, used by metric=avg only;
+     *  0 means "measure it from the weights". */
+    double weight_scale;
+} rk_layer;
+
+typedef struct rk_network rk_network;
+
+/** Copies `n_layers` >= 1 layers into a new network. Refuses shapes that do not chain, empty
+ *  layers and values that are not finite, naming layer and index. Free with rk_network_destroy. */
+RK_API rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
+                                   rk_error *error);
+RK_API void rk_network_destroy(rk_network *net);
+
+/** Number of weight matrices. */
+RK_API size_t rk_network_n_layers(const rk_network *net);
+/** Layer l in [0, n_layers), borrowed from the network. */
+RK_API rk_layer rk_network_layer(const rk_network *net, size_t l);
+RK_API size_t rk_network_n_in(const rk_network *net);
+RK_API size_t rk_network_n_out(const rk_network *net);
+
+/** SHA-256 of the float64 little-endian weights and biases with their shapes, as 64 hex digits.
+ *  Independent of the file format they came from. */
+RK_API void rk_network_sha256(const rk_network *net, char hex[65]);
+
+/** Reference forward pass in double: x has n_in entries, y n_out. May fail only on memory. */
+RK_API rk_status rk_network_forward(const rk_network *net, const double *x, double *y,
+                                    rk_error *error);
+
+/** How to draw the weights of a random network. */
+typedef enum rk_init {
+    RK_INIT_HE,       /**< Var(W) = 1/(n_in E[phi(Z)^2]) of the layer below; first layer 1/n_in */
+    RK_INIT_CRITICAL, /**< weight and bias variances for which q and its perturbations persist */
+    RK_INIT_MANUAL    /**< weight_variance / n_in and bias_variance as given */
+} rk_init;
+
+typedef struct rk_random_spec {
+    size_t n_in, n_out;
+    const size_t *hidden; /**< widths of the hidden layers */
+    size_t n_hidden;
+    rk_activation activation; /**< of every hidden layer; the output layer has none */
+    rk_init init;
+    double critical_q;      /**< RK_INIT_CRITICAL: the fixed point E[z^2] = q, e.g. 1 */
+    double weight_variance; /**< RK_INIT_MANUAL: n_in * Var(W) */
+    double bias_variance;   /**< RK_INIT_MANUAL; 0 means no biases */
+    uint64_t seed;
+} rk_random_spec;
+
+/** A random network from counter-based streams: same spec, same bits, everywhere. */
+RK_API rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_error *error);
+
+/* --------------------------------------------------------------------------------- file formats */
+
+/** How to read a model file that does not say everything itself. Zero-initialise for defaults. */
+typedef struct rk_read_options {
+    /** Activation(s) of the hidden layers: one name for all, or a comma-separated list with one
+     *  name a hidden layer (one more to give the output layer one too); NULL: from the file. */
+    const char *activation;
+} rk_read_options;
+
+/**
+ * Reads a network from a .safetensors, .npz or .npy file, or from stdin if `path` is "-".
+ * Tensors are chained by their names and shapes; activations come from `options`, from a side-car
+ * `<path>.json`, or from safetensors metadata. `options` may be NULL. What was inferred is kept as
+ * text: see rk_network_notes.
+ */
+RK_API rk_status rk_network_read(rk_network **out, const char *path, const rk_read_options *options,
+                                 rk_error *error);
+
+/** Writes .safetensors or .npz, chosen by the name's ending; float64. Atomic: on failure the old
+ *  file, if any, is untouched and no partial file remains. */
+RK_API rk_status rk_network_write(const rk_network *net, const char *path, rk_error *error);
+
+/** What the reader inferred, one fact a line ("layer 1: fc1.weight 256x784, fc1.bias; relu from
+ *  metadata"); "" if the network was not read from a file. Borrowed from the network. */
+RK_API const char *rk_network_notes(const rk_network *net);
+
+/** A real array read from a .npy file (or "-" for stdin). */
+typedef struct rk_array {
+    size_t n_dims;
+    size_t shape[8];
+    double *data; /**< C order; free with rk_array_destroy */
+} rk_array;
+RK_API rk_status rk_array_read(rk_array *out, const char *path, rk_error *error);
+RK_API void rk_array_destroy(rk_array *array);
+
+/* --------------------------------------------------------------------------------- estimation */
+
+/** The law of the input. NULL members: mean 0, covariance the identity, third cumulant 0. */
+typedef struct rk_input {
+    const double *mean;           /**< n_in */
+    const double *covariance;     /**< n_in x n_in, symmetric positive semidefinite */
+    const double *third_cumulant; /**< n_in^3, symmetric; only some methods accept it */
+} rk_input;
+
+/** Called now and then from the calling thread with the fraction done in [0, 1]. Returning false
+ *  interrupts the run: sampling then answers with what it has. */
+typedef bool (*rk_progress)(void *context, double fraction);
+
+typedef struct rk_options {
+    const char *method;       /**< see rk_method_at; e.g. "covariance", "reference:3,augment" */
+    bool covariance;          /**< also the output covariance */
+    bool layers;              /**< also the means of every hidden layer */
+    uint64_t samples;         /**< forward passes of `sample` */
+    uint64_t seed;            /**< of `sample` and of the receipt */
+    uint64_t receipt_samples; /**< forward passes for the unbiased check; 0: none */
+    int threads;              /**< 0: one per online processor */
+    uint64_t memory_limit;    /**< bytes; 0: the machine's physical memory */
+    rk_progress progress;     /**< may be NULL */
+    void *progress_context;
+} rk_options;
+
+/** method "covariance", 100000 samples, seed 0, all processors; everything else off. */
+RK_API rk_options rk_options_default(void);
+
+/** The methods this library has: name and one-line summary; NULL past the end. */
+typedef struct rk_method_info {
+    const char *name;
+    const char *summary;
+    const char *arguments; /**< grammar of what may follow "name:", or "" */
+} rk_method_info;
+RK_API const rk_method_info *rk_method_at(size_t index);
+
+/** One step of a plan, in execution order. */
+typedef struct rk_step {
+    char label[64];
+    uint64_t flops;
+    double seconds; /**< 0 before execution */
+} rk_step;
+
+/** What a run costs; known before it starts. */
+typedef struct rk_cost {
+    uint64_t flops_executed; /**< 2mnk a product as executed, entrywise work as executed */
+    double flops_convention; /**< by the paper's convention (docs/METHODS.md); NaN if it has none */
+    uint64_t bytes;          /**< working memory */
+    const rk_step *steps;
+    size_t n_steps;
+} rk_cost;
+
+typedef struct rk_plan rk_plan;
+
+/**
+ * Checks that `options->method` applies to `net` and `input` (NULL: the standard normal), and
+ * computes what it costs, without doing it. Borrows `net` and `input` until rk_plan_destroy.
+ * RK_ERROR_TOO_LARGE names the bytes a plan would need.
+ */
+RK_API rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
+                                const rk_options *options, rk_error *error);
+RK_API rk_cost rk_plan_cost(const rk_plan *plan);
+RK_API void rk_plan_destroy(rk_plan *plan);
+
+typedef enum rk_error_kind { RK_STANDARD_ERROR, RK_ESTIMATED_RMS } rk_error_kind;
+
+/** Everything a run found out. Pointers are owned by the rk_answer. */
+typedef struct rk_answer_data {
+    size_t n_out;
+    const double *mean;       /**< n_out */
+    const double *covariance; /**< n_out x n_out, or NULL */
+    size_t n_hidden;          /**< 0 unless options.layers */
+    const size_t *hidden_width;
+    const double *const *hidden_mean; /**< [n_hidden][hidden_width[l]] */
+
+    rk_error_kind error_kind;
+    const double *error_per_output; /**< n_out, or NULL */
+    double error_rms;               /**< root of the mean square error over the outputs */
+
+    uint64_t receipt_samples; /**< 0: no receipt */
+    double receipt_mse;       /**< unbiased estimate of the mean square error; may be negative */
+    double receipt_mse_standard_error;
+
+    const char *method; /**< canonical name with all arguments spelled out */
+    rk_cost cost;       /**< as executed, with seconds per step */
+    double seconds;
+    uint64_t samples; /**< forward passes done, 0 for deterministic methods */
+    uint64_t seed;
+    int threads;
+    bool interrupted; /**< partial: `samples` is less than asked */
+    char weights_sha256[65];
+    size_t n_warnings;
+    const char *const *warnings;
+} rk_answer_data;
+
+typedef struct rk_answer rk_answer;
+RK_API rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error);
+RK_API const rk_answer_data *rk_answer_view(const rk_answer *answer);
+RK_API void rk_answer_destroy(rk_answer *answer);
+
+/** rk_plan_create, rk_plan_execute and rk_plan_destroy in one. */
+RK_API rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
+                             const rk_options *options, rk_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,45 @@
+/* Activations: values and Gaussian (Wick) coefficients, one table.
+ *
+ * A new activation is one file with its functions and one line in the table of activation.c. */
+#ifndef RK_ACTIVATION_ACTIVATION_H
+#define RK_ACTIVATION_ACTIVATION_H
+
+#include "base/status.h"
+
+/** Variances below this are raised to it inside the coefficients (docs/MATH.md#wick). */
+#define RK_VARIANCE_FLOOR 1e-10
+
+/** Largest orders anyone asks for: K = 4 augmented needs k = 8 and p = 6, and gradients two more
+ *  derivatives. */
+enum { RK_WICK_MAX_K = 12, RK_WICK_MAX_P = 6 };
+
+typedef struct rk_activation_ops {
+    const char *name;
+    bool homogeneous; /* phi(c z) = c phi(z) for every c > 0 */
+    /** h_i = phi(z_i); `z` and `h` may be the same array. */
+    void (*value)(const rk_activation *self, size_t n, const double *z, double *h);
+    void (*value_float)(const rk_activation *self, size_t n, const float *z, float *h);
+    /** w[(p-1) * (k_max+1) * stride + k * stride + i] = E[d^k/dz^k phi(Z)^p], Z ~ N(mu_i, var_i),
+     *  for k = 0..k_max, p = 1..p_max, i < n. `var` is at least RK_VARIANCE_FLOOR. */
+    void (*wick)(const rk_activation *self, size_t n, const double *mu, const double *var,
+                 int k_max, int p_max, double *w, size_t stride);
+} rk_activation_ops;
+
+/** Never NULL for a kind below RK_ACTIVATION_COUNT. */
+const rk_activation_ops *rk_activation_get(rk_activation_kind kind);
+
+/** Wick coefficients of n neurons: w[p-1][k][i] as above with stride n. Variances below the floor
+ *  are raised to it; answers how many were. `floored` is scratch of n entries.
+ *  Fails on nothing: NaN in, NaN out. */
+size_t rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
+               int k_max, int p_max, double *w, double *floored);
+
+/** Index into what rk_wick fills: coefficient (k, p) of neuron 0. */
+static inline size_t rk_wick_at(size_t n, int k_max, int k, int p) {
+    return ((size_t)(p - 1) * (size_t)(k_max + 1) + (size_t)k) * n;
+}
+
+/** E[phi(Z)^p] for Z ~ N(mu, var), and derivatives: one coefficient, for set-up code. */
+double rk_wick_one(const rk_activation *activation, double mu, double var, int k, int p);
+
+#endif

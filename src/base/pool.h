@@ -1,0 +1,23 @@
+/* A small pthreads pool over fixed blocks.
+ *
+ * The caller cuts its work into blocks whose number depends on the problem alone, never on the
+ * number of threads; threads merely claim blocks. Whoever sums over blocks does so in index order
+ * afterwards. Hence the same bits for any thread count. */
+#ifndef RK_BASE_POOL_H
+#define RK_BASE_POOL_H
+
+#include "base/status.h"
+
+typedef struct rk_pool rk_pool;
+
+/** `threads` >= 1, including the caller of rk_pool_run; 0: one per online processor. */
+rk_status rk_pool_create(rk_pool **out, int threads, rk_error *error);
+void rk_pool_destroy(rk_pool *pool);
+int rk_pool_threads(const rk_pool *pool);
+
+/** Calls function(context, b) once for every b in [0, n_blocks), from any thread, and returns when
+ *  all are done. One run at a time; not reentrant. `pool` NULL runs in the calling thread. */
+void rk_pool_run(rk_pool *pool, size_t n_blocks, void (*function)(void *context, size_t block),
+                 void *context);
+
+#endif

@@ -1,0 +1,26 @@
+/* Sizes from files and users are multiplied here, or not at all. */
+#ifndef RK_BASE_SIZE_H
+#define RK_BASE_SIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** *out = a * b; false, leaving *out alone, if the product does not fit. */
+static inline bool rk_size_mul(size_t a, size_t b, size_t *out) {
+    if (b != 0 && a > SIZE_MAX / b) return false;
+    *out = a * b;
+    return true;
+}
+
+/** *out = a + b; false, leaving *out alone, if the sum does not fit. */
+static inline bool rk_size_add(size_t a, size_t b, size_t *out) {
+    if (a > SIZE_MAX - b) return false;
+    *out = a + b;
+    return true;
+}
+
+/** calloc(a * b, size) with every product checked; NULL on overflow or lack of memory. */
+void *rk_alloc(size_t a, size_t b, size_t size);
+
+#endif

@@ -1,0 +1,151 @@
+#include "linalg/blas.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <limits.h>
+#include <stddef.h>
+
+/* OpenBLAS's own controls; absent (NULL) from other libraries. */
+extern void openblas_set_num_threads(int) __attribute__((weak));
+extern int openblas_get_num_threads(void) __attribute__((weak));
+extern char *openblas_get_config(void) __attribute__((weak));
+
+int rk_blas_make_serial(void) {
+    if (!openblas_get_num_threads || !openblas_set_num_threads) return 0;
+    int threads = openblas_get_num_threads();
+    if (threads != 1) openblas_set_num_threads(1);
+    return threads;
+}
+
+void rk_blas_restore(int threads) {
+    if (threads > 1 && openblas_set_num_threads) openblas_set_num_threads(threads);
+}
+
+const char *rk_blas_name(void) {
+    return openblas_get_config ? openblas_get_config() : "unknown";
+}
+
+/* The one place where sizes become BLAS's int; rk_network_create keeps them in range. */
+static int blas_int(size_t size) {
+    assert(size <= INT_MAX);
+    return (int)size;
+}
+
+static CBLAS_TRANSPOSE blas_trans(rk_trans trans) {
+    return trans == RK_TRANS ? CblasTrans : CblasNoTrans;
+}
+
+/* Rows of a block: tall enough that packing B again for every block costs a few percent, and a
+ * function of the shape alone, or the bits would depend on the machine. */
+static size_t block_rows(size_t m) {
+    return m <= 512 ? 128 : 256;
+}
+
+static size_t n_blocks(size_t m, size_t rows) {
+    return (m + rows - 1) / rows;
+}
+
+typedef struct product {
+    rk_trans trans_a, trans_b;
+    size_t m, n, k, rows;
+    bool lower; /* block of rows [r0, r1) computes columns [0, r1) only */
+    double alpha, beta;
+    const double *a, *b;
+    double *c;
+    size_t lda, ldb, ldc;
+} product;
+
+static void product_block(void *context, size_t block) {
+    const product *p = context;
+    size_t first = block * p->rows;
+    size_t last = first + p->rows < p->m ? first + p->rows : p->m;
+    const double *a = p->a + (p->trans_a == RK_TRANS ? first : first * p->lda);
+    cblas_dgemm(CblasRowMajor, blas_trans(p->trans_a), blas_trans(p->trans_b),
+                blas_int(last - first), blas_int(p->lower ? last : p->n), blas_int(p->k), p->alpha,
+                a, blas_int(p->lda), p->b, blas_int(p->ldb), p->beta, p->c + first * p->ldc,
+                blas_int(p->ldc));
+}
+
+void rk_gemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_t n, size_t k,
+             double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta,
+             double *c, size_t ldc) {
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n * k)) return;
+    product p = {trans_a, trans_b, m, n, k,   block_rows(m), false, alpha,
+                 beta,    a,       b, c, lda, ldb,           ldc};
+    rk_pool_run(work->pool, n_blocks(m, p.rows), product_block, &p);
+}
+
+typedef struct float_product {
+    rk_trans trans_a, trans_b;
+    size_t m, n, k, rows;
+    float alpha, beta;
+    const float *a, *b;
+    float *c;
+    size_t lda, ldb, ldc;
+} float_product;
+
+static void float_product_block(void *context, size_t block) {
+    const float_product *p = context;
+    size_t first = block * p->rows;
+    size_t last = first + p->rows < p->m ? first + p->rows : p->m;
+    const float *a = p->a + (p->trans_a == RK_TRANS ? first : first * p->lda);
+    cblas_sgemm(CblasRowMajor, blas_trans(p->trans_a), blas_trans(p->trans_b),
+                blas_int(last - first), blas_int(p->n), blas_int(p->k), p->alpha, a,
+                blas_int(p->lda), p->b, blas_int(p->ldb), p->beta, p->c + first * p->ldc,
+                blas_int(p->ldc));
+}
+
+void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_t n, size_t k,
+              float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
+              float *c, size_t ldc) {
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n * k)) return;
+    float_product p = {trans_a, trans_b, m, n, k,   block_rows(m), alpha,
+                       beta,    a,       b, c, lda, ldb,           ldc};
+    rk_pool_run(work->pool, n_blocks(m, p.rows), float_product_block, &p);
+}
+
+/* Finer than block_rows: the triangle wastes half of each diagonal block. */
+enum { TRIANGLE_ROWS = 128 };
+
+static void mirror_block(void *context, size_t block) {
+    const product *p = context;
+    size_t first = block * p->rows;
+    size_t last = first + p->rows < p->m ? first + p->rows : p->m;
+    for (size_t i = first; i < last; i++)
+        for (size_t j = i + 1; j < p->m; j++)
+            p->c[i * p->ldc + j] = p->c[j * p->ldc + i];
+}
+
+void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, double alpha,
+                       const double *a, size_t lda, const double *b, size_t ldb, double beta,
+                       double *c, size_t ldc) {
+    uint64_t entries = 0;
+    for (size_t first = 0; first < n; first += TRIANGLE_ROWS) {
+        size_t last = first + TRIANGLE_ROWS < n ? first + TRIANGLE_ROWS : n;
+        entries += (uint64_t)(last - first) * last;
+    }
+    if (!rk_work_charge(work, 2 * entries * k)) return;
+    product p = {RK_NO_TRANS, trans_b, n, n, k,   TRIANGLE_ROWS, true, alpha,
+                 beta,        a,       b, c, lda, ldb,           ldc};
+    rk_pool_run(work->pool, n_blocks(n, p.rows), product_block, &p);
+    rk_pool_run(work->pool, n_blocks(n, p.rows), mirror_block, &p);
+}
+
+void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const double *s,
+                   double *scratch, double *out) {
+    if (!s) {
+        rk_gemm_symmetric(work, RK_TRANS, m, n, 1, w, n, w, n, 0, out, m);
+        return;
+    }
+    rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, w, n, s, n, 0, scratch, n);
+    rk_gemm_symmetric(work, RK_TRANS, m, n, 1, scratch, n, w, n, 0, out, m);
+}
+
+void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x, const double *y0,
+             double *y) {
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
+    for (size_t i = 0; i < m; i++)
+        y[i] = y0 ? y0[i] : 0;
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, blas_int(m), blas_int(n), 1, a, blas_int(n), x, 1, 1,
+                y, 1);
+}

@@ -1,0 +1,176 @@
+#include "network/network.h"
+
+#include "base/size.h"
+
+#include <limits.h>
+#include <math.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Row or column i, j of the first entry that is not finite, or false. */
+static bool find_non_finite(const double *x, size_t count, size_t *at) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(x[i])) {
+            *at = i;
+            return true;
+        }
+    return false;
+}
+
+static rk_status check_layer(const rk_layer *layer, size_t l, size_t n_in, rk_error *error) {
+    size_t count, at;
+    if (layer->rows == 0 || layer->cols == 0)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu is empty (%zu x %zu)", l + 1,
+                       layer->rows, layer->cols);
+    if (layer->rows > INT_MAX || layer->cols > INT_MAX ||
+        !rk_size_mul(layer->rows, layer->cols, &count) || count > SIZE_MAX / (2 * sizeof(double)))
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu is too large (%zu x %zu)", l + 1,
+                       layer->rows, layer->cols);
+    if (n_in != 0 && layer->cols != n_in)
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "layer %zu takes %zu inputs but layer %zu has %zu outputs", l + 1,
+                       layer->cols, l, n_in);
+    if (!layer->weight) return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu has no weights", l + 1);
+    if (find_non_finite(layer->weight, count, &at))
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: weight [%zu, %zu] is not finite",
+                       l + 1, at / layer->cols, at % layer->cols);
+    if (layer->bias && find_non_finite(layer->bias, layer->rows, &at))
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: bias [%zu] is not finite", l + 1, at);
+    if ((unsigned)layer->activation.kind >= RK_ACTIVATION_COUNT)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: unknown activation %d", l + 1,
+                       (int)layer->activation.kind);
+    if (layer->activation.kind == RK_CUSTOM && !layer->activation.function)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: custom activation without a function",
+                       l + 1);
+    if (!isfinite(layer->activation.parameter))
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: activation parameter is not finite",
+                       l + 1);
+    if (!isfinite(layer->weight_scale) || layer->weight_scale < 0)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: weight scale %g is not a variance",
+                       l + 1, layer->weight_scale);
+    return RK_OK;
+}
+
+rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
+                            rk_error *error) {
+    *out = NULL;
+    if (n_layers == 0 || !layers)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "a network needs at least one layer");
+    size_t total = 0;
+    for (size_t l = 0; l < n_layers; l++) {
+        rk_status status = check_layer(&layers[l], l, l ? layers[l - 1].rows : 0, error);
+        if (status != RK_OK) return status;
+        if (!rk_size_add(total, layers[l].rows * layers[l].cols, &total) ||
+            !rk_size_add(total, layers[l].rows, &total))
+            return rk_fail(error, RK_ERROR_ARGUMENT, "the network is too large");
+    }
+    rk_network *net = calloc(1, sizeof *net);
+    rk_layer *copies = rk_alloc(n_layers, 1, sizeof *copies);
+    double *storage = rk_alloc(total, 1, sizeof *storage);
+    if (!net || !copies || !storage) {
+        free(net);
+        free(copies);
+        free(storage);
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for a network of %zu numbers", total);
+    }
+    *net = (rk_network){.n_layers = n_layers, .layers = copies, .storage = storage};
+    for (size_t l = 0; l < n_layers; l++) {
+        size_t count = layers[l].rows * layers[l].cols;
+        copies[l] = layers[l];
+        memcpy(storage, layers[l].weight, count * sizeof *storage);
+        copies[l].weight = storage;
+        storage += count;
+        if (!layers[l].bias) continue;
+        memcpy(storage, layers[l].bias, layers[l].rows * sizeof *storage);
+        copies[l].bias = storage;
+        storage += layers[l].rows;
+    }
+    *out = net;
+    return RK_OK;
+}
+
+void rk_network_destroy(rk_network *net) {
+    if (!net) return;
+    free(net->layers);
+    free(net->storage);
+    free(net->notes);
+    free(net);
+}
+
+size_t rk_network_n_layers(const rk_network *net) {
+    return net->n_layers;
+}
+
+rk_layer rk_network_layer(const rk_network *net, size_t l) {
+    return net->layers[l];
+}
+
+size_t rk_network_n_in(const rk_network *net) {
+    return net->layers[0].cols;
+}
+
+size_t rk_network_n_out(const rk_network *net) {
+    return net->layers[net->n_layers - 1].rows;
+}
+
+bool rk_network_is_activated(const rk_network *net, size_t l) {
+    return l + 1 < net->n_layers || net->layers[l].activation.kind != RK_IDENTITY;
+}
+
+size_t rk_network_max_width(const rk_network *net) {
+    size_t width = rk_network_n_in(net);
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].rows > width) width = net->layers[l].rows;
+    return width;
+}
+
+double rk_network_weight_scale(const rk_network *net, size_t l) {
+    const rk_layer *layer = &net->layers[l];
+    if (layer->weight_scale > 0) return layer->weight_scale;
+    double sum = 0;
+    for (size_t i = 0; i < layer->rows * layer->cols; i++)
+        sum += layer->weight[i] * layer->weight[i];
+    return sum / (double)layer->rows;
+}
+
+const char *rk_network_notes(const rk_network *net) {
+    return net->notes ? net->notes : "";
+}
+
+rk_status rk_network_set_notes(rk_network *net, const char *text, rk_error *error) {
+    char *copy = strdup(text);
+    if (!copy) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
+    free(net->notes);
+    net->notes = copy;
+    return RK_OK;
+}
+
+static void hash_u64(SHA2_CTX *context, uint64_t value) {
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    SHA256Update(context, bytes, sizeof bytes);
+}
+
+static void hash_doubles(SHA2_CTX *context, const double *x, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        hash_u64(context, bits);
+    }
+}
+
+void rk_network_sha256(const rk_network *net, char hex[65]) {
+    SHA2_CTX context;
+    SHA256Init(&context);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        hash_u64(&context, layer->rows);
+        hash_u64(&context, layer->cols);
+        hash_doubles(&context, layer->weight, layer->rows * layer->cols);
+        hash_u64(&context, layer->bias != NULL);
+        if (layer->bias) hash_doubles(&context, layer->bias, layer->rows);
+    }
+    SHA256End(&context, hex);
+}
