@@ -1,0 +1,101 @@
+#include "activation/activation.h"
+
+#include "activation/piecewise.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE(name, homogeneous, wick)                                                              \
+    { #name, homogeneous, rk_##name##_value, rk_##name##_value_float, wick }
+
+static const rk_activation_ops table[RK_ACTIVATION_COUNT] = {
+    [RK_IDENTITY] = LINE(identity, true, rk_piecewise_wick),
+    [RK_RELU] = LINE(relu, true, rk_piecewise_wick),
+    [RK_LEAKY_RELU] = LINE(leaky_relu, true, rk_piecewise_wick),
+    [RK_ABS] = LINE(abs, true, rk_piecewise_wick),
+    [RK_HEAVISIDE] = LINE(heaviside, false, rk_piecewise_wick),
+    [RK_SIGN] = LINE(sign, false, rk_piecewise_wick),
+    [RK_SQUARE] = LINE(square, false, rk_piecewise_wick),
+    [RK_CUBE] = LINE(cube, false, rk_piecewise_wick),
+};
+
+const rk_activation_ops *rk_activation_get(rk_activation_kind kind) {
+    assert((unsigned)kind < RK_ACTIVATION_COUNT);
+    return &table[kind];
+}
+
+const char *rk_activation_name(rk_activation_kind kind) {
+    static const char *const names[RK_ACTIVATION_COUNT] = {
+#define NAME(name, code, parameter) [code] = #name,
+        RK_ACTIVATION_LIST(NAME)
+#undef NAME
+    };
+    return (unsigned)kind < RK_ACTIVATION_COUNT ? names[kind] : NULL;
+}
+
+static const double default_parameter[RK_ACTIVATION_COUNT] = {
+#define PARAMETER(name, code, parameter) [code] = parameter,
+    RK_ACTIVATION_LIST(PARAMETER)
+#undef PARAMETER
+};
+
+static rk_status unknown_name(const char *text, rk_error *error) {
+    char known[400] = "";
+    for (int kind = 0; kind < RK_CUSTOM; kind++) {
+        strncat(known, " ", sizeof known - strlen(known) - 1);
+        strncat(known, rk_activation_name((rk_activation_kind)kind),
+                sizeof known - strlen(known) - 1);
+    }
+    return rk_fail(error, RK_ERROR_ARGUMENT, "unknown activation '%.60s'; known:%s", text, known);
+}
+
+/* Every kind but custom, the last, which no text can describe. */
+static int find_kind(const char *name, size_t length) {
+    for (int kind = 0; kind < RK_CUSTOM; kind++) {
+        const char *known = rk_activation_name((rk_activation_kind)kind);
+        if (strlen(known) == length && strncmp(known, name, length) == 0) return kind;
+    }
+    return RK_CUSTOM;
+}
+
+rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *error) {
+    const size_t length = strcspn(text, ":");
+    const int kind = find_kind(text, length);
+    if (kind == RK_CUSTOM) return unknown_name(text, error);
+
+    double parameter = default_parameter[kind];
+    if (text[length] == ':') {
+        if (kind != RK_LEAKY_RELU)
+            return rk_fail(error, RK_ERROR_ARGUMENT, "activation '%s' takes no parameter: '%.60s'",
+                           rk_activation_name((rk_activation_kind)kind), text);
+        const char *number = text + length + 1;
+        char *end;
+        parameter = strtod(number, &end);
+        if (end == number || *end != '\0' || !isfinite(parameter))
+            return rk_fail(error, RK_ERROR_ARGUMENT,
+                           "'%.60s' is not a slope; write for example leaky_relu:0.2", number);
+    }
+    *out = (rk_activation){.kind = (rk_activation_kind)kind, .parameter = parameter};
+    return RK_OK;
+}
+
+size_t rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
+               int k_max, int p_max, double *w, double *floored) {
+    assert(0 <= k_max && k_max <= RK_WICK_MAX_K && 1 <= p_max && p_max <= RK_WICK_MAX_P);
+    size_t n_floored = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool low = var[i] < RK_VARIANCE_FLOOR;
+        floored[i] = low ? RK_VARIANCE_FLOOR : var[i];
+        n_floored += low;
+    }
+    rk_activation_get(activation->kind)->wick(activation, n, mu, floored, k_max, p_max, w, n);
+    return n_floored;
+}
+
+double rk_wick_one(const rk_activation *activation, double mu, double var, int k, int p) {
+    double w[(RK_WICK_MAX_K + 1) * RK_WICK_MAX_P], floored;
+    rk_wick(activation, 1, &mu, &var, k, p, w, &floored);
+    return w[rk_wick_at(1, k, k, p)];
+}

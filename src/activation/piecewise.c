@@ -1,0 +1,148 @@
+#include "activation/piecewise.h"
+
+#include <assert.h>
+#include <cerf.h>
+#include <math.h>
+#include <sleef.h>
+
+#define VALUE(name, type, suffix, expression)                                                      \
+    void rk_##name##_value##suffix(const rk_activation *self, size_t n, const type *x, type *h) {  \
+        const type slope = (type)self->parameter;                                                  \
+        (void)slope;                                                                               \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const type z = x[i];                                                                   \
+            h[i] = expression;                                                                     \
+        }                                                                                          \
+    }
+#define VALUES(name, expression)                                                                   \
+    VALUE(name, double, , expression)                                                              \
+    VALUE(name, float, _float, expression)
+RK_PIECEWISE_LIST(VALUES)
+
+/* phi(z) = right z^degree for z > 0 and left z^degree for z < 0. */
+typedef struct shape {
+    int degree;
+    double left, right;
+} shape;
+
+static shape shape_of(const rk_activation *self) {
+    switch (self->kind) {
+    case RK_HEAVISIDE:
+        return (shape){0, 0, 1};
+    case RK_SIGN:
+        return (shape){0, -1, 1};
+    case RK_RELU:
+        return (shape){1, 0, 1};
+    case RK_LEAKY_RELU:
+        return (shape){1, self->parameter, 1};
+    case RK_ABS:
+        return (shape){1, -1, 1};
+    case RK_IDENTITY:
+        return (shape){1, 1, 1};
+    case RK_SQUARE:
+        return (shape){2, 1, 1};
+    case RK_CUBE:
+        return (shape){3, 1, 1};
+    default:
+        assert(!"a piecewise activation");
+        return (shape){0, 0, 0};
+    }
+}
+
+/* Neurons are taken in blocks of a fixed size, so that every loop over them is a vector loop. */
+enum { BLOCK = 32, LOWEST = -RK_WICK_MAX_K, HIGHEST = 3 * RK_WICK_MAX_P };
+
+/* A ladder holds E[d-th antiderivative of f] for a block, rungs d = LOWEST..HIGHEST, negative d
+ * being derivatives. For f = 1 and for f = [z > 0] antiderivatives are z^d/d!, on either the whole
+ * line or the right half, and all of them obey d l_d = mu l_{d-1} + var l_{d-2}. */
+typedef double ladder[HIGHEST - LOWEST + 1][BLOCK];
+#define RUNG(l, d) ((l)[(d)-LOWEST])
+
+typedef struct block {
+    double mu[BLOCK], var[BLOCK];
+} block;
+
+static void climb(const block *b, int lowest, int highest, ladder l) {
+    for (int d = 1; d <= highest; d++)
+        for (int i = 0; i < BLOCK; i++)
+            RUNG(l, d)
+    [i] = (b->mu[i] * RUNG(l, d - 1)[i] + b->var[i] * RUNG(l, d - 2)[i]) * (1.0 / d);
+    for (int d = 0; d - 2 >= lowest; d--)
+        for (int i = 0; i < BLOCK; i++)
+            RUNG(l, d - 2)[i] = (d * RUNG(l, d)[i] - b->mu[i] * RUNG(l, d - 1)[i]) / b->var[i];
+}
+
+static void whole_line(const block *b, int lowest, int highest, ladder l) {
+    for (int i = 0; i < BLOCK; i++) {
+        RUNG(l, 0)[i] = 1;
+        RUNG(l, -1)[i] = 0;
+    }
+    climb(b, lowest, highest, l);
+}
+
+/* Far left of zero the upward recurrence subtracts nearly equal numbers: the sequence sought is its
+ * smallest solution. Ratios of neighbours, started from anything far up, come down stably. */
+static void climb_from_afar(double mu, double var, double alpha, int highest, int i, ladder l) {
+    double reach = 22 / alpha;
+    double ratio[HIGHEST + 1], r = 0;
+    for (int d = highest + 20 + (int)(reach * reach); d > 0; d--) {
+        r = var / (d * r - mu); /* l_{d-1} / l_{d-2} */
+        if (d - 1 <= highest) ratio[d - 1] = r;
+    }
+    for (int d = 0; d <= highest; d++)
+        RUNG(l, d)[i] = ratio[d] * RUNG(l, d - 1)[i];
+}
+
+static void right_half(const block *b, int lowest, int highest, ladder l) {
+    double alpha[BLOCK];
+    for (int i = 0; i < BLOCK; i++) {
+        const double sigma = sqrt(b->var[i]);
+        alpha[i] = b->mu[i] / sigma;
+        double bell = Sleef_cinz_expd1_u10purec(-0.5 * alpha[i] * alpha[i]);
+        double tail = 0.5 * bell * erfcx(fabs(alpha[i]) * M_SQRT1_2);
+        RUNG(l, 0)[i] = alpha[i] < 0 ? tail : 1 - tail;
+        RUNG(l, -1)[i] = bell * (0.5 * M_2_SQRTPI * M_SQRT1_2) / sigma;
+    }
+    climb(b, lowest, highest, l);
+    for (int i = 0; i < BLOCK; i++)
+        if (alpha[i] < -2) climb_from_afar(b->mu[i], b->var[i], alpha[i], highest, i, l);
+}
+
+/* phi^p = left^p z^q + (right^p - left^p) [z > 0] z^q with q = p degree: both terms are q! times an
+ * antiderivative of order q, and the k-th derivative is q - k rungs up. Equal sides leave an exact
+ * zero, so that polynomials stay free of the singular part. */
+void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
+                       int k_max, int p_max, double *w, size_t stride) {
+    const shape s = shape_of(self);
+    const int lowest = s.degree - k_max < -1 ? s.degree - k_max : -1, highest = s.degree * p_max;
+    const bool smooth = s.left == s.right;
+    ladder whole = {{0}}, half = {{0}};
+    for (size_t first = 0; first < n; first += BLOCK) {
+        const int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
+        block b;
+        for (int i = 0; i < BLOCK; i++) {
+            b.mu[i] = i < count ? mu[first + (size_t)i] : 0;
+            b.var[i] = i < count ? var[first + (size_t)i] : 1;
+        }
+        if (s.left != 0) whole_line(&b, lowest, highest, whole);
+        if (!smooth) right_half(&b, lowest, highest, half);
+
+        double *row = w + first;
+        double left = 1, right = 1, factorial = 1;
+        for (int p = 1; p <= p_max; p++) {
+            left *= s.left;
+            right *= s.right;
+            for (int j = 0; j < s.degree; j++)
+                factorial *= s.degree * p - j;
+            const double of_whole = factorial * left, of_half = factorial * (right - left);
+            for (int k = 0; k <= k_max; k++, row += stride) {
+                const double *on_whole = RUNG(whole, s.degree * p - k);
+                const double *on_half = RUNG(half, s.degree * p - k);
+                for (int i = 0; i < count; i++)
+                    row[i] = of_half == 0    ? of_whole * on_whole[i]
+                             : of_whole == 0 ? of_half * on_half[i]
+                                             : of_whole * on_whole[i] + of_half * on_half[i];
+            }
+        }
+    }
+}
