@@ -1,0 +1,36 @@
+/* Counter-based random words: Philox4x64-10 keyed by (seed, stream).
+ *
+ * Nothing is stored and nothing is drawn in sequence: word w of item i of a stream is a function of
+ * (seed, stream, i, w), so any thread can make any part, and a longer run extends a shorter one.
+ * An item is whatever the reader of the stream numbers: a sample, a layer.
+ *
+ * NumPy makes the same words:
+ *
+ *     numpy.random.Philox(key=[seed, stream], counter=[0, item, 0, 0]).random_raw(count)
+ */
+#ifndef RK_BASE_STREAM_H
+#define RK_BASE_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Who reads which stream: networks and their samples stay independent under one seed. */
+enum {
+    RK_STREAM_SAMPLES = 0, /**< item: the sample (antithetic: the pair) */
+    RK_STREAM_WEIGHTS = 1, /**< item: the layer, counted from 0 */
+    RK_STREAM_BIASES = 2,  /**< item: the layer, counted from 0 */
+    RK_STREAM_RECEIPT = 3  /**< item: the sample of the check */
+};
+
+typedef struct rk_stream {
+    uint64_t seed, stream;
+} rk_stream;
+
+enum { RK_STREAM_BLOCK = 4 }; /**< words that one evaluation of Philox makes */
+
+/** words[0..count) = words first, first + 1, ... of `item`; `first` is a multiple of
+ *  RK_STREAM_BLOCK. About 2 ns a word. */
+void rk_stream_words(rk_stream stream, uint64_t item, uint64_t first, size_t count,
+                     uint64_t *words);
+
+#endif
