@@ -6,6 +6,7 @@
 #ifndef RK_PROPAGATE_PROPAGATE_H
 #define RK_PROPAGATE_PROPAGATE_H
 
+#include "activation/activation.h"
 #include "base/work.h"
 #include "network/network.h"
 
@@ -14,7 +15,24 @@ typedef struct rk_outputs {
     double *mean;         /**< n_out */
     double *covariance;   /**< n_out x n_out, or NULL if not wanted */
     double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
+    double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
+    double expansion;     /**< sum of 1 / effective width over the laws that were closed */
 } rk_outputs;
+
+/** Wick coefficients of a layer, as rk_wick: w[p-1][k][i] for k <= k_max, p <= p_max. Charges the
+ *  ledger and counts clamped variances; `w` has p_max (k_max + 1) n entries. */
+void rk_wick_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
+                  const double *var, int k_max, int p_max, double *w);
+
+/** m = the input's mean (zero by default), `n` entries. */
+void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m);
+
+/** Copies a result to where the caller wants it; nothing if `out` is NULL. */
+void rk_deliver(rk_work *work, size_t count, const double *result, double *out);
+
+/** Fills outputs->variance for a last layer without activation from the average variance of what it
+ *  reads: exact for uncorrelated inputs of equal variance. 2 rows cols FLOPs. */
+void rk_deliver_variance(rk_work *work, const rk_layer *layer, double average, rk_outputs *outputs);
 
 /** Metric of radial parts after a linear map (docs/MATH.md#metric). */
 typedef enum rk_metric {

@@ -1,0 +1,92 @@
+#include "estimate/answer.h"
+
+#include "base/size.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error *error) {
+    *out = NULL;
+    const rk_network *net = problem->net;
+    size_t n_out = rk_network_n_out(net),
+           n_hidden = problem->options.layers ? net->n_layers - 1 : 0;
+    size_t n_covariance = problem->options.covariance ? n_out : 0, count, hidden = 0;
+    for (size_t l = 0; l < n_hidden; l++)
+        hidden += net->layers[l].rows; /* fits: the weights are larger */
+    bool fits = rk_size_mul(n_out, n_covariance + 3, &count) && rk_size_add(count, hidden, &count);
+
+    rk_answer *answer = calloc(1, sizeof *answer);
+    double *storage = fits ? rk_alloc(count, 1, sizeof *storage) : NULL;
+    size_t *width = rk_alloc(n_hidden, 1, sizeof *width);
+    double **mean = rk_alloc(n_hidden, 1, sizeof *mean);
+    if (!answer || !storage || !width || !mean) {
+        free(mean);
+        free(width);
+        free(storage);
+        free(answer);
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for the answer");
+    }
+    answer->storage = storage;
+    answer->hidden_width = width;
+    answer->hidden_mean = mean;
+    for (size_t i = 0; i < count; i++)
+        storage[i] = (double)NAN;
+
+    rk_outputs *outputs = &answer->report.outputs;
+    double *next = storage;
+    outputs->expansion = (double)NAN;
+    outputs->mean = next, next += n_out;
+    outputs->variance = next, next += n_out;
+    answer->report.error_per_output = next, next += n_out;
+    if (n_covariance) outputs->covariance = next, next += n_out * n_out;
+    for (size_t l = 0; l < n_hidden; l++) {
+        width[l] = net->layers[l].rows;
+        mean[l] = next;
+        next += width[l];
+    }
+    if (n_hidden) outputs->hidden_mean = mean;
+
+    answer->data = (rk_answer_data){
+        .n_out = n_out,
+        .mean = outputs->mean,
+        .covariance = outputs->covariance,
+        .n_hidden = n_hidden,
+        .hidden_width = width,
+        .hidden_mean = (const double *const *)mean,
+        .error_per_output = answer->report.error_per_output,
+        .error_rms = (double)NAN,
+        .expansion = (double)NAN,
+        .receipt_mse = (double)NAN,
+        .receipt_mse_standard_error = (double)NAN,
+        .method = answer->method,
+        .warnings = answer->warnings,
+    };
+    *out = answer;
+    return RK_OK;
+}
+
+void rk_answer_warn(rk_answer *answer, const char *format, ...) {
+    size_t i = answer->data.n_warnings;
+    if (i == RK_MAX_WARNINGS) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(answer->warning_text[i], sizeof answer->warning_text[i], format, arguments);
+    va_end(arguments);
+    answer->warnings[i] = answer->warning_text[i];
+    answer->data.n_warnings++;
+}
+
+const rk_answer_data *rk_answer_view(const rk_answer *answer) {
+    return &answer->data;
+}
+
+void rk_answer_destroy(rk_answer *answer) {
+    if (!answer) return;
+    free(answer->steps);
+    free(answer->hidden_mean);
+    free(answer->hidden_width);
+    free(answer->storage);
+    free(answer);
+}

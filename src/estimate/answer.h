@@ -1,0 +1,27 @@
+/* The answer: what a run found out, and the memory that holds it. */
+#ifndef RK_ESTIMATE_ANSWER_H
+#define RK_ESTIMATE_ANSWER_H
+
+#include "estimate/method.h"
+
+enum { RK_MAX_WARNINGS = 8 };
+
+struct rk_answer {
+    rk_answer_data data;
+    rk_report report; /* points into `storage` */
+    double *storage;
+    size_t *hidden_width;
+    double **hidden_mean;
+    rk_step *steps;
+    char method[128];
+    char warning_text[RK_MAX_WARNINGS][200];
+    const char *warnings[RK_MAX_WARNINGS];
+};
+
+/** An answer with room for everything `problem` asks for, filled with NaN. */
+rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error *error);
+
+/** Adds a warning; beyond RK_MAX_WARNINGS the rest is dropped. */
+void rk_answer_warn(rk_answer *answer, const char *format, ...) RK_PRINTF(2, 3);
+
+#endif

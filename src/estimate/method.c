@@ -1,0 +1,135 @@
+#include "estimate/method.h"
+
+#include "estimate/error_model.h"
+#include "estimate/flops.h"
+#include "propagate/covariance.h"
+#include "propagate/mean.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A word sets one field of rk_method_arguments. */
+typedef struct word {
+    const char *text;
+    size_t field;
+    int value;
+} word;
+
+#define WORD(text, field, value)                                                                   \
+    { text, offsetof(rk_method_arguments, field), value }
+
+static const word mean_words[] = {WORD("simple", unit_variance, 0),
+                                  WORD("base", unit_variance, 1),
+                                  WORD("metric=exact", metric, RK_METRIC_EXACT),
+                                  WORD("metric=avg", metric, RK_METRIC_AVERAGE),
+                                  {NULL, 0, 0}};
+static const word no_words[] = {{NULL, 0, 0}};
+
+static rk_status check_mean(const rk_problem *problem, rk_error *error) {
+    if (problem->arguments.unit_variance && problem->options.covariance)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "mean:base knows no covariance");
+    return RK_OK;
+}
+
+static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *report,
+                          rk_error *error) {
+    (void)error;
+    rk_mean_spec spec = {(rk_metric)problem->arguments.metric,
+                         problem->arguments.unit_variance != 0};
+    rk_propagate_mean(work, problem->net, &problem->input, &spec, &report->outputs);
+    return RK_OK;
+}
+
+static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_report *report,
+                                rk_error *error) {
+    (void)error;
+    rk_propagate_covariance(work, problem->net, &problem->input, &report->outputs);
+    return RK_OK;
+}
+
+static const struct entry {
+    rk_method method;
+    const word *words;
+} table[] = {
+    {{.info = {"mean", "one mean a neuron, one variance a layer (K=1)",
+               "simple|base, metric=exact|avg"},
+      .check = check_mean,
+      .run = run_mean,
+      .flops_convention = rk_flops_of_mean,
+      .estimate_error = rk_error_of_mean},
+     mean_words},
+    {{.info = {"covariance", "means and the full covariance (K=2)", ""},
+      .run = run_covariance,
+      .flops_convention = rk_flops_of_covariance,
+      .estimate_error = rk_error_of_covariance},
+     no_words},
+};
+enum { N_METHODS = sizeof table / sizeof *table };
+
+const rk_method *rk_method_get(size_t index) {
+    return index < N_METHODS ? &table[index].method : NULL;
+}
+
+const rk_method_info *rk_method_at(size_t index) {
+    return index < N_METHODS ? &table[index].method.info : NULL;
+}
+
+static int *field_of(rk_method_arguments *arguments, const word *w) {
+    return (int *)((unsigned char *)arguments + w->field);
+}
+
+static void append(char *text, size_t size, const char *more) {
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s", more);
+}
+
+static rk_status unknown_method(const char *name, size_t length, rk_error *error) {
+    char known[300] = "";
+    for (size_t i = 0; i < N_METHODS; i++) {
+        append(known, sizeof known, i ? ", " : "");
+        append(known, sizeof known, table[i].method.info.name);
+    }
+    return rk_fail(error, RK_ERROR_ARGUMENT, "unknown method '%.*s'; there are %s",
+                   (int)(length < 100 ? length : 100), name, known);
+}
+
+rk_status rk_method_parse(const char *text, const rk_method **method,
+                          rk_method_arguments *arguments, char *canonical, size_t size,
+                          rk_error *error) {
+    *arguments = (rk_method_arguments){0};
+    if (!text) text = "covariance";
+    size_t length = strcspn(text, ":");
+    const struct entry *entry = NULL;
+    for (size_t i = 0; i < N_METHODS; i++) {
+        const char *name = table[i].method.info.name;
+        if (strlen(name) == length && strncmp(name, text, length) == 0) entry = &table[i];
+    }
+    if (!entry) return unknown_method(text, length, error);
+
+    const char *rest = text + length;
+    while (*rest) {
+        rest++; /* past ':' or ',' */
+        length = strcspn(rest, ",");
+        const word *w = entry->words;
+        while (w->text && (strlen(w->text) != length || strncmp(w->text, rest, length) != 0))
+            w++;
+        if (!w->text)
+            return rk_fail(
+                error, RK_ERROR_ARGUMENT, "method '%s' does not know '%.*s'; it takes %s",
+                entry->method.info.name, (int)(length < 100 ? length : 100), rest,
+                *entry->method.info.arguments ? entry->method.info.arguments : "no arguments");
+        *field_of(arguments, w) = w->value;
+        rest += length;
+    }
+
+    snprintf(canonical, size, "%s", entry->method.info.name);
+    const char *separator = ":";
+    for (const word *w = entry->words; w->text; w++) {
+        if (*field_of(arguments, w) != w->value) continue;
+        append(canonical, size, separator);
+        append(canonical, size, w->text);
+        separator = ",";
+    }
+    *method = &entry->method;
+    return RK_OK;
+}

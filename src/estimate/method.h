@@ -1,0 +1,54 @@
+/* The methods behind one table. */
+#ifndef RK_ESTIMATE_METHOD_H
+#define RK_ESTIMATE_METHOD_H
+
+#include "network/network.h"
+#include "propagate/propagate.h"
+
+/** A method's arguments, parsed; each method reads the fields its own words may set. All are ints,
+ *  and 0 is the default. */
+typedef struct rk_method_arguments {
+    int metric; /**< rk_metric */
+    int unit_variance;
+    int antithetic;
+} rk_method_arguments;
+
+/** Everything a method is asked. */
+typedef struct rk_problem {
+    const rk_network *net;
+    rk_input input;
+    rk_options options;
+    rk_method_arguments arguments;
+} rk_problem;
+
+/** Everything a method answers; memory of the caller. */
+typedef struct rk_report {
+    rk_outputs outputs;
+    double *error_per_output; /**< n_out */
+    uint64_t samples;         /**< forward passes done */
+} rk_report;
+
+typedef struct rk_method {
+    rk_method_info info;
+    bool samples; /**< answers with a standard error, and with part of the work done if stopped */
+    /** Refuses what the method does not cover; NULL: it covers everything. */
+    rk_status (*check)(const rk_problem *problem, rk_error *error);
+    /** Dry or wet, see base/work.h. */
+    rk_status (*run)(rk_work *work, const rk_problem *problem, rk_report *report, rk_error *error);
+    /** FLOPs by the paper's convention (docs/METHODS.md#flops), or NaN; NULL: never defined. */
+    double (*flops_convention)(const rk_problem *problem);
+    /** Fills report->error_per_output after a wet run; NULL if `run` already did. */
+    void (*estimate_error)(const rk_problem *problem, rk_report *report);
+} rk_method;
+
+/** Method `index` of the table, or NULL past its end. */
+const rk_method *rk_method_get(size_t index);
+
+/** Finds "name[:argument,...]" and fills `arguments`; `canonical` (of `size` bytes) receives the
+ *  method with all its arguments spelled out. Unknown names and words are answered with the list
+ *  of known ones. */
+rk_status rk_method_parse(const char *text, const rk_method **method,
+                          rk_method_arguments *arguments, char *canonical, size_t size,
+                          rk_error *error);
+
+#endif

@@ -1,0 +1,191 @@
+/* Plan, execute, report: the same for every method. */
+#include "estimate/answer.h"
+#include "estimate/method.h"
+#include "estimate/receipt.h"
+#include "linalg/blas.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct rk_plan {
+    rk_problem problem;
+    const rk_method *method;
+    char canonical[sizeof((rk_answer *)0)->method];
+    rk_work dry;
+};
+
+rk_options rk_options_default(void) {
+    return (rk_options){.method = "covariance", .samples = 100000};
+}
+
+static uint64_t physical_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+}
+
+static rk_status check_input(const rk_input *input, size_t n, rk_error *error) {
+    for (size_t i = 0; input->mean && i < n; i++)
+        if (!isfinite(input->mean[i]))
+            return rk_fail(error, RK_ERROR_ARGUMENT, "input mean [%zu] is not finite", i);
+    const double *C = input->covariance;
+    for (size_t i = 0; C && i < n; i++) {
+        if (!(C[i * n + i] >= 0))
+            return rk_fail(error, RK_ERROR_ARGUMENT, "input covariance [%zu, %zu] is %g", i, i,
+                           C[i * n + i]);
+        for (size_t j = 0; j < i; j++) {
+            double a = C[i * n + j], b = C[j * n + i], scale = sqrt(C[i * n + i] * C[j * n + j]);
+            if (!(fabs(a - b) <= 1e-9 * scale) || !(fabs(a) <= scale * (1 + 1e-9)))
+                return rk_fail(error, RK_ERROR_ARGUMENT,
+                               "input covariance [%zu, %zu] is %g and [%zu, %zu] is %g: not a "
+                               "covariance of variances %g and %g",
+                               i, j, a, j, i, b, C[i * n + i], C[j * n + j]);
+        }
+    }
+    return RK_OK;
+}
+
+rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
+                         const rk_options *options, rk_error *error) {
+    *out = NULL;
+    if (!net) return rk_fail(error, RK_ERROR_ARGUMENT, "no network");
+    rk_plan *plan = calloc(1, sizeof *plan);
+    if (!plan) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    rk_problem *problem = &plan->problem;
+    problem->net = net;
+    if (input) problem->input = *input;
+    problem->options = options ? *options : rk_options_default();
+    rk_work_init_dry(&plan->dry);
+
+    double wanted = 0; /* the dry run looks at what is wanted, never behind the pointer */
+    rk_report nowhere = {.outputs.covariance = problem->options.covariance ? &wanted : NULL};
+    rk_status status = rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
+                                       plan->canonical, sizeof plan->canonical, error);
+    if (status == RK_OK) status = check_input(&problem->input, rk_network_n_in(net), error);
+    if (status == RK_OK && plan->method->check) status = plan->method->check(problem, error);
+    if (status == RK_OK) status = plan->method->run(&plan->dry, problem, &nowhere, error);
+    uint64_t limit = problem->options.memory_limit;
+    if (limit == 0) limit = physical_memory();
+    if (status == RK_OK && plan->dry.overflow)
+        status = rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
+                         plan->canonical);
+    else if (status == RK_OK && plan->dry.peak > limit)
+        status = rk_fail(error, RK_ERROR_TOO_LARGE,
+                         "%s needs %zu bytes of working memory; the limit is %llu", plan->canonical,
+                         plan->dry.peak, (unsigned long long)limit);
+    if (status != RK_OK) {
+        rk_plan_destroy(plan);
+        return status;
+    }
+    *out = plan;
+    return RK_OK;
+}
+
+void rk_plan_destroy(rk_plan *plan) {
+    if (!plan) return;
+    free(plan->dry.steps);
+    free(plan);
+}
+
+static rk_cost cost_of(const rk_plan *plan, const rk_work *work) {
+    const rk_method *method = plan->method;
+    return (rk_cost){.flops_executed = work->flops,
+                     .flops_convention = method->flops_convention
+                                             ? method->flops_convention(&plan->problem)
+                                             : (double)NAN,
+                     .bytes = plan->dry.peak,
+                     .steps = work->steps,
+                     .n_steps = work->n_steps_done};
+}
+
+rk_cost rk_plan_cost(const rk_plan *plan) {
+    return cost_of(plan, &plan->dry);
+}
+
+static double root_mean_square(const double *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum / (double)n);
+}
+
+static void report_problems(rk_answer *answer, const rk_work *work) {
+    size_t bad = 0;
+    for (size_t i = 0; i < answer->data.n_out; i++)
+        if (!isfinite(answer->data.mean[i])) bad++;
+    if (work->clamped)
+        rk_answer_warn(answer,
+                       "%zu pre-activation variances were not positive and were raised to %g: the "
+                       "closure is outside its regime",
+                       work->clamped, RK_VARIANCE_FLOOR);
+    if (bad && !work->interrupted)
+        rk_answer_warn(answer, "%zu of %zu means are not finite: the closure diverged", bad,
+                       answer->data.n_out);
+    if (work->interrupted) rk_answer_warn(answer, "interrupted: the answer is partial");
+}
+
+/* Fills `answer` from a finished run. */
+static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error) {
+    rk_answer_data *data = &answer->data;
+    memcpy(answer->method, plan->canonical, sizeof answer->method);
+    answer->steps = malloc((work->n_steps_done + 1) * sizeof *answer->steps);
+    if (!answer->steps) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the answer");
+    if (work->n_steps_done)
+        memcpy(answer->steps, work->steps, work->n_steps_done * sizeof *answer->steps);
+    data->cost = cost_of(plan, work);
+    data->cost.steps = answer->steps;
+    data->seed = plan->problem.options.seed;
+    data->threads = rk_pool_threads(work->pool);
+    data->interrupted = work->interrupted;
+    data->samples = answer->report.samples;
+    data->error_kind = plan->method->samples ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
+    if (plan->method->estimate_error && !work->interrupted)
+        plan->method->estimate_error(&plan->problem, &answer->report);
+    data->expansion = answer->report.outputs.expansion;
+    data->error_rms = root_mean_square(data->error_per_output, data->n_out);
+    rk_network_sha256(plan->problem.net, data->weights_sha256);
+    report_problems(answer, work);
+    if (plan->problem.options.receipt_samples == 0 || work->interrupted) return RK_OK;
+    data->receipt_samples = plan->problem.options.receipt_samples;
+    return rk_receipt(&plan->problem, data->mean, work->pool, &data->receipt_mse,
+                      &data->receipt_mse_standard_error, error);
+}
+
+rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+    *out = NULL;
+    rk_answer *answer = NULL;
+    rk_pool *pool = NULL;
+    rk_work work = {.dry = false};
+    rk_status status = rk_answer_create(&answer, &plan->problem, error);
+    if (status == RK_OK) status = rk_pool_create(&pool, plan->problem.options.threads, error);
+    if (status == RK_OK) status = rk_work_init_wet(&work, &plan->dry, pool, error);
+    if (status == RK_OK) {
+        work.progress = plan->problem.options.progress;
+        work.progress_context = plan->problem.options.progress_context;
+        int blas_threads = rk_blas_make_serial();
+        double start = rk_seconds();
+        status = plan->method->run(&work, &plan->problem, &answer->report, error);
+        answer->data.seconds = rk_seconds() - start;
+        if (status == RK_OK) status = report(plan, &work, answer, error);
+        rk_blas_restore(blas_threads);
+    }
+    rk_work_finish(&work);
+    rk_pool_destroy(pool);
+    if (status != RK_OK) {
+        rk_answer_destroy(answer);
+        return status;
+    }
+    *out = answer;
+    return RK_OK;
+}
+
+rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
+                      const rk_options *options, rk_error *error) {
+    *out = NULL;
+    rk_plan *plan;
+    rk_status status = rk_plan_create(&plan, net, input, options, error);
+    if (status == RK_OK) status = rk_plan_execute(plan, out, error);
+    rk_plan_destroy(plan);
+    return status;
+}

@@ -1,0 +1,15 @@
+/* K = 2: the mean and the full covariance of every layer. */
+#ifndef RK_PROPAGATE_COVARIANCE_H
+#define RK_PROPAGATE_COVARIANCE_H
+
+#include "propagate/propagate.h"
+
+/**
+ * Covariance propagation (arXiv:2605.05179, Algorithm 2): variances exact for Gaussian
+ * pre-activations, covariances to first order. About 3 n^3 FLOPs a layer; of the last hidden layer
+ * only variances are formed (2 n^3) unless the output covariance is wanted. Memory 3 n^2.
+ */
+void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
+                             rk_outputs *outputs);
+
+#endif

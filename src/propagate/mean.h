@@ -1,0 +1,20 @@
+/* K = 1: a mean for every neuron and one variance for all of them. */
+#ifndef RK_PROPAGATE_MEAN_H
+#define RK_PROPAGATE_MEAN_H
+
+#include "propagate/propagate.h"
+
+typedef struct rk_mean_spec {
+    rk_metric metric;
+    bool unit_variance; /**< ablation ("base"): every pre-activation has variance 1 */
+} rk_mean_spec;
+
+/**
+ * Mean propagation (arXiv:2605.05179, Algorithm 1): 4 n^2 FLOPs a layer with the exact metric,
+ * 2 n^2 otherwise. A covariance of the input is replaced by its average variance, a covariance of
+ * the output is diagonal.
+ */
+void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *input,
+                       const rk_mean_spec *spec, rk_outputs *outputs);
+
+#endif

@@ -1,0 +1,35 @@
+#include "propagate/propagate.h"
+
+#include <string.h>
+
+void rk_wick_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
+                  const double *var, int k_max, int p_max, double *w) {
+    size_t mark = rk_work_mark(work);
+    double *floored = rk_work_doubles(work, n, 1);
+    uint64_t coefficients = (uint64_t)n * (uint64_t)(k_max + 1) * (uint64_t)p_max;
+    if (rk_work_charge(work, 4 * coefficients)) /* a product, a sum and a scaling, more or less */
+        work->clamped += rk_wick(activation, n, mu, var, k_max, p_max, w, floored);
+    rk_work_release(work, mark);
+}
+
+void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        m[i] = input->mean ? input->mean[i] : 0;
+}
+
+void rk_deliver(rk_work *work, size_t count, const double *result, double *out) {
+    if (out && rk_work_charge(work, 0)) memcpy(out, result, count * sizeof *out);
+}
+
+void rk_deliver_variance(rk_work *work, const rk_layer *layer, double average,
+                         rk_outputs *outputs) {
+    size_t m = layer->rows, n = layer->cols;
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
+    for (size_t i = 0; i < m; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < n; j++)
+            sum += layer->weight[i * n + j] * layer->weight[i * n + j];
+        outputs->variance[i] = average * sum;
+    }
+}
