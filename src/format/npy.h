@@ -1,0 +1,30 @@
+/* NumPy's .npy, versions 1 to 3: a preamble, a Python dictionary in ASCII, the values. */
+#ifndef RK_FORMAT_NPY_H
+#define RK_FORMAT_NPY_H
+
+#include "format/element.h"
+#include "format/tensor.h"
+
+/** No header we accept is longer, preamble included. */
+enum { RK_NPY_MAX_HEADER = 1 << 16 };
+
+typedef struct rk_npy_header {
+    rk_element element;
+    bool fortran_order;
+    size_t n_dims, shape[RK_MAX_DIMS];
+    size_t data_offset, data_bytes; /**< the file is exactly their sum */
+} rk_npy_header;
+
+/** True if `bytes` begin like a .npy file. */
+bool rk_npy_recognise(const unsigned char *bytes, size_t size);
+
+/** Parses the header, which must lie within the `size` bytes given; the values may lie beyond.
+ *  Refuses complex, boolean, text, object and structured arrays. `name` is for messages. */
+rk_status rk_npy_read_header(rk_npy_header *out, const char *name, const unsigned char *bytes,
+                             size_t size, rk_error *error);
+
+/** Parses a whole file into an array in C order. */
+rk_status rk_npy_read(rk_array *out, const char *name, const unsigned char *bytes, size_t size,
+                      rk_error *error);
+
+#endif

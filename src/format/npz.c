@@ -1,0 +1,167 @@
+#include "format/npz.h"
+
+#include "base/size.h"
+#include "format/npy.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zip.h>
+
+/* Deflate cannot expand further than this, so whoever claims more lies. */
+enum { MAX_EXPANSION = 1032, EXPANSION_SLACK = 1 << 10 };
+enum { MAX_DESCRIPTION = 1 << 20 };
+static const uint64_t max_total = UINT64_C(1) << 36; /* bytes of all members together */
+
+bool rk_npz_recognise(const unsigned char *bytes, size_t size) {
+    return size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "PK\5\6", 4) == 0);
+}
+
+static rk_status refuse(rk_error *error, const char *member, const char *why) {
+    return rk_fail(error, RK_ERROR_FORMAT, "member '%s' %s", member, why);
+}
+
+static bool ends_with(const char *text, const char *ending) {
+    size_t a = strlen(text), b = strlen(ending);
+    return a >= b && strcmp(text + a - b, ending) == 0;
+}
+
+/* Fills `bytes` from the member, and at its end also has libzip verify the CRC. */
+static bool read_fully(zip_file_t *file, unsigned char *bytes, size_t size, bool to_the_end) {
+    size_t used = 0;
+    while (used < size) {
+        zip_int64_t got = zip_fread(file, bytes + used, size - used);
+        if (got <= 0) return false;
+        used += (size_t)got;
+    }
+    unsigned char more;
+    return !to_the_end || zip_fread(file, &more, 1) == 0;
+}
+
+/* The header is looked at before the rest is unpacked: a bomb must at least be a truthful array. */
+static rk_status check_announcement(zip_file_t *file, const char *member, unsigned char *bytes,
+                                    size_t size, size_t *seen, rk_error *error) {
+    *seen = size < RK_NPY_MAX_HEADER ? size : RK_NPY_MAX_HEADER;
+    if (!read_fully(file, bytes, *seen, false)) return refuse(error, member, "is damaged");
+    rk_npy_header header;
+    rk_status status = rk_npy_read_header(&header, member, bytes, *seen, error);
+    if (status != RK_OK) return status;
+    if (header.data_offset + header.data_bytes != size)
+        return rk_fail(error, RK_ERROR_FORMAT,
+                       "member '%s' has %zu bytes where its header announces %zu + %zu", member,
+                       size, header.data_offset, header.data_bytes);
+    return RK_OK;
+}
+
+/* The whole member, with a NUL behind it. */
+static rk_status unpack(zip_t *archive, zip_uint64_t index, const zip_stat_t *stat, bool is_array,
+                        unsigned char **out, rk_error *error) {
+    *out = NULL;
+    size_t size = (size_t)stat->size, seen = 0;
+    zip_file_t *file = zip_fopen_index(archive, index, 0);
+    if (!file) return refuse(error, stat->name, zip_strerror(archive));
+    rk_status status = RK_OK;
+    unsigned char *bytes = malloc(size + 1);
+    if (!bytes)
+        status = rk_fail(error, RK_ERROR_MEMORY, "no memory for member '%s'", stat->name);
+    else if (is_array)
+        status = check_announcement(file, stat->name, bytes, size, &seen, error);
+    if (status == RK_OK && !read_fully(file, bytes + seen, size - seen, true))
+        status = refuse(error, stat->name, "is damaged");
+    zip_fclose(file);
+    if (status != RK_OK) {
+        free(bytes);
+        return status;
+    }
+    bytes[size] = '\0';
+    *out = bytes;
+    return RK_OK;
+}
+
+static rk_status read_array(rk_tensors *tensors, const char *member, const unsigned char *bytes,
+                            size_t size, rk_error *error) {
+    rk_tensor *tensor = rk_tensors_add(tensors, member);
+    if (!tensor) return rk_fail(error, RK_ERROR_MEMORY, "no memory for member '%s'", member);
+    tensor->name[strlen(member) - strlen(".npy")] = '\0';
+    return rk_npy_read(&tensor->array, tensor->name, bytes, size, error);
+}
+
+static rk_status check_member(const zip_stat_t *stat, uint64_t *total, rk_error *error) {
+    const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
+                                ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+    if ((stat->valid & needed) != needed)
+        return rk_fail(error, RK_ERROR_FORMAT, "the archive has a member without a size");
+    if (stat->encryption_method != ZIP_EM_NONE) return refuse(error, stat->name, "is encrypted");
+    if (stat->comp_method != ZIP_CM_STORE && stat->comp_method != ZIP_CM_DEFLATE)
+        return refuse(error, stat->name, "is compressed in an unknown way");
+    if (stat->size > max_total || *total > max_total - stat->size)
+        return refuse(error, stat->name, "makes the archive larger than 64 GiB");
+    *total += stat->size;
+    if (stat->size > EXPANSION_SLACK &&
+        (stat->size - EXPANSION_SLACK) / MAX_EXPANSION > stat->comp_size)
+        return refuse(error, stat->name, "claims to be larger than its data can be");
+    return RK_OK;
+}
+
+static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *tensors,
+                             char **description, uint64_t *total, rk_error *error) {
+    zip_stat_t stat;
+    if (zip_stat_index(archive, index, 0, &stat) != 0)
+        return rk_fail(error, RK_ERROR_FORMAT, "the archive's directory is damaged");
+    rk_status status = check_member(&stat, total, error);
+    if (status != RK_OK) return status;
+    bool is_description = strcmp(stat.name, RK_NPZ_DESCRIPTION) == 0 && !*description;
+    if (ends_with(stat.name, "data.pkl"))
+        return refuse(error, stat.name,
+                      "is a Python pickle, which is not read: save the weights as .safetensors");
+    if (!is_description && !ends_with(stat.name, ".npy"))
+        return refuse(error, stat.name, "is not an array (.npy)");
+    if (is_description && stat.size > MAX_DESCRIPTION)
+        return refuse(error, stat.name, "is too long");
+    unsigned char *bytes;
+    status = unpack(archive, index, &stat, !is_description, &bytes, error);
+    if (status != RK_OK) return status;
+    if (is_description) {
+        *description = (char *)bytes;
+        return strlen(*description) == stat.size ? RK_OK
+                                                 : refuse(error, stat.name, "contains a NUL");
+    }
+    status = read_array(tensors, stat.name, bytes, (size_t)stat.size, error);
+    free(bytes);
+    return status;
+}
+
+static rk_status open_archive(zip_t **out, const unsigned char *bytes, size_t size,
+                              rk_error *error) {
+    zip_error_t why;
+    zip_error_init(&why);
+    zip_source_t *source = zip_source_buffer_create(bytes, size, 0, &why);
+    *out = source ? zip_open_from_source(source, ZIP_CHECKCONS | ZIP_RDONLY, &why) : NULL;
+    rk_status status = RK_OK;
+    if (!*out) {
+        bool memory = zip_error_code_zip(&why) == ZIP_ER_MEMORY;
+        status = rk_fail(error, memory ? RK_ERROR_MEMORY : RK_ERROR_FORMAT,
+                         "not a sound ZIP archive: %s", zip_error_strerror(&why));
+        zip_source_free(source);
+    }
+    zip_error_fini(&why);
+    return status;
+}
+
+rk_status rk_npz_read(rk_tensors *tensors, char **description, const unsigned char *bytes,
+                      size_t size, rk_error *error) {
+    *description = NULL;
+    zip_t *archive;
+    rk_status status = open_archive(&archive, bytes, size, error);
+    if (status != RK_OK) return status;
+    uint64_t total = 0;
+    zip_int64_t members = zip_get_num_entries(archive, 0);
+    for (zip_int64_t i = 0; i < members && status == RK_OK; i++)
+        status = read_member(archive, (zip_uint64_t)i, tensors, description, &total, error);
+    zip_discard(archive);
+    if (status == RK_OK) status = rk_tensors_check_names(tensors, error);
+    if (status != RK_OK) {
+        free(*description);
+        *description = NULL;
+    }
+    return status;
+}

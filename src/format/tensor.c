@@ -1,0 +1,96 @@
+#include "format/tensor.h"
+
+#include "base/size.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+rk_tensor *rk_tensors_add(rk_tensors *list, const char *name) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16, bytes;
+        if (!rk_size_mul(capacity, sizeof *list->items, &bytes)) return NULL;
+        rk_tensor *items = realloc(list->items, bytes);
+        if (!items) return NULL;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (!copy) return NULL;
+    rk_tensor *tensor = &list->items[list->count++];
+    *tensor = (rk_tensor){.name = copy};
+    return tensor;
+}
+
+const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].name, name) == 0) return &list->items[i];
+    return NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+rk_status rk_tensors_check_names(const rk_tensors *list, rk_error *error) {
+    char **names = rk_alloc(list->count, 1, sizeof *names);
+    if (!names) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu names", list->count);
+    for (size_t i = 0; i < list->count; i++)
+        names[i] = list->items[i].name;
+    qsort(names, list->count, sizeof *names, by_name);
+    rk_status status = RK_OK;
+    for (size_t i = 1; i < list->count && status == RK_OK; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            status = rk_fail(error, RK_ERROR_FORMAT, "two tensors are called '%s'", names[i]);
+    free(names);
+    return status;
+}
+
+void rk_tensors_destroy(rk_tensors *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i].name);
+        rk_array_destroy(&list->items[i].array);
+    }
+    free(list->items);
+    *list = (rk_tensors){0};
+}
+
+bool rk_shape_bytes(const size_t *shape, size_t n_dims, size_t size, size_t *out) {
+    size_t bytes = size;
+    for (size_t i = 0; i < n_dims; i++)
+        if (!rk_size_mul(bytes, shape[i], &bytes)) return false;
+    *out = bytes;
+    return true;
+}
+
+rk_status rk_array_create(rk_array *out, const char *name, const size_t *shape, size_t n_dims,
+                          rk_error *error) {
+    *out = (rk_array){.n_dims = n_dims};
+    memcpy(out->shape, shape, n_dims * sizeof *shape);
+    size_t count;
+    if (!rk_shape_bytes(shape, n_dims, 1, &count) ||
+        !(out->data = rk_alloc(count, 1, sizeof *out->data)))
+        return rk_fail(error, RK_ERROR_MEMORY, "tensor '%s': no memory for its values", name);
+    return RK_OK;
+}
+
+size_t rk_array_count(const rk_array *array) {
+    size_t count = 1;
+    for (size_t i = 0; i < array->n_dims; i++)
+        count *= array->shape[i];
+    return count;
+}
+
+const char *rk_array_shape_text(const rk_array *array, rk_shape_text *out) {
+    size_t used = (size_t)sprintf(out->text, "(");
+    for (size_t i = 0; i < array->n_dims; i++)
+        used += (size_t)sprintf(out->text + used, i ? ", %zu" : "%zu", array->shape[i]);
+    sprintf(out->text + used, ")");
+    return out->text;
+}
+
+void rk_array_destroy(rk_array *array) {
+    if (!array) return;
+    free(array->data);
+    *array = (rk_array){0};
+}
