@@ -148,8 +148,8 @@ RK_API size_t rk_network_n_in(const rk_network *net);
 RK_API size_t rk_network_n_out(const rk_network *net);
 
 /** SHA-256 of the float64 little-endian weights and biases with their shapes, as 64 hex digits.
- *  Independent of the file format they came from. */
-RK_API void rk_network_sha256(const rk_network *net, char hex[65]);
+ *  Independent of the file format they came from. May fail only on memory. */
+RK_API rk_status rk_network_sha256(const rk_network *net, char hex[65], rk_error *error);
 
 /** Reference forward pass in double: x has n_in entries, y n_out. May fail only on memory. */
 RK_API rk_status rk_network_forward(const rk_network *net, const double *x, double *y,

@@ -144,9 +144,10 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
         plan->method->estimate_error(&plan->problem, &answer->report);
     data->expansion = answer->report.outputs.expansion;
     data->error_rms = root_mean_square(data->error_per_output, data->n_out);
-    rk_network_sha256(plan->problem.net, data->weights_sha256);
     report_problems(answer, work);
-    if (plan->problem.options.receipt_samples == 0 || work->interrupted) return RK_OK;
+    rk_status status = rk_network_sha256(plan->problem.net, data->weights_sha256, error);
+    if (status != RK_OK || plan->problem.options.receipt_samples == 0 || work->interrupted)
+        return status;
     data->receipt_samples = plan->problem.options.receipt_samples;
     return rk_receipt(&plan->problem, data->mean, work->pool, &data->receipt_mse,
                       &data->receipt_mse_standard_error, error);

@@ -4,7 +4,8 @@
 
 #include <limits.h>
 #include <math.h>
-#include <sha2.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,31 +147,39 @@ rk_status rk_network_set_notes(rk_network *net, const char *text, rk_error *erro
     return RK_OK;
 }
 
-static void hash_u64(SHA2_CTX *context, uint64_t value) {
-    uint8_t bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    SHA256Update(context, bytes, sizeof bytes);
+static void hash_words(EVP_MD_CTX *context, const uint64_t *words, size_t count) {
+    unsigned char bytes[512 * 8]; /* little-endian, whatever the machine */
+    for (size_t i = 0; i < count; i++)
+        for (int b = 0; b < 8; b++)
+            bytes[8 * i + (size_t)b] = (unsigned char)(words[i] >> (8 * b));
+    EVP_DigestUpdate(context, bytes, 8 * count);
 }
 
-static void hash_doubles(SHA2_CTX *context, const double *x, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        hash_u64(context, bits);
+static void hash_doubles(EVP_MD_CTX *context, const double *x, size_t count) {
+    uint64_t words[512];
+    while (count > 0) {
+        size_t part = count < 512 ? count : 512;
+        memcpy(words, x, part * sizeof *words);
+        hash_words(context, words, part);
+        x += part;
+        count -= part;
     }
 }
 
-void rk_network_sha256(const rk_network *net, char hex[65]) {
-    SHA2_CTX context;
-    SHA256Init(&context);
-    for (size_t l = 0; l < net->n_layers; l++) {
+rk_status rk_network_sha256(const rk_network *net, char hex[65], rk_error *error) {
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    for (size_t l = 0; done && l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
-        hash_u64(&context, layer->rows);
-        hash_u64(&context, layer->cols);
-        hash_doubles(&context, layer->weight, layer->rows * layer->cols);
-        hash_u64(&context, layer->bias != NULL);
-        if (layer->bias) hash_doubles(&context, layer->bias, layer->rows);
+        hash_words(context, (const uint64_t[]){layer->rows, layer->cols, layer->bias != NULL}, 3);
+        hash_doubles(context, layer->weight, layer->rows * layer->cols);
+        if (layer->bias) hash_doubles(context, layer->bias, layer->rows);
     }
-    SHA256End(&context, hex);
+    done = done && EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
+    if (!done) return rk_fail(error, RK_ERROR_MEMORY, "the weights could not be hashed");
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return RK_OK;
 }
