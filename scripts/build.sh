@@ -4,7 +4,7 @@ build() {
     mkdir -p build
     build_log=build/$1.log
     if cmake --preset "$1" >"$build_log" 2>&1 &&
-        cmake --build "build/$@" >>"$build_log" 2>&1; then
+        cmake --build "build/$@" >"$build_log" 2>&1; then
         return 0
     fi
     cat "$build_log" >&2

@@ -44,7 +44,7 @@ static shape shape_of(const rk_activation *self) {
     case RK_CUBE:
         return (shape){3, 1, 1};
     default:
-        assert(!"a piecewise activation");
+        assert(false && "a piecewise activation");
         return (shape){0, 0, 0};
     }
 }
