@@ -1,6 +1,7 @@
 #include "activation/activation.h"
 
 #include "activation/piecewise.h"
+#include "activation/smooth.h"
 
 #include <assert.h>
 #include <math.h>
@@ -19,6 +20,12 @@ static const rk_activation_ops table[RK_ACTIVATION_COUNT] = {
     [RK_SIGN] = LINE(sign, false, rk_piecewise_wick),
     [RK_SQUARE] = LINE(square, false, rk_piecewise_wick),
     [RK_CUBE] = LINE(cube, false, rk_piecewise_wick),
+    [RK_GELU] = LINE(gelu, false, rk_quadrature_wick),
+    [RK_TANH] = LINE(tanh, false, rk_quadrature_wick),
+    [RK_SIGMOID] = LINE(sigmoid, false, rk_quadrature_wick),
+    [RK_SILU] = LINE(silu, false, rk_quadrature_wick),
+    [RK_SOFTPLUS] = LINE(softplus, false, rk_quadrature_wick),
+    [RK_CUSTOM] = LINE(custom, false, rk_quadrature_wick),
 };
 
 const rk_activation_ops *rk_activation_get(rk_activation_kind kind) {
@@ -27,12 +34,7 @@ const rk_activation_ops *rk_activation_get(rk_activation_kind kind) {
 }
 
 const char *rk_activation_name(rk_activation_kind kind) {
-    static const char *const names[RK_ACTIVATION_COUNT] = {
-#define NAME(name, code, parameter) [code] = #name,
-        RK_ACTIVATION_LIST(NAME)
-#undef NAME
-    };
-    return (unsigned)kind < RK_ACTIVATION_COUNT ? names[kind] : NULL;
+    return (unsigned)kind < RK_ACTIVATION_COUNT ? table[kind].name : NULL;
 }
 
 static const double default_parameter[RK_ACTIVATION_COUNT] = {
@@ -45,8 +47,7 @@ static rk_status unknown_name(const char *text, rk_error *error) {
     char known[400] = "";
     for (int kind = 0; kind < RK_CUSTOM; kind++) {
         strncat(known, " ", sizeof known - strlen(known) - 1);
-        strncat(known, rk_activation_name((rk_activation_kind)kind),
-                sizeof known - strlen(known) - 1);
+        strncat(known, table[kind].name, sizeof known - strlen(known) - 1);
     }
     return rk_fail(error, RK_ERROR_ARGUMENT, "unknown activation '%.60s'; known:%s", text, known);
 }
@@ -54,7 +55,7 @@ static rk_status unknown_name(const char *text, rk_error *error) {
 /* Every kind but custom, the last, which no text can describe. */
 static int find_kind(const char *name, size_t length) {
     for (int kind = 0; kind < RK_CUSTOM; kind++) {
-        const char *known = rk_activation_name((rk_activation_kind)kind);
+        const char *known = table[kind].name;
         if (strlen(known) == length && strncmp(known, name, length) == 0) return kind;
     }
     return RK_CUSTOM;
@@ -69,7 +70,7 @@ rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *er
     if (text[length] == ':') {
         if (kind != RK_LEAKY_RELU)
             return rk_fail(error, RK_ERROR_ARGUMENT, "activation '%s' takes no parameter: '%.60s'",
-                           rk_activation_name((rk_activation_kind)kind), text);
+                           table[kind].name, text);
         const char *number = text + length + 1;
         char *end;
         parameter = strtod(number, &end);

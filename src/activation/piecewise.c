@@ -1,9 +1,10 @@
 #include "activation/piecewise.h"
 
+#include "activation/vector_math.h"
+
 #include <assert.h>
 #include <cerf.h>
 #include <math.h>
-#include <sleef.h>
 
 #define VALUE(name, type, suffix, expression)                                                      \
     void rk_##name##_value##suffix(const rk_activation *self, size_t n, const type *x, type *h) {  \
@@ -94,14 +95,17 @@ static void climb_from_afar(double mu, double var, double alpha, int highest, in
 }
 
 static void right_half(const block *b, int lowest, int highest, ladder l) {
-    double alpha[BLOCK];
+    double sigma[BLOCK], alpha[BLOCK], bell[BLOCK];
     for (int i = 0; i < BLOCK; i++) {
-        const double sigma = sqrt(b->var[i]);
-        alpha[i] = b->mu[i] / sigma;
-        double bell = Sleef_cinz_expd1_u10purec(-0.5 * alpha[i] * alpha[i]);
-        double tail = 0.5 * bell * erfcx(fabs(alpha[i]) * M_SQRT1_2);
+        sigma[i] = sqrt(b->var[i]);
+        alpha[i] = b->mu[i] / sigma[i];
+        bell[i] = -0.5 * alpha[i] * alpha[i];
+    }
+    rk_vector_exp(BLOCK, bell);
+    for (int i = 0; i < BLOCK; i++) {
+        const double tail = 0.5 * bell[i] * erfcx(fabs(alpha[i]) * M_SQRT1_2);
         RUNG(l, 0)[i] = alpha[i] < 0 ? tail : 1 - tail;
-        RUNG(l, -1)[i] = bell * (0.5 * M_2_SQRTPI * M_SQRT1_2) / sigma;
+        RUNG(l, -1)[i] = bell[i] * (0.5 * M_2_SQRTPI * M_SQRT1_2) / sigma[i];
     }
     climb(b, lowest, highest, l);
     for (int i = 0; i < BLOCK; i++)

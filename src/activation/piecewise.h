@@ -8,7 +8,7 @@
 #define RK_PIECEWISE_LIST(X)                                                                       \
     X(identity, z)                                                                                 \
     X(relu, z < 0 ? 0 : z)                                                                         \
-    X(leaky_relu, z < 0 ? slope * z : z)                                                           \
+    X(leaky_relu, (z < 0 ? 0 : z) + slope * (z < 0 ? z : 0))                                       \
     X(abs, z < 0 ? -z : z)                                                                         \
     X(heaviside, z > 0 ? 1 : z < 0 ? 0 : z)                                                        \
     X(sign, z > 0 ? 1 : z < 0 ? -1 : z)                                                            \

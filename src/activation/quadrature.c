@@ -1,0 +1,88 @@
+#include "activation/gauss_hermite.h"
+#include "activation/smooth.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Neurons of a block: every loop over them is a vector loop. */
+enum { BLOCK = 16 };
+
+/* weight_m He_k(node_m): He_{k+1} = x He_k - k He_{k-1}. */
+static void weigh(int k_max, double weighted[][HERMITE_PAIRS]) {
+    for (int m = 0; m < HERMITE_PAIRS; m++) {
+        double before = 0, now = hermite[m].weight;
+        for (int k = 0; k <= k_max; k++) {
+            const double next = hermite[m].node * now - k * before;
+            weighted[k][m] = now;
+            before = now;
+            now = next;
+        }
+    }
+}
+
+typedef double grid[HERMITE_PAIRS][BLOCK];
+
+/* Every node comes with its mirror image, and He_k is even or odd: so all that is needed of phi^p
+ * is its sum and its difference over each pair. */
+static void pair_up(grid above, grid below, grid sum, grid difference) {
+    for (int m = 0; m < HERMITE_PAIRS; m++)
+        for (int i = 0; i < BLOCK; i++) {
+            sum[m][i] = above[m][i] + below[m][i];
+            difference[m][i] = above[m][i] - below[m][i];
+        }
+}
+
+static void multiply(grid power, grid f) {
+    for (int m = 0; m < HERMITE_PAIRS; m++)
+        for (int i = 0; i < BLOCK; i++)
+            power[m][i] *= f[m][i];
+}
+
+void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
+                        int k_max, int p_max, double *w, size_t stride) {
+    double weighted[RK_WICK_MAX_K + 1][HERMITE_PAIRS];
+    weigh(k_max, weighted);
+    const rk_activation_ops *ops = rk_activation_get(self->kind);
+    for (size_t first = 0; first < n; first += BLOCK) {
+        const size_t count = n - first < BLOCK ? n - first : BLOCK;
+        double center[BLOCK] = {0}, sigma[BLOCK] = {0};
+        for (size_t i = 0; i < count; i++) {
+            center[i] = mu[first + i];
+            sigma[i] = sqrt(var[first + i]);
+        }
+        grid f_above, f_below, above, below, sum, difference;
+        for (int m = 0; m < HERMITE_PAIRS; m++)
+            for (int i = 0; i < BLOCK; i++) {
+                above[m][i] = center[i] + sigma[i] * hermite[m].node;
+                below[m][i] = center[i] - sigma[i] * hermite[m].node;
+            }
+        ops->value(self, HERMITE_PAIRS * BLOCK, above[0], f_above[0]);
+        ops->value(self, HERMITE_PAIRS * BLOCK, below[0], f_below[0]);
+
+        double *row = w + first;
+        for (int p = 1; p <= p_max; p++) {
+            if (p == 1) {
+                memcpy(above, f_above, sizeof above);
+                memcpy(below, f_below, sizeof below);
+            } else {
+                multiply(above, f_above);
+                multiply(below, f_below);
+            }
+            pair_up(above, below, sum, difference);
+            double scale[BLOCK]; /* sigma^-k */
+            for (size_t i = 0; i < BLOCK; i++)
+                scale[i] = 1;
+            for (int k = 0; k <= k_max; k++, row += stride) {
+                double(*pairs)[BLOCK] = k % 2 == 0 ? sum : difference;
+                double total[BLOCK] = {0};
+                for (int m = 0; m < HERMITE_PAIRS; m++)
+                    for (int i = 0; i < BLOCK; i++)
+                        total[i] += weighted[k][m] * pairs[m][i];
+                for (size_t i = 0; i < count; i++) {
+                    row[i] = total[i] * scale[i];
+                    scale[i] /= sigma[i];
+                }
+            }
+        }
+    }
+}

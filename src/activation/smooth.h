@@ -1,0 +1,25 @@
+/* Activations without closed Wick coefficients: gelu (by the error function), tanh, sigmoid, silu,
+ * softplus and the caller's own. Values by vectorised elementary functions, coefficients by
+ * Gauss-Hermite quadrature. */
+#ifndef RK_ACTIVATION_SMOOTH_H
+#define RK_ACTIVATION_SMOOTH_H
+
+#include "activation/activation.h"
+
+#define RK_SMOOTH_DECLARE(name)                                                                    \
+    void rk_##name##_value(const rk_activation *self, size_t n, const double *z, double *h);       \
+    void rk_##name##_value_float(const rk_activation *self, size_t n, const float *z, float *h);
+RK_SMOOTH_DECLARE(gelu)
+RK_SMOOTH_DECLARE(tanh)
+RK_SMOOTH_DECLARE(sigmoid)
+RK_SMOOTH_DECLARE(silu)
+RK_SMOOTH_DECLARE(softplus)
+RK_SMOOTH_DECLARE(custom)
+#undef RK_SMOOTH_DECLARE
+
+/** rk_activation_ops.wick of all of them, with 100 nodes, docs/MATH.md#wick-quadrature: 100 values
+ *  and 100 (k_max + 2) p_max multiplications a neuron. */
+void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
+                        int k_max, int p_max, double *w, size_t stride);
+
+#endif
