@@ -31,7 +31,7 @@ static rk_status check_input(const rk_input *input, size_t n, rk_error *error) {
             return rk_fail(error, RK_ERROR_ARGUMENT, "input mean [%zu] is not finite", i);
     const double *C = input->covariance;
     for (size_t i = 0; C && i < n; i++) {
-        if (!(C[i * n + i] >= 0))
+        if (!(C[i * n + i] >= 0 && isfinite(C[i * n + i])))
             return rk_fail(error, RK_ERROR_ARGUMENT, "input covariance [%zu, %zu] is %g", i, i,
                            C[i * n + i]);
         for (size_t j = 0; j < i; j++) {

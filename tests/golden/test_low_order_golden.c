@@ -1,0 +1,79 @@
+/* Mean and covariance propagation against the public reference, every network it stored. */
+#include "estimate/method.h"
+#include "support/golden.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Largest difference relative to the array's largest entry. */
+static double difference(const double *a, const double *b, size_t count) {
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (fabs(b[i]) > largest) largest = fabs(b[i]);
+        if (!(fabs(a[i] - b[i]) <= worst)) worst = fabs(a[i] - b[i]); /* NaN wins */
+    }
+    return largest > 0 ? worst / largest : worst;
+}
+
+static size_t compare(const golden *g, const char *name, const char *key, const char *method,
+                      bool covariance) {
+    if (!golden_find(g, "%s_K1", key) || golden_is_doubtful(name, key)) return 0;
+    rk_options options = rk_options_default();
+    options.method = method;
+    options.covariance = covariance;
+    rk_answer *answer;
+    rk_error error = {.message = ""};
+    if (rk_estimate(&answer, g->net, &g->input, &options, &error) != RK_OK)
+        fail_msg("%s %s: %s", name, method, error.message);
+    const rk_answer_data *data = rk_answer_view(answer);
+    size_t n = data->n_out;
+    /* Without biases the means of odd networks are zero up to rounding: nothing to compare with. */
+    double mean_error = difference(data->mean, golden_get(g, "%s_K1", key), n);
+    double largest = 0;
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(data->mean[i]));
+    if (largest > 1e-12 && !(mean_error <= 1e-12))
+        fail_msg("%s %s: means differ by %g", name, key, mean_error);
+    if (covariance) {
+        double error_2 = difference(data->covariance, golden_get(g, "%s_K2", key), n * n);
+        if (!(error_2 <= 1e-12)) fail_msg("%s %s: covariances differ by %g", name, key, error_2);
+    }
+    rk_answer_destroy(answer);
+    return 1;
+}
+
+static void test_reference_networks(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *method;
+        bool covariance;
+    } configurations[] = {
+        {"k1_SIMPLE_f0_a0", "mean", true},
+        {"k1_SIMPLE_f0_a1", "mean:metric=avg", true},
+        {"k1_BASE_f0_a0", "mean:base", false},
+        {"k1_BASE_f0_a1", "mean:base,metric=avg", false},
+        {"k2_SIMPLE_f0_a0", "covariance", true},
+        {"k2_SIMPLE_f0_a1", "covariance", true},
+        {"k2_BASE_f0_a0", "covariance", true},
+        {"k2_BASE_f0_a1", "covariance", true},
+    };
+    size_t compared = 0;
+    const char *name;
+    for (size_t f = 0; (name = golden_name(f)) != NULL; f++) {
+        golden g = golden_open(name);
+        for (size_t c = 0; c < sizeof configurations / sizeof *configurations; c++)
+            compared += compare(&g, name, configurations[c].key, configurations[c].method,
+                                configurations[c].covariance);
+        golden_close(&g);
+    }
+    assert_int_equal(compared, 192); /* all that index.json lists for K <= 2, SIMPLE and BASE */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference_networks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

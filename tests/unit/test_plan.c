@@ -1,0 +1,218 @@
+/* Plan, execute, report: what does not depend on the mathematics of a method. */
+#include "estimate/method.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A ReLU network of equal widths with structureless deterministic weights. */
+static rk_network *make(size_t n, size_t n_layers) {
+    double *weight = malloc(n_layers * n * n * sizeof *weight);
+    rk_layer *layers = calloc(n_layers, sizeof *layers);
+    assert_true(weight && layers);
+    for (size_t i = 0; i < n_layers * n * n; i++)
+        weight[i] =
+            sin(12.9898 * (double)i + 1e-3 * (double)i * (double)(i % 101)) * 2 / sqrt((double)n);
+    for (size_t l = 0; l < n_layers; l++)
+        layers[l] = (rk_layer){.rows = n,
+                               .cols = n,
+                               .weight = weight + l * n * n,
+                               .activation.kind = l + 1 < n_layers ? RK_RELU : RK_IDENTITY};
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, n_layers, NULL), RK_OK);
+    free(layers);
+    free(weight);
+    return net;
+}
+
+static void test_methods_parse(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *canonical, *message;
+    } cases[] = {
+        {NULL, "covariance", NULL},
+        {"mean", "mean:simple,metric=exact", NULL},
+        {"mean:metric=avg,base", "mean:base,metric=avg", NULL},
+        {"men", NULL, "unknown method 'men'; there are mean, "},
+        {"mean:", NULL, "method 'mean' does not know ''; it takes simple|base, metric=exact|avg"},
+        {"mean:base,", NULL, "method 'mean' does not know ''"},
+        {"covariance:fast", NULL,
+         "method 'covariance' does not know 'fast'; it takes no arguments"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const rk_method *method;
+        rk_method_arguments arguments;
+        char canonical[128];
+        rk_error error;
+        rk_status status = rk_method_parse(cases[i].text, &method, &arguments, canonical,
+                                           sizeof canonical, &error);
+        assert_int_equal(status, cases[i].canonical ? RK_OK : RK_ERROR_ARGUMENT);
+        if (cases[i].canonical)
+            assert_string_equal(canonical, cases[i].canonical);
+        else
+            assert_memory_equal(error.message, cases[i].message, strlen(cases[i].message));
+    }
+}
+
+static void test_plans_predict_what_is_executed(void **state) {
+    (void)state;
+    rk_network *net = make(256, 5);
+    for (size_t i = 0; rk_method_at(i); i++) {
+        rk_options options = rk_options_default();
+        options.method = rk_method_at(i)->name;
+        options.samples = 1000;
+        options.threads = 1;
+        rk_plan *plan;
+        rk_answer *answer;
+        assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
+        rk_cost planned = rk_plan_cost(plan);
+        uint64_t flops = planned.flops_executed;
+        assert_true(flops > 0 && planned.n_steps > 0);
+        assert_int_equal(rk_plan_execute(plan, &answer, NULL), RK_OK);
+        rk_cost done = rk_answer_view(answer)->cost;
+        assert_int_equal(done.flops_executed, flops);
+        assert_int_equal(done.n_steps, planned.n_steps);
+        uint64_t in_steps = 0;
+        for (size_t s = 0; s < done.n_steps; s++)
+            in_steps += done.steps[s].flops;
+        assert_true(in_steps <= flops);
+        rk_answer_destroy(answer);
+        rk_plan_destroy(plan);
+    }
+    rk_network_destroy(net);
+}
+
+static uint64_t planned_flops(const rk_network *net, const char *method, double *convention) {
+    rk_options options = rk_options_default();
+    options.method = method;
+    rk_plan *plan;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
+    rk_cost cost = rk_plan_cost(plan);
+    *convention = cost.flops_convention;
+    rk_plan_destroy(plan);
+    return cost.flops_executed;
+}
+
+/* Products of covariance propagation at n = 256, L = 4, in units of n^3: W W' in two row blocks of
+ * a triangle 1.5; two middle layers 2 + 1.5; the last hidden layer's variances 2. */
+static void test_flops_are_counted_as_documented(void **state) {
+    (void)state;
+    rk_network *net = make(256, 5);
+    double convention, n = 256, l = 3;
+    double executed = (double)planned_flops(net, "covariance", &convention);
+    double products = (1.5 + 2 * 3.5 + 2) * n * n * n;
+    assert_true(executed >= products && executed <= products * 1.03);
+    assert_true(convention ==
+                3 * n * n * n * (l + 1) + 18 * n * n * (l + 1) + 77 * n * (l + 1) + 2 * n * n);
+    executed = (double)planned_flops(net, "mean", &convention);
+    assert_true(convention == 4 * n * n * (l + 1) + 66 * n * l + 67 * n + 6 * l + 10 + 2 * n * n);
+    assert_true(executed <= 1.3 * convention);
+    planned_flops(net, "mean:metric=avg", &convention);
+    assert_true(convention == 2 * n * n * (l + 1) + 67 * n * l + 68 * n + 6 * l + 10 + 2 * n * n);
+    rk_network_destroy(net);
+}
+
+static void test_same_bits_for_any_number_of_threads(void **state) {
+    (void)state;
+    rk_network *net = make(300, 4);
+    for (size_t i = 0; rk_method_at(i); i++) {
+        rk_answer *first = NULL;
+        for (int threads = 1; threads <= 4; threads++) {
+            rk_options options = rk_options_default();
+            options.method = rk_method_at(i)->name;
+            options.samples = 3000;
+            options.threads = threads;
+            options.covariance = true;
+            rk_answer *answer;
+            assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+            if (!first) {
+                first = answer;
+                continue;
+            }
+            const rk_answer_data *a = rk_answer_view(first), *b = rk_answer_view(answer);
+            assert_memory_equal(a->mean, b->mean, 300 * sizeof(double));
+            assert_memory_equal(a->covariance, b->covariance, 300 * 300 * sizeof(double));
+            rk_answer_destroy(answer);
+        }
+        rk_answer_destroy(first);
+    }
+    rk_network_destroy(net);
+}
+
+static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
+    (void)state;
+    rk_network *net = make(64, 3);
+    rk_options options = rk_options_default();
+    options.memory_limit = 50000;
+    rk_plan *plan;
+    rk_error error;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error), RK_ERROR_TOO_LARGE);
+    assert_null(plan);
+    assert_non_null(strstr(error.message, "covariance needs "));
+    assert_non_null(strstr(error.message, "the limit is 50000"));
+    rk_network_destroy(net);
+}
+
+static void test_bad_input_laws_are_refused(void **state) {
+    (void)state;
+    rk_network *net = make(2, 2);
+    static const struct {
+        double mean[2], covariance[4];
+    } cases[] = {
+        {{0, (double)NAN}, {1, 0, 0, 1}},
+        {{0, 0}, {1, 0.5, 0.4, 1}},
+        {{0, 0}, {1, 0, 0, -1}},
+        {{0, 0}, {1, 2, 2, 1}},
+        {{0, 0}, {(double)INFINITY, 0, 0, 1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rk_input input = {cases[i].mean, cases[i].covariance, NULL};
+        rk_answer *answer;
+        rk_error error;
+        assert_int_equal(rk_estimate(&answer, net, &input, NULL, &error), RK_ERROR_ARGUMENT);
+        assert_null(answer);
+    }
+    rk_network_destroy(net);
+}
+
+static bool stop_after_two(void *context, double fraction) {
+    int *calls = context;
+    assert_true(fraction >= 0 && fraction <= 1);
+    return ++*calls <= 2;
+}
+
+static void test_a_deterministic_run_can_be_interrupted(void **state) {
+    (void)state;
+    rk_network *net = make(20, 6);
+    int calls = 0;
+    rk_options options = rk_options_default();
+    options.layers = true;
+    options.progress = stop_after_two;
+    options.progress_context = &calls;
+    rk_answer *answer;
+    assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+    const rk_answer_data *data = rk_answer_view(answer);
+    assert_true(data->interrupted);
+    assert_true(isnan(data->mean[0]));
+    assert_true(!isnan(data->hidden_mean[1][0])); /* what was done is kept */
+    assert_true(isnan(data->hidden_mean[2][0]));
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_methods_parse),
+        cmocka_unit_test(test_plans_predict_what_is_executed),
+        cmocka_unit_test(test_flops_are_counted_as_documented),
+        cmocka_unit_test(test_same_bits_for_any_number_of_threads),
+        cmocka_unit_test(test_what_cannot_fit_is_refused_with_its_size),
+        cmocka_unit_test(test_bad_input_laws_are_refused),
+        cmocka_unit_test(test_a_deterministic_run_can_be_interrupted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
