@@ -34,6 +34,16 @@ static inline uint32_t bits_of_float(float x) {
     return bits;
 }
 
+/* mask ? a : b for a mask of all ones or all zeros; compilers would turn ?: into a branch. */
+static inline float either(uint32_t mask, float a, float b) {
+    return float_of_bits((bits_of_float(a) & mask) | (bits_of_float(b) & ~mask));
+}
+
+/* x, or -x if `sign` is the sign bit. */
+static inline float flip(float x, uint32_t sign) {
+    return float_of_bits(bits_of_float(x) ^ sign);
+}
+
 /* Word k makes out[2k], out[2k+1]. Plain arithmetic and bit operations: compilers turn this into
  * vectors at every instruction set, and IEEE 754 makes the bits the same. */
 static void make_pairs(size_t n_words, const uint64_t *words, float *out) {
@@ -45,12 +55,12 @@ static void make_pairs(size_t n_words, const uint64_t *words, float *out) {
         float u = ((float)high + 0.5f) * 0x1p-32f;
         float u_minus_1 = ((float)~high + 0.5f) * -0x1p-32f;
         uint32_t shifted = bits_of_float(u) - root_half;
-        float e = (float)((int32_t)shifted >> 23);
+        int32_t e = (int32_t)shifted >> 23;
         float m = float_of_bits((shifted & 0x007fffff) + root_half);
-        float s = (e == 0 ? u_minus_1 : m - 1) / (m + 1), s2 = s * s;
+        float s = either(0 - (uint32_t)(e == 0), u_minus_1, m - 1) / (m + 1), s2 = s * s;
         float artanh =
             s + s * s2 * (1.0f / 3 + s2 * (1.0f / 5 + s2 * (1.0f / 7 + s2 * (1.0f / 9))));
-        float r = sqrtf(e * -1.386294361f - 4 * artanh);
+        float r = sqrtf((float)e * -1.386294361f - 4 * artanh);
 
         /* the angle: the nearest multiple q of a quarter turn, and x in [-pi/4, pi/4] beyond it */
         uint32_t turn = (uint32_t)words[k];
@@ -59,10 +69,9 @@ static void make_pairs(size_t n_words, const uint64_t *words, float *out) {
         float sine =
             x + x * x2 * (-1.0f / 6 + x2 * (1.0f / 120 + x2 * (-1.0f / 5040 + x2 / 362880)));
         float cosine = 1 + x2 * (-0.5f + x2 * (1.0f / 24 + x2 * (-1.0f / 720 + x2 / 40320)));
-        uint32_t odd = 0 - (q & 1), a = bits_of_float(cosine), b = bits_of_float(sine);
-        uint32_t swap = (a ^ b) & odd;
-        out[2 * k] = r * float_of_bits(a ^ swap ^ (((q + 1) & 2) << 30));
-        out[2 * k + 1] = r * float_of_bits(b ^ swap ^ ((q & 2) << 30));
+        uint32_t odd = 0 - (q & 1);
+        out[2 * k] = r * flip(either(odd, sine, cosine), ((q + 1) & 2) << 30);
+        out[2 * k + 1] = r * flip(either(odd, cosine, sine), (q & 2) << 30);
     }
 }
 
