@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """reckon's random numbers, regenerated with NumPy: how a user reproduces any draw.
 
-    streams.py          prints tests/data/streams.txt, against which test_stream.c checks the library
-    streams.py --check  compares that file with what NumPy makes now (77: no NumPy)
+    streams.py          writes the files in tests/data that the C tests compare the library with
+    streams.py --check  compares those files with what NumPy makes now (77: no NumPy)
 """
 import os
 import sys
@@ -36,11 +36,19 @@ def normal_floats(seed, stream, item, count):
     return np.stack([r * np.cos(t), r * np.sin(t)], axis=1).reshape(-1)[:count]
 
 
-PLACES = [(42, 7, 0), (1, 2, 5), (2**64 - 1, 2**64 - 1, 2**64 - 1), (0, 0, 1000000)]
+def random_network(seed, widths, weight_variance, bias_variance):
+    """Weights and biases of rk_network_random with RK_INIT_MANUAL; widths = [n_in, ..., n_out].
+    The other initialisations differ in the variances only."""
+    layers = []
+    for l, (cols, rows) in enumerate(zip(widths, widths[1:])):
+        weight = np.sqrt(weight_variance / cols) * normal_doubles(seed, 1, l, rows * cols)
+        bias = np.sqrt(bias_variance) * normal_doubles(seed, 2, l, rows)
+        layers.append((weight.reshape(rows, cols), bias))
+    return layers
 
 
-def lines():
-    for place in PLACES:
+def stream_lines():
+    for place in [(42, 7, 0), (1, 2, 5), (2**64 - 1, 2**64 - 1, 2**64 - 1), (0, 0, 1000000)]:
         where = "%d %d %d" % place
         for i, word in enumerate(words(*place, 9)):
             yield "word %s %d 0x%016x" % (where, i, word)
@@ -50,23 +58,38 @@ def lines():
             yield "float %s %d %.17g" % (where, i, z)
 
 
+def network_lines():
+    for l, (weight, bias) in enumerate(random_network(11, [3, 4, 2], 2.0, 0.5)):
+        for i, w in enumerate(weight.reshape(-1)):
+            yield "weight %d %d %.17g" % (l, i, w)
+        for i, b in enumerate(bias):
+            yield "bias %d %d %.17g" % (l, i, b)
+
+
 def agree(ours, theirs):
-    if ours[:-1] != theirs[:-1]:
-        return False
+    """Fields are equal, the last one to rounding."""
     if ours[0] == "word":
         return ours == theirs
-    return abs(float(ours[-1]) - float(theirs[-1])) <= 1e-14
+    return ours[:-1] == theirs[:-1] and abs(float(ours[-1]) - float(theirs[-1])) <= 1e-14
+
+
+def differs(path, made):
+    with open(path) as file:
+        stored = file.read().splitlines()
+    bad = [(a, b) for a, b in zip(stored, made) if not agree(a.split(), b.split())]
+    for a, b in bad:
+        print(path, "stored:", a, "NumPy:", b)
+    return bool(bad) or len(stored) != len(made)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["--check"]:
-        print("\n".join(lines()))
-        sys.exit(0)
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "streams.txt")
-    with open(path) as file:
-        stored = file.read().splitlines()
-    made = list(lines())
-    bad = [(a, b) for a, b in zip(stored, made) if not agree(a.split(), b.split())]
-    for a, b in bad:
-        print("stored:", a, "\nNumPy: ", b)
-    sys.exit(1 if bad or len(stored) != len(made) else 0)
+    data = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+    files = {
+        os.path.join(data, "streams.txt"): list(stream_lines()),
+        os.path.join(data, "random_network.txt"): list(network_lines()),
+    }
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(any([differs(path, made) for path, made in files.items()]))
+    for path, made in files.items():
+        with open(path, "w") as file:
+            file.write("\n".join(made) + "\n")
