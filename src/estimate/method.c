@@ -4,6 +4,7 @@
 #include "estimate/flops.h"
 #include "propagate/covariance.h"
 #include "propagate/mean.h"
+#include "propagate/third.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,11 @@ static const word mean_words[] = {WORD("simple", unit_variance, 0),
                                   WORD("metric=exact", metric, RK_METRIC_EXACT),
                                   WORD("metric=avg", metric, RK_METRIC_AVERAGE),
                                   {NULL, 0, 0}};
+static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT),
+                                   WORD("metric=avg", metric, RK_METRIC_AVERAGE),
+                                   WORD("legs=float", double_legs, 0),
+                                   WORD("legs=double", double_legs, 1),
+                                   {NULL, 0, 0}};
 static const word no_words[] = {{NULL, 0, 0}};
 
 static rk_status check_mean(const rk_problem *problem, rk_error *error) {
@@ -47,6 +53,21 @@ static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_rep
     return RK_OK;
 }
 
+static rk_status check_third(const rk_problem *problem, rk_error *error) {
+    if (problem->input.third_cumulant)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "third takes Gaussian inputs only");
+    return RK_OK;
+}
+
+static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
+                           rk_error *error) {
+    (void)error;
+    rk_third_spec spec = {(rk_metric)problem->arguments.metric,
+                          problem->arguments.double_legs != 0};
+    rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
+    return RK_OK;
+}
+
 static const struct entry {
     rk_method method;
     const word *words;
@@ -63,6 +84,12 @@ static const struct entry {
       .flops_convention = rk_flops_of_covariance,
       .estimate_error = rk_error_of_covariance},
      no_words},
+    {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
+               "metric=exact|avg, legs=float|double"},
+      .check = check_third,
+      .run = run_third,
+      .estimate_error = rk_error_of_covariance},
+     third_words},
 };
 enum { N_METHODS = sizeof table / sizeof *table };
 

@@ -10,6 +10,7 @@
 typedef struct rk_method_arguments {
     int metric; /**< rk_metric */
     int unit_variance;
+    int double_legs;
     int antithetic;
 } rk_method_arguments;
 

@@ -2,51 +2,6 @@
 
 #include "linalg/blas.h"
 
-/* var_i = (W C W')_ii without the other entries; `scratch` m x n. C NULL is the identity. */
-static void variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
-                      double *var) {
-    size_t m = layer->rows, n = layer->cols;
-    const double *WC = layer->weight;
-    if (C) {
-        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, layer->weight, n, C, n, 0, scratch, n);
-        WC = scratch;
-    }
-    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
-    for (size_t i = 0; i < m; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++)
-            sum += WC[i * n + j] * layer->weight[i * n + j];
-        var[i] = sum;
-    }
-}
-
-static void take_diagonal(rk_work *work, size_t n, const double *C, double *var) {
-    if (!rk_work_charge(work, 0)) return;
-    for (size_t i = 0; i < n; i++)
-        var[i] = C[i * n + i];
-}
-
-/* 1 / (effective width) = |C|^2 / (tr C)^2: 1/n for independent neurons, 1 for a single direction.
- */
-static double inverse_width(rk_work *work, size_t n, const double *C) {
-    if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return 0;
-    double trace = 0, square = 0;
-    for (size_t i = 0; i < n; i++) {
-        trace += C[i * n + i];
-        for (size_t j = 0; j < n; j++)
-            square += C[i * n + j] * C[i * n + j];
-    }
-    return square / (trace * trace);
-}
-
-static double average(rk_work *work, size_t n, const double *var) {
-    if (!rk_work_charge(work, n)) return 0;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += var[i];
-    return sum / (double)n;
-}
-
 /* m_i = E phi, var_i = C_ii = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (1, 2); C NULL: not
  * wanted. */
 static void activate(rk_work *work, size_t n, const double *w, double *m, double *var, double *C) {
@@ -88,20 +43,21 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
         rk_gemv(work, n, layer->cols, layer->weight, m, layer->bias, mu);
         if (full) {
             rk_congruence(work, n, layer->cols, layer->weight, C_in, scratch, Z);
-            take_diagonal(work, n, Z, var);
+            rk_diagonal(work, n, Z, var);
         } else if (activated) {
-            variances(work, layer, C_in, scratch, var);
+            rk_variances(work, layer, C_in, scratch, var);
         }
         if (activated) {
             rk_wick_step(work, &layer->activation, n, mu, var, 1, 2, w);
             activate(work, n, w, m, var, full ? Z : NULL);
         }
-        if (l + 1 < n_activated) outputs->expansion += inverse_width(work, n, Z);
+        if (l + 1 < n_activated) outputs->expansion += rk_inverse_width(work, n, Z);
         if (last) {
             if (activated || full)
                 rk_deliver(work, n, var, outputs->variance);
             else
-                rk_deliver_variance(work, layer, l ? average(work, layer->cols, var) : 1, outputs);
+                rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, var) : 1,
+                                    outputs);
             rk_deliver(work, n, activated ? m : mu, outputs->mean);
             rk_deliver(work, n * n, Z, outputs->covariance);
         } else if (outputs->hidden_mean) {

@@ -1,5 +1,7 @@
 #include "propagate/propagate.h"
 
+#include "linalg/blas.h"
+
 #include <string.h>
 
 void rk_wick_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
@@ -16,6 +18,48 @@ void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)
         m[i] = input->mean ? input->mean[i] : 0;
+}
+
+void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
+                  double *var) {
+    size_t m = layer->rows, n = layer->cols;
+    const double *WC = layer->weight;
+    if (C) {
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, layer->weight, n, C, n, 0, scratch, n);
+        WC = scratch;
+    }
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
+    for (size_t i = 0; i < m; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < n; j++)
+            sum += WC[i * n + j] * layer->weight[i * n + j];
+        var[i] = sum;
+    }
+}
+
+void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        diagonal[i] = C[i * n + i];
+}
+
+double rk_inverse_width(rk_work *work, size_t n, const double *C) {
+    if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return 0;
+    double trace = 0, square = 0;
+    for (size_t i = 0; i < n; i++) {
+        trace += C[i * n + i];
+        for (size_t j = 0; j < n; j++)
+            square += C[i * n + j] * C[i * n + j];
+    }
+    return square / (trace * trace);
+}
+
+double rk_average(rk_work *work, size_t n, const double *x) {
+    if (!rk_work_charge(work, n)) return 0;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum / (double)n;
 }
 
 void rk_deliver(rk_work *work, size_t count, const double *result, double *out) {

@@ -27,6 +27,21 @@ void rk_wick_step(rk_work *work, const rk_activation *activation, size_t n, cons
 /** m = the input's mean (zero by default), `n` entries. */
 void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m);
 
+/** var_i = (W C W')_ii without the other entries, 2mn^2 FLOPs for W m x n; C NULL is the identity
+ *  (2mn), otherwise `scratch` is m x n. */
+void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
+                  double *var);
+
+/** diagonal_i = C_ii, C n x n. */
+void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal);
+
+/** 1 / (effective width) = |C|^2 / (tr C)^2, C n x n: 1/n for independent neurons, 1 for a single
+ *  direction. 0 in the dry run. */
+double rk_inverse_width(rk_work *work, size_t n, const double *C);
+
+/** The average of n numbers; 0 in the dry run. */
+double rk_average(rk_work *work, size_t n, const double *x);
+
 /** Copies a result to where the caller wants it; nothing if `out` is NULL. */
 void rk_deliver(rk_work *work, size_t count, const double *result, double *out);
 

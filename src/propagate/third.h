@@ -1,0 +1,21 @@
+/* K = 3: mean, covariance and a factored third cumulant of every layer. */
+#ifndef RK_PROPAGATE_THIRD_H
+#define RK_PROPAGATE_THIRD_H
+
+#include "propagate/propagate.h"
+
+typedef struct rk_third_spec {
+    rk_metric metric; /**< of the fourth cumulant, which is one scalar times metric^2 */
+    bool double_legs; /**< store and multiply the third cumulant's legs in double, not float */
+} rk_third_spec;
+
+/**
+ * Third-order propagation (arXiv:2605.05179, K = 3 simple, factored), exactly, in the lean form of
+ * docs/MATH.md#third. Each hidden layer but the last adds a source of three n x n legs. With L
+ * hidden layers of n neurons: about 6 n^3 L^2 FLOPs and 12 (L + 1) n^2 bytes for the legs plus
+ * 60 n^2 for the rest. `input->third_cumulant` is ignored.
+ */
+void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
+                        const rk_third_spec *spec, rk_outputs *outputs);
+
+#endif
