@@ -8,5 +8,6 @@
  *  propagation, from the effective widths it met on its way. */
 void rk_error_of_mean(const rk_problem *problem, rk_report *report);
 void rk_error_of_covariance(const rk_problem *problem, rk_report *report);
+void rk_error_of_third(const rk_problem *problem, rk_report *report);
 
 #endif

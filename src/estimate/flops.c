@@ -15,6 +15,12 @@ static const term mean_average[] = {{2, 2, 1}, {2, 2, 0},  {67, 1, 1}, {68, 1, 0
                                     {6, 0, 1}, {10, 0, 0}, {0, 0, 0}};
 static const term covariance[] = {{3, 3, 1},  {3, 3, 0},  {18, 2, 1}, {18, 2, 0},
                                   {77, 1, 1}, {77, 1, 0}, {0, 0, 0}};
+static const term third_exact[] = {{12, 3, 2},  {27, 3, 1},  {13, 3, 0},  {16, 2, 2},
+                                   {197, 2, 1}, {132, 2, 0}, {395, 1, 1}, {249, 1, 0},
+                                   {11, 0, 1},  {11, 0, 0},  {0, 0, 0}};
+static const term third_average[] = {{12, 3, 2},  {21, 3, 1},  {9, 3, 0},   {16, 2, 2},
+                                     {178, 2, 1}, {124, 2, 0}, {395, 1, 1}, {249, 1, 0},
+                                     {11, 0, 1},  {11, 0, 0},  {0, 0, 0}};
 
 static double evaluate(const rk_network *net, const term *polynomial) {
     double n = (double)rk_network_n_in(net), hidden = (double)net->n_layers - 1;
@@ -39,6 +45,11 @@ double rk_flops_of_mean(const rk_problem *problem) {
 
 double rk_flops_of_covariance(const rk_problem *problem) {
     return evaluate(problem->net, covariance);
+}
+
+double rk_flops_of_third(const rk_problem *problem) {
+    return evaluate(problem->net,
+                    problem->arguments.metric == RK_METRIC_EXACT ? third_exact : third_average);
 }
 
 double rk_flops_of_sample(const rk_problem *problem) {

@@ -8,6 +8,7 @@
  *  widths are all equal; NaN otherwise. */
 double rk_flops_of_mean(const rk_problem *problem);
 double rk_flops_of_covariance(const rk_problem *problem);
+double rk_flops_of_third(const rk_problem *problem);
 /** N (sum of 2mn over the layers + one a hidden neuron): any network. */
 double rk_flops_of_sample(const rk_problem *problem);
 

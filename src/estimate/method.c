@@ -88,7 +88,8 @@ static const struct entry {
                "metric=exact|avg, legs=float|double"},
       .check = check_third,
       .run = run_third,
-      .estimate_error = rk_error_of_covariance},
+      .flops_convention = rk_flops_of_third,
+      .estimate_error = rk_error_of_third},
      third_words},
 };
 enum { N_METHODS = sizeof table / sizeof *table };

@@ -1,4 +1,4 @@
-/* Identities that mean and covariance propagation must satisfy, whatever the weights. */
+/* Identities that every closure must satisfy, whatever the weights. */
 #include "estimate/method.h"
 
 #include <math.h>
@@ -11,7 +11,9 @@
 
 #define PI 3.14159265358979323846
 
-enum { N = 6 };
+enum { N = 6, N_METHODS = 3 };
+
+static const char *const methods[N_METHODS] = {"mean", "covariance", "third:legs=double"};
 
 /* Smooth deterministic weights without structure. */
 static double entry(size_t l, size_t i, size_t j) {
@@ -65,8 +67,8 @@ static void test_one_hidden_relu_layer_is_exact(void **state) {
     (void)state;
     fixture f;
     fill(&f, 2, RK_RELU, false);
-    for (int k = 0; k < 2; k++) {
-        rk_answer *answer = estimate(&f, 2, NULL, k ? "covariance" : "mean", false, 1);
+    for (int k = 0; k < N_METHODS; k++) {
+        rk_answer *answer = estimate(&f, 2, NULL, methods[k], false, 1);
         const rk_answer_data *data = rk_answer_view(answer);
         for (size_t i = 0; i < N; i++) {
             double expected = 0;
@@ -127,8 +129,7 @@ static void test_permutation_of_hidden_neurons(void **state) {
             g.weight[2][j * N + i] = f.weight[2][j * N + from];
         }
     }
-    const char *methods[] = {"mean", "covariance"};
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < N_METHODS; k++) {
         rk_answer *a = estimate(&f, 3, NULL, methods[k], true, 1);
         rk_answer *b = estimate(&g, 3, NULL, methods[k], true, 1);
         for (size_t i = 0; i < N; i++)
@@ -153,8 +154,7 @@ static void test_positive_scaling(void **state) {
         g.weight[2][i] /= 4;
         h.weight[0][i] *= 3;
     }
-    const char *methods[] = {"mean", "covariance"};
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < N_METHODS; k++) {
         rk_answer *a = estimate(&f, 4, NULL, methods[k], false, 1);
         rk_answer *b = estimate(&g, 4, NULL, methods[k], false, 1);
         rk_answer *c = estimate(&h, 4, NULL, methods[k], false, 1);
@@ -217,8 +217,7 @@ static void test_output_activation(void **state) {
     memset(g.bias[3], 0, sizeof g.bias[3]);
     for (size_t i = 0; i < N; i++)
         g.weight[3][i * N + i] = 1;
-    const char *methods[] = {"mean", "covariance"};
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < N_METHODS; k++) {
         rk_answer *a = estimate(&f, 3, NULL, methods[k], true, 1);
         rk_answer *b = estimate(&g, 4, NULL, methods[k], true, 1);
         for (size_t i = 0; i < N; i++)

@@ -1,0 +1,97 @@
+/* Third-order propagation against the public reference's factored K = 3, and against samples. */
+#include "estimate/method.h"
+#include "support/golden.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static rk_answer *estimate(const rk_network *net, const rk_input *input, const char *method) {
+    rk_options options = rk_options_default();
+    options.method = method;
+    options.covariance = true;
+    rk_answer *answer;
+    rk_error error = {.message = ""};
+    if (rk_estimate(&answer, net, input, &options, &error) != RK_OK)
+        fail_msg("%s: %s", method, error.message);
+    return answer;
+}
+
+/* Largest difference, relative to the reference's largest entry or to 1: means may all vanish. */
+static double difference(const double *a, const double *b, size_t count) {
+    double scale = 1, worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        scale = fmax(scale, fabs(b[i]));
+        if (!(fabs(a[i] - b[i]) <= worst)) worst = fabs(a[i] - b[i]); /* NaN wins */
+    }
+    return worst / scale;
+}
+
+static void compare(const golden *g, const char *name, const char *key, const char *method,
+                    double tolerance) {
+    rk_answer *answer = estimate(g->net, &g->input, method);
+    const rk_answer_data *data = rk_answer_view(answer);
+    size_t n = data->n_out;
+    double error_1 = difference(data->mean, golden_get(g, "%s_K1", key), n);
+    double error_2 = difference(data->covariance, golden_get(g, "%s_K2", key), n * n);
+    if (!(error_1 <= tolerance && error_2 <= tolerance))
+        fail_msg("%s %s %s: off by %g, %g", name, key, method, error_1, error_2);
+    rk_answer_destroy(answer);
+}
+
+/* f1, the factored algorithm, or f0 where the reference refuses it (unequal widths): the same. */
+static void test_reference_networks(void **state) {
+    (void)state;
+    static const struct {
+        const char *keys[2], *in_double, *in_float;
+    } metrics[] = {
+        {{"k3_SIMPLE_f1_a0", "k3_SIMPLE_f0_a0"}, "third:legs=double", "third"},
+        {{"k3_SIMPLE_f1_a1", "k3_SIMPLE_f0_a1"},
+         "third:metric=avg,legs=double",
+         "third:metric=avg"},
+    };
+    size_t compared = 0;
+    const char *name;
+    for (size_t f = 0; (name = golden_name(f)) != NULL; f++) {
+        golden g = golden_open(name);
+        for (int a = 0; a < 2 && !g.input.third_cumulant; a++) {
+            const char *const *keys = metrics[a].keys;
+            const char *key = golden_find(&g, "%s_K1", keys[0]) ? keys[0] : keys[1];
+            if (!golden_find(&g, "%s_K1", key) || golden_is_doubtful(name, key)) continue;
+            compare(&g, name, key, metrics[a].in_double, 1e-12);
+            compare(&g, name, key, metrics[a].in_float, 1e-5);
+            compared++;
+        }
+        golden_close(&g);
+    }
+    assert_int_equal(compared, 46); /* all that index.json lists and the reference did not clamp */
+}
+
+/* The errors of K = 3 published for these networks. */
+static void test_known_accuracy(void **state) {
+    (void)state;
+    double sum = 0;
+    for (int t = 0; t < 5; t++) {
+        truth known = truth_open(64, 5, t);
+        rk_answer *answer = estimate(known.net, NULL, "third");
+        double mse = 0, var = 0;
+        for (size_t i = 0; i < known.n; i++) {
+            double error = rk_answer_view(answer)->mean[i] - known.mean[i];
+            mse += error * error - known.se[i] * known.se[i];
+            var += known.output_var[i];
+        }
+        sum += mse / var / 5;
+        rk_answer_destroy(answer);
+        truth_close(&known);
+    }
+    if (!(fabs(sum / 3.24e-5 - 1) <= 0.01)) fail_msg("mse / variance is %g", sum);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference_networks),
+                                       cmocka_unit_test(test_known_accuracy)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
