@@ -52,14 +52,10 @@ static void test_reference_networks(void **state) {
         const char *key, *method;
         bool covariance;
     } configurations[] = {
-        {"k1_SIMPLE_f0_a0", "mean", true},
-        {"k1_SIMPLE_f0_a1", "mean:metric=avg", true},
-        {"k1_BASE_f0_a0", "mean:base", false},
-        {"k1_BASE_f0_a1", "mean:base,metric=avg", false},
-        {"k2_SIMPLE_f0_a0", "covariance", true},
-        {"k2_SIMPLE_f0_a1", "covariance", true},
-        {"k2_BASE_f0_a0", "covariance", true},
-        {"k2_BASE_f0_a1", "covariance", true},
+        {"k1_SIMPLE_f0_a0", "mean", true},       {"k1_SIMPLE_f0_a1", "mean:metric=avg", true},
+        {"k1_BASE_f0_a0", "mean:base", false},   {"k1_BASE_f0_a1", "mean:base,metric=avg", false},
+        {"k2_SIMPLE_f0_a0", "covariance", true}, {"k2_SIMPLE_f0_a1", "covariance", true},
+        {"k2_BASE_f0_a0", "covariance", true},   {"k2_BASE_f0_a1", "covariance", true},
     };
     size_t compared = 0;
     const char *name;
