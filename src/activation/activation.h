@@ -11,7 +11,7 @@
 
 /** Largest orders anyone asks for: K = 4 augmented needs k = 8 and p = 6, and gradients two more
  *  derivatives. */
-enum { RK_WICK_MAX_K = 12, RK_WICK_MAX_P = 6 };
+enum { RK_WICK_MAX_K = 16, RK_WICK_MAX_P = 6 };
 
 typedef struct rk_activation_ops {
     const char *name;

@@ -2,12 +2,16 @@
 #ifndef RK_ESTIMATE_ERROR_MODEL_H
 #define RK_ESTIMATE_ERROR_MODEL_H
 
-#include "estimate/method.h"
+#include "propagate/propagate.h"
 
-/** Fills report->error_per_output with the root mean square error to expect of order-K cumulant
- *  propagation, from the effective widths it met on its way. */
-void rk_error_of_mean(const rk_problem *problem, rk_report *report);
-void rk_error_of_covariance(const rk_problem *problem, rk_report *report);
-void rk_error_of_third(const rk_problem *problem, rk_report *report);
+/** Variance-normalised mean square error of the means = factor * expansion^power, where expansion
+ *  is what the closure met on its way (rk_outputs). The constants are fitted by bench/accuracy. */
+typedef struct rk_error_law {
+    double factor, power;
+} rk_error_law;
+
+/** error[i] = root mean square error to expect of outputs->mean[i], i < n_out. */
+void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,
+                       double *error);
 
 #endif

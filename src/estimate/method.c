@@ -1,8 +1,8 @@
 #include "estimate/method.h"
 
-#include "estimate/error_model.h"
 #include "estimate/flops.h"
 #include "propagate/covariance.h"
+#include "propagate/gain.h"
 #include "propagate/mean.h"
 #include "propagate/third.h"
 
@@ -31,10 +31,35 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    {NULL, 0, 0}};
 static const word no_words[] = {{NULL, 0, 0}};
 
+static rk_status check_gaussian(const rk_problem *problem, rk_error *error) {
+    if (problem->input.third_cumulant)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "this method takes Gaussian inputs only");
+    return RK_OK;
+}
+
 static rk_status check_mean(const rk_problem *problem, rk_error *error) {
     if (problem->arguments.unit_variance && problem->options.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "mean:base knows no covariance");
-    return RK_OK;
+    return check_gaussian(problem, error);
+}
+
+/* The network passes a positive factor on its input through to its output. */
+static rk_status check_homogeneous(const rk_problem *problem, rk_error *error) {
+    for (size_t l = 0; l < problem->net->n_layers; l++) {
+        const rk_layer *layer = &problem->net->layers[l];
+        const rk_activation_ops *ops = rk_activation_get(layer->activation.kind);
+        if (layer->bias)
+            return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                           "this method takes positively homogeneous networks only: layer %zu has "
+                           "biases",
+                           l + 1);
+        if (!ops->homogeneous)
+            return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                           "this method takes positively homogeneous networks only: layer %zu is "
+                           "%s",
+                           l + 1, ops->name);
+    }
+    return check_gaussian(problem, error);
 }
 
 static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -53,9 +78,10 @@ static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_rep
     return RK_OK;
 }
 
-static rk_status check_third(const rk_problem *problem, rk_error *error) {
-    if (problem->input.third_cumulant)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "third takes Gaussian inputs only");
+static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *report,
+                          rk_error *error) {
+    (void)error;
+    rk_propagate_gain(work, problem->net, &problem->input, &report->outputs);
     return RK_OK;
 }
 
@@ -77,19 +103,26 @@ static const struct entry {
       .check = check_mean,
       .run = run_mean,
       .flops_convention = rk_flops_of_mean,
-      .estimate_error = rk_error_of_mean},
+      .error_law = {0.1, 1}},
      mean_words},
     {{.info = {"covariance", "means and the full covariance (K=2)", ""},
+      .check = check_gaussian,
       .run = run_covariance,
       .flops_convention = rk_flops_of_covariance,
-      .estimate_error = rk_error_of_covariance},
+      .error_law = {0.3, 2}},
+     no_words},
+    {{.info = {"gain", "covariance and the network's common random gain (homogeneous networks)",
+               ""},
+      .check = check_homogeneous,
+      .run = run_gain,
+      .error_law = {0.1, 2}},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
                "metric=exact|avg, legs=float|double"},
-      .check = check_third,
+      .check = check_gaussian,
       .run = run_third,
       .flops_convention = rk_flops_of_third,
-      .estimate_error = rk_error_of_third},
+      .error_law = {0.02, 3}},
      third_words},
 };
 enum { N_METHODS = sizeof table / sizeof *table };

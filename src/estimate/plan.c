@@ -140,8 +140,9 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->interrupted = work->interrupted;
     data->samples = answer->report.samples;
     data->error_kind = plan->method->samples ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
-    if (plan->method->estimate_error && !work->interrupted)
-        plan->method->estimate_error(&plan->problem, &answer->report);
+    if (!plan->method->samples && !work->interrupted)
+        rk_expected_error(&plan->method->error_law, &answer->report.outputs, data->n_out,
+                          answer->report.error_per_output);
     data->expansion = answer->report.outputs.expansion;
     data->error_rms = root_mean_square(data->error_per_output, data->n_out);
     report_problems(answer, work);

@@ -1,0 +1,284 @@
+#include "propagate/gain.h"
+
+#include "linalg/blas.h"
+
+#include <math.h>
+
+/* Terms of the Hermite series in the correlation; 14 reach float32. */
+enum { TERMS = 14, BLOCK_ROWS = 32 };
+
+/* What is known of one layer's activations h = phi(y), y Gaussian, given gain 1. */
+typedef struct law {
+    size_t n;
+    double *mean, *var; /* n */
+    double *C;          /* n x n covariance of h */
+    double *R;          /* n x n correlation of y, zero diagonal */
+    double *A;          /* [TERMS + 1][n] Hermite coefficients of h, over sqrt(j!) */
+    double *B;          /* [TERMS + 1][n] those of (h - E h)^2 */
+    double *k3, *k4;    /* n cumulants of h */
+} law;
+
+static law take_law(rk_work *work, size_t width) {
+    law h = {.mean = rk_work_doubles(work, width, 1),
+             .var = rk_work_doubles(work, width, 1),
+             .C = rk_work_doubles(work, width, width),
+             .R = rk_work_doubles(work, width, width),
+             .A = rk_work_doubles(work, TERMS + 1, width),
+             .B = rk_work_doubles(work, TERMS + 1, width),
+             .k3 = rk_work_doubles(work, width, 1),
+             .k4 = rk_work_doubles(work, width, 1)};
+    return h;
+}
+
+static double dot(size_t n, const double *x, const double *y) {
+    double part[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (size_t lane = 0; lane < 8; lane++)
+            part[lane] += x[i + lane] * y[i + lane];
+    for (; i < n; i++)
+        part[i % 8] += x[i] * y[i];
+    return ((part[0] + part[1]) + (part[2] + part[3])) +
+           ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+/* How the squares z_i^2 / q_i of the next layer co-vary, summed over i: per-neuron weights
+ * u = sum_i W_i^2 / q_i, v = sum_i W_i^4 / q_i^2, t = sum_i W_i w_i / q_i. */
+typedef struct coupling {
+    double *u, *v, *t;
+} coupling;
+
+static void couple(rk_work *work, const rk_layer *layer, const double *w, const double *q,
+                   coupling *c) {
+    size_t m = layer->rows, n = layer->cols;
+    if (!rk_work_charge(work, 8 * (uint64_t)m * n)) return;
+    for (size_t j = 0; j < n; j++)
+        c->u[j] = c->v[j] = c->t[j] = 0;
+    for (size_t i = 0; i < m; i++) {
+        const double *row = layer->weight + i * n;
+        double inverse = 1 / q[i], ratio = w[i] / q[i];
+        for (size_t j = 0; j < n; j++) {
+            double square = row[j] * row[j] * inverse;
+            c->u[j] += square;
+            c->v[j] += square * square;
+            c->t[j] += row[j] * ratio;
+        }
+    }
+}
+
+/* Sum of Cov(z_i^2, z_j^2) / (q_i q_j) over pairs i != j of the next layer, z = W h: the part of it
+ * that means a common gain (docs/MATH.md#gain). */
+typedef struct pairs {
+    const law *h;
+    const coupling *c;
+    double *partial; /* one a block */
+} pairs;
+
+static void sum_pairs(void *context, size_t block) {
+    const pairs *p = context;
+    const law *h = p->h;
+    size_t n = h->n, first = block * BLOCK_ROWS;
+    size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
+    const double *u = p->c->u, *t = p->c->t;
+    double sum = 0;
+    for (size_t i = first; i < last; i++) {
+        const double *R = h->R + i * n, *C = h->C + i * n;
+        double quadratic = 0;
+        for (size_t j = 0; j < n; j++)
+            if (j != i) quadratic += u[j] * C[j] * C[j];
+        sum -= 2 * u[i] * quadratic;
+        double power[512], term[512];
+        for (size_t start = 0; start < n; start += 512) {
+            size_t count = n - start < 512 ? n - start : 512;
+            for (size_t j = 0; j < count; j++)
+                power[j] = 1;
+            for (size_t k = 1; k <= TERMS; k++) {
+                const double *A = h->A + k * n + start, *B = h->B + k * n + start;
+                for (size_t j = 0; j < count; j++) {
+                    power[j] *= R[start + j];
+                    term[j] = u[start + j] * B[j] + 4 * t[start + j] * A[j];
+                }
+                sum += u[i] * h->B[k * n + i] * dot(count, power, term);
+            }
+        }
+    }
+    p->partial[block] = sum;
+}
+
+static double spread_of_gain(rk_work *work, const law *h, const coupling *c) {
+    size_t n = h->n, n_blocks = (n + BLOCK_ROWS - 1) / BLOCK_ROWS, mark = rk_work_mark(work);
+    pairs p = {h, c, rk_work_doubles(work, n_blocks, 1)};
+    double total = 0;
+    if (rk_work_charge(work, (uint64_t)n * n * (4 + 6 * TERMS))) {
+        rk_pool_run(work->pool, n_blocks, sum_pairs, &p);
+        for (size_t b = 0; b < n_blocks; b++)
+            total += p.partial[b];
+        for (size_t j = 0; j < n; j++)
+            total += h->k4[j] * (c->u[j] * c->u[j] - c->v[j]) + 4 * h->k3[j] * c->u[j] * c->t[j];
+    }
+    rk_work_release(work, mark);
+    return total;
+}
+
+/* E G for a chi-distributed gain with E G^2 = 1, Var G^2 = gamma. */
+static double mean_gain(double gamma) {
+    if (!(gamma > 1e-12)) return 1;
+    double k = 1 / gamma;
+    return exp(lgamma(k + 0.5) - lgamma(k) - 0.5 * log(k));
+}
+
+/* q = E z^2 given gain 1, z of mean w. */
+static void second_moments(rk_work *work, size_t n, const double *var, const double *w, double *q) {
+    if (!rk_work_charge(work, 2 * n)) return;
+    for (size_t i = 0; i < n; i++)
+        q[i] = var[i] + w[i] * w[i];
+}
+
+/* The same second moments with the mean r times as long: what it loses goes to the variances and,
+ * unless NULL, the covariance Z. */
+static void shrink_mean(rk_work *work, size_t n, double r, double *mean, double *var, double *Z) {
+    if (!rk_work_charge(work, 4 * n + (Z ? 3 * (uint64_t)n * n : 0))) return;
+    for (size_t i = 0; i < n; i++) {
+        var[i] += (1 - r * r) * mean[i] * mean[i];
+        for (size_t j = 0; Z && j < n; j++)
+            Z[i * n + j] += (1 - r * r) * mean[i] * mean[j];
+    }
+    for (size_t i = 0; i < n; i++)
+        mean[i] *= r;
+}
+
+/* A_j, B_j over sqrt(j!) and the cumulants of one layer from its Wick coefficients. */
+static void expand(rk_work *work, size_t n, const double *var, const double *w, const double *high,
+                   law *h) {
+    h->n = n;
+    if (!rk_work_charge(work, (uint64_t)n * (6 * TERMS + 30))) return;
+    const double *E1 = high, *E2 = high + n, *E3 = high + 2 * n, *E4 = high + 3 * n;
+    for (size_t i = 0; i < n; i++) {
+        double m = E1[i], v = E2[i] - m * m;
+        h->mean[i] = m;
+        h->var[i] = v;
+        h->k3[i] = E3[i] - 3 * m * E2[i] + 2 * m * m * m;
+        h->k4[i] = E4[i] - 4 * m * E3[i] + 6 * m * m * E2[i] - 3 * m * m * m * m - 3 * v * v;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double scale = 1, sd = sqrt(var[i]);
+        for (int j = 1; j <= TERMS; j++) {
+            size_t at = (size_t)j * n + i;
+            scale *= sd / sqrt((double)j);
+            h->A[at] = scale * w[rk_wick_at(n, TERMS, j, 1) + i];
+            h->B[at] = scale * w[rk_wick_at(n, TERMS, j, 2) + i] - 2 * h->mean[i] * h->A[at];
+        }
+    }
+}
+
+/* C = exact covariance of phi of Gaussian pairs of covariance Z, which becomes the correlation R.
+ */
+typedef struct bivariate {
+    law *h;
+    const double *var; /* of y */
+} bivariate;
+
+static void bivariate_rows(void *context, size_t block) {
+    const bivariate *b = context;
+    law *h = b->h;
+    size_t n = h->n, first = block * BLOCK_ROWS;
+    size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
+    for (size_t i = first; i < last; i++) {
+        double *R = h->R + i * n, *C = h->C + i * n;
+        double inverse = 1 / sqrt(b->var[i]);
+        for (size_t j = 0; j < n; j++) {
+            double rho = R[j] * inverse / sqrt(b->var[j]);
+            R[j] = rho < -1 ? -1 : rho > 1 ? 1 : rho;
+            C[j] = 0;
+        }
+        R[i] = 0;
+        for (size_t k = TERMS; k >= 1; k--) {
+            const double *A = h->A + k * n;
+            double own = A[i];
+            for (size_t j = 0; j < n; j++)
+                C[j] = (C[j] + own * A[j]) * R[j];
+        }
+        C[i] = h->var[i];
+    }
+}
+
+/* The law of h = phi(y), y of mean mu and variances var; its covariance only if `full`, from that
+ * of y in h->R. */
+static void activate(rk_work *work, const rk_layer *layer, const double *mu, const double *var,
+                     bool full, law *h) {
+    size_t n = layer->rows, mark = rk_work_mark(work);
+    double *w = rk_work_doubles(work, 2 * (TERMS + 1), n), *powers = rk_work_doubles(work, 4, n);
+    rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, w);
+    rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, powers);
+    expand(work, n, var, w, powers, h);
+    bivariate b = {h, var};
+    if (full && rk_work_charge(work, (uint64_t)n * n * (3 * TERMS + 4)))
+        rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, bivariate_rows, &b);
+    rk_work_release(work, mark);
+}
+
+static void deliver_scaled(rk_work *work, size_t n, double scale, const double *x, double *out) {
+    if (!rk_work_charge(work, n)) return;
+    for (size_t i = 0; i < n; i++)
+        out[i] = scale * x[i];
+}
+
+void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
+                       rk_outputs *outputs) {
+    size_t width = rk_network_max_width(net), n_layers = net->n_layers;
+    law laws[2] = {take_law(work, width), take_law(work, width)};
+    double *scratch = rk_work_doubles(work, width, width);
+    double *mu = rk_work_doubles(work, width, 1), *var = rk_work_doubles(work, width, 1);
+    double *q = rk_work_doubles(work, width, 1);
+    coupling c = {rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1),
+                  rk_work_doubles(work, width, 1)};
+    size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
+    double gamma = 0, gain = 1; /* Var G^2 and E G of the activations so far */
+    const double *C = input->covariance;
+    outputs->expansion = 0;
+    rk_input_mean(work, rk_network_n_in(net), input, laws[0].mean);
+    for (size_t l = 0; l < n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        law *h = &laws[l % 2], *next = &laws[(l + 1) % 2];
+        size_t n = layer->rows;
+        bool last = l + 1 == n_layers, activated = rk_network_is_activated(net, l);
+        bool full = outputs->covariance || l + 1 < n_activated;
+        if (!rk_work_step(work, "layer %zu: gain", l + 1)) return;
+        rk_gemv(work, n, layer->cols, layer->weight, h->mean, NULL, mu);
+        if (full) {
+            rk_congruence(work, n, layer->cols, layer->weight, C, scratch, next->R);
+            rk_diagonal(work, n, next->R, var);
+        } else if (activated) {
+            rk_variances(work, layer, C, scratch, var);
+        }
+        if (activated) {
+            if (l > 0 && n > 1) { /* the input is Gaussian and has no gain */
+                second_moments(work, n, var, mu, q);
+                couple(work, layer, mu, q, &c);
+                gamma += spread_of_gain(work, h, &c) / ((double)n * ((double)n - 1));
+                double before = gain;
+                gain = mean_gain(gamma);
+                shrink_mean(work, n, before / gain, mu, var, full ? next->R : NULL);
+            }
+            activate(work, layer, mu, var, full, next);
+        }
+        if (l + 1 < n_activated) outputs->expansion += rk_inverse_width(work, n, next->C);
+        if (last) {
+            double *mean = activated ? next->mean : mu;
+            double *variance = activated ? next->var : var;
+            double *covariance = activated ? next->C : next->R;
+            shrink_mean(work, n, gain, mean, variance, full ? covariance : NULL);
+            rk_deliver(work, n, mean, outputs->mean);
+            rk_deliver(work, n * n, covariance, outputs->covariance);
+            if (activated || full)
+                rk_deliver(work, n, variance, outputs->variance);
+            else
+                rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, h->var) : 1,
+                                    outputs);
+        } else if (outputs->hidden_mean) {
+            deliver_scaled(work, n, gain, next->mean, outputs->hidden_mean[l]);
+        }
+        C = next->C;
+    }
+    rk_work_end(work);
+}

@@ -1,0 +1,74 @@
+/* Accuracy against stored ground truths: the published levels, and the order of the methods. */
+#include "estimate/method.h"
+#include "support/golden.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Variance-normalised MSE of the output means, averaged over networks 0 .. count - 1. */
+static double level(int n, int L, int count, const char *method) {
+    double sum = 0;
+    for (int t = 0; t < count; t++) {
+        truth known = truth_open(n, L, t);
+        rk_options options = rk_options_default();
+        options.method = method;
+        rk_answer *answer;
+        assert_int_equal(rk_estimate(&answer, known.net, NULL, &options, NULL), RK_OK);
+        const double *mean = rk_answer_view(answer)->mean;
+        double mse = 0, variance = 0;
+        for (size_t i = 0; i < known.n; i++) {
+            double error = mean[i] - known.mean[i];
+            mse += error * error - known.se[i] * known.se[i];
+            variance += known.output_var[i];
+        }
+        sum += mse / variance;
+        rk_answer_destroy(answer);
+        truth_close(&known);
+    }
+    return sum / count;
+}
+
+static void test_published_levels(void **state) {
+    (void)state;
+    static const struct {
+        int n, L, networks;
+        const char *method;
+        double published; /* tests/data/truth/reference_mse.csv */
+    } rows[] = {
+        {32, 5, 8, "mean", 1.65e-2},        {32, 5, 8, "mean:metric=avg", 3.34e-2},
+        {32, 5, 8, "covariance", 2.09e-3},  {32, 5, 8, "third", 5.73e-4},
+        {64, 5, 5, "mean", 6.20e-3},        {64, 5, 5, "covariance", 6.84e-4},
+        {64, 5, 5, "third", 3.24e-5},       {128, 5, 5, "mean", 3.53e-3},
+        {128, 5, 5, "covariance", 1.60e-4}, {128, 5, 5, "third", 3.96e-6},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double ours = level(rows[i].n, rows[i].L, rows[i].networks, rows[i].method);
+        if (!(fabs(ours / rows[i].published - 1) <= 0.01))
+            fail_msg("n = %d, %s: %g, published %g", rows[i].n, rows[i].method, ours,
+                     rows[i].published);
+    }
+}
+
+static void test_gain_beats_covariance(void **state) {
+    (void)state;
+    static const struct {
+        int n, networks;
+        double factor;
+    } rows[] = {{32, 8, 3}, {64, 5, 2.5}, {128, 5, 2.5}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double gain = level(rows[i].n, 5, rows[i].networks, "gain");
+        double covariance = level(rows[i].n, 5, rows[i].networks, "covariance");
+        if (!(gain * rows[i].factor <= covariance))
+            fail_msg("n = %d: %g against %g", rows[i].n, gain, covariance);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_published_levels),
+                                       cmocka_unit_test(test_gain_beats_covariance)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
