@@ -25,9 +25,11 @@ static size_t compare(const golden *g, const char *name, const char *key, const 
     rk_options options = rk_options_default();
     options.method = method;
     options.covariance = covariance;
+    rk_input input = g->input;
+    input.third_cumulant = NULL; /* these orders drop it */
     rk_answer *answer;
     rk_error error = {.message = ""};
-    if (rk_estimate(&answer, g->net, &g->input, &options, &error) != RK_OK)
+    if (rk_estimate(&answer, g->net, &input, &options, &error) != RK_OK)
         fail_msg("%s %s: %s", name, method, error.message);
     const rk_answer_data *data = rk_answer_view(answer);
     size_t n = data->n_out;
