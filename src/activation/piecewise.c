@@ -82,11 +82,11 @@ static void whole_line(const block *b, int lowest, int highest, ladder l) {
 }
 
 /* Far left of zero the upward recurrence subtracts nearly equal numbers: the sequence sought is its
- * smallest solution. Ratios of neighbours, started from anything far up, come down stably. */
+ * smallest solution. Ratios of neighbours, started from anything far enough up, come down stably.
+ * How far does not depend on `highest`, so that asking for more rungs does not change a bit. */
 static void climb_from_afar(double mu, double var, double alpha, int highest, int i, ladder l) {
-    double reach = 22 / alpha;
     double ratio[HIGHEST + 1], r = 0;
-    for (int d = highest + 20 + (int)(reach * reach); d > 0; d--) {
+    for (int d = HIGHEST + 8 + (int)(22 * 22 / (alpha * alpha)); d > 0; d--) {
         r = var / (d * r - mu); /* l_{d-1} / l_{d-2} */
         if (d - 1 <= highest) ratio[d - 1] = r;
     }

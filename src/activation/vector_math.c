@@ -6,9 +6,10 @@
  * at run time, so its prototypes, which sleef.h shows to AVX builds only, are repeated here. */
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#define AVX __attribute__((target("avx")))
 #define DEFINE_AVX(name, type, suffix, vector, width, sleef, load, store)                          \
-    vector sleef(vector);                                                                          \
-    __attribute__((target("avx"))) static size_t name##suffix##_avx(size_t n, type *x) {           \
+    AVX vector sleef(vector);                                                                      \
+    AVX static size_t name##suffix##_avx(size_t n, type *x) {                                      \
         if (!__builtin_cpu_supports("avx")) return 0;                                              \
         size_t i = 0;                                                                              \
         for (; i + width <= n; i += width)                                                         \

@@ -22,8 +22,12 @@ bool rk_cholesky(rk_work *work, size_t n, double *a) {
     return true;
 }
 
+/* The most whose workspace of 2n^2 + 6n + 1 an int can count. */
+enum { LARGEST = 32766 };
+
 bool rk_eigen_symmetric(rk_work *work, size_t n, double *a, double *values) {
     const size_t mark = rk_work_mark(work);
+    if (n > LARGEST) return false;
     const size_t n_doubles = 1 + 6 * n + 2 * n * n, n_ints = 3 + 5 * n;
     double *doubles = rk_work_doubles(work, 1, n_doubles);
     lapack_int *ints = rk_work_take(work, n_ints, sizeof *ints);

@@ -12,8 +12,8 @@ bool rk_cholesky(rk_work *work, size_t n, double *a);
 
 /** Overwrites symmetric A (n x n; its lower triangle is read) with orthonormal eigenvectors, one a
  *  row, `values` ascending: A = sum_k values[k] row_k' row_k. About 9 n^3 FLOPs; takes and gives
- *  back 2n^2 + 6n doubles and 5n ints of `work`. False if the iteration did not converge, which
- *  happens for NaN only. The dry run answers true. */
+ *  back 2n^2 + 6n doubles and 5n ints of `work`. False, in the dry run too, for n above 32766; and
+ *  if the iteration did not converge, which takes a NaN. */
 bool rk_eigen_symmetric(rk_work *work, size_t n, double *a, double *values);
 
 #endif

@@ -1,0 +1,241 @@
+#include "activation/activation.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the three above */
+#include <cmocka.h>
+
+enum { K = 8, P = 6 };
+
+#define ASSERT_NEAR(value, expected, tolerance)                                                    \
+    do {                                                                                           \
+        const double v_ = (value), e_ = (expected), t_ = (tolerance);                              \
+        if (!(fabs(v_ - e_) <= t_)) fail_msg("%s: %.17g, not %.17g +- %g", #value, v_, e_, t_);    \
+    } while (0)
+
+static double wave(double z, void *context) {
+    (void)context;
+    return sin(z) + 0.3 * z;
+}
+
+static double cubic(double z, void *context) {
+    (void)context;
+    return z * z * z;
+}
+
+static rk_activation kind(rk_activation_kind kind) {
+    return (rk_activation){.kind = kind, .parameter = 0.2, .function = wave};
+}
+
+/* The 40-digit table tells zeros as 1e-40: they are compared absolutely. */
+static void test_relu_to_all_digits(void **state) {
+    (void)state;
+    FILE *file = fopen(RK_TEST_DATA "/goldens/oracles/relu_wick.txt", "r");
+    assert_non_null(file);
+    const rk_activation relu = kind(RK_RELU);
+    char line[200];
+    int count = 0;
+    while (fgets(line, sizeof line, file)) {
+        double mu, var, expected;
+        int k, p;
+        if (line[0] == '#') continue;
+        assert_int_equal(sscanf(line, "%lf %lf %d %d %lf", &mu, &var, &k, &p, &expected), 5);
+        ASSERT_NEAR(rk_wick_one(&relu, mu, var, k, p), expected, 2e-15 * fabs(expected) + 1e-30);
+        count++;
+    }
+    fclose(file);
+    assert_int_equal(count, 324);
+}
+
+static void test_moments_by_hand(void **state) {
+    (void)state;
+    const rk_activation z = kind(RK_IDENTITY), z2 = kind(RK_SQUARE), z3 = kind(RK_CUBE);
+    ASSERT_NEAR(rk_wick_one(&z2, 1, 4, 0, 1) + rk_wick_one(&z2, 1, 4, 0, 2), 78, 0);
+    ASSERT_NEAR(1 + 3 * rk_wick_one(&z, 2, 4, 0, 1) + 4 * rk_wick_one(&z2, 2, 4, 0, 1) +
+                    rk_wick_one(&z3, 2, 4, 0, 1),
+                71, 0);
+    ASSERT_NEAR(rk_wick_one(&z3, 0, 1, 0, 6), 34459425, 1e-7);
+    ASSERT_NEAR(rk_wick_one(&z3, 0.5, 2, 7, 2), 0, 0);
+    ASSERT_NEAR(rk_wick_one(&z3, 0.5, 2, 6, 2), 720, 0);
+}
+
+/* Scales of He initialisation, 1 / E[phi(Z)^2], from 30-digit integration. */
+static void test_second_moments(void **state) {
+    (void)state;
+    static const struct {
+        rk_activation_kind kind;
+        double he;
+    } known[] = {{RK_IDENTITY, 1},
+                 {RK_RELU, 2},
+                 {RK_ABS, 1},
+                 {RK_HEAVISIDE, 2},
+                 {RK_SIGN, 1},
+                 {RK_SQUARE, 1.0 / 3},
+                 {RK_CUBE, 1.0 / 15},
+                 {RK_GELU, 2.351715614073347},
+                 {RK_TANH, 2.536175433217458},
+                 {RK_SIGMOID, 3.408559841623103},
+                 {RK_SILU, 2.810761124074471},
+                 {RK_SOFTPLUS, 1.085486502988343}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const rk_activation phi = kind(known[i].kind);
+        ASSERT_NEAR(1 / rk_wick_one(&phi, 0, 1, 0, 2), known[i].he, 5e-11);
+    }
+    const rk_activation step = kind(RK_HEAVISIDE), relu = kind(RK_RELU);
+    ASSERT_NEAR(1 / rk_wick_one(&step, -3, 1, 0, 2), 740.7966946899177, 1e-10);
+    ASSERT_NEAR(1 / rk_wick_one(&relu, 1, 1, 0, 2), 0.5195722296049379, 1e-15);
+}
+
+/* d/dmu w(k, p) = w(k+1, p) and d/dvar w(k, p) = w(k+2, p) / 2, by five-point differences. */
+static double slope(const rk_activation *phi, double mu, double var, int k, int p, bool by_var) {
+    const double h = 2e-3;
+    double f[5];
+    for (int j = -2; j <= 2; j++)
+        f[j + 2] = rk_wick_one(phi, by_var ? mu : mu + j * h, by_var ? var + j * h : var, k, p);
+    return (f[0] - 8 * f[1] + 8 * f[3] - f[4]) / (12 * h);
+}
+
+static void test_derivatives(void **state) {
+    (void)state;
+    static const double mu[] = {-2.1, -0.4, 0, 1.3}, var[] = {0.4, 0.8};
+    for (int a = 0; a < RK_ACTIVATION_COUNT; a++) {
+        const rk_activation phi = kind((rk_activation_kind)a);
+        const double tolerance = a < RK_GELU ? 1e-9 : 1e-7; /* quadrature errs */
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 2; j++)
+                for (int p = 1; p <= P; p++)
+                    for (int k = 0; k < 4; k++) {
+                        double size = 1;
+                        for (int d = 0; d <= 6; d++)
+                            size = fmax(size, fabs(rk_wick_one(&phi, mu[i], var[j], k + d, p)));
+                        ASSERT_NEAR(slope(&phi, mu[i], var[j], k, p, false),
+                                    rk_wick_one(&phi, mu[i], var[j], k + 1, p), tolerance * size);
+                        ASSERT_NEAR(slope(&phi, mu[i], var[j], k, p, true),
+                                    rk_wick_one(&phi, mu[i], var[j], k + 2, p) / 2,
+                                    tolerance * size);
+                    }
+    }
+}
+
+/* Relations within the piecewise family, down to the last bit where a slope makes them equal. */
+static void test_family(void **state) {
+    (void)state;
+    const rk_activation identity = kind(RK_IDENTITY), relu = kind(RK_RELU),
+                        magnitude = kind(RK_ABS), step = kind(RK_HEAVISIDE), sign = kind(RK_SIGN);
+    rk_activation leaky = kind(RK_LEAKY_RELU);
+    for (double mu = -5; mu <= 5; mu += 0.5)
+        for (int p = 1; p <= P; p++)
+            for (int k = 0; k <= K; k++) {
+                const double var = 0.7;
+                const double whole = rk_wick_one(&identity, mu, var, k, p);
+                const double right = rk_wick_one(&relu, mu, var, k, p);
+                const double left = (k % 2 ? -1 : 1) * rk_wick_one(&relu, -mu, var, k, p);
+                const double size = fabs(whole) + fabs(right) + fabs(left);
+                leaky.parameter = 1;
+                assert_true(rk_wick_one(&leaky, mu, var, k, p) == whole);
+                leaky.parameter = 0;
+                assert_true(rk_wick_one(&leaky, mu, var, k, p) == right);
+                leaky.parameter = -1;
+                const double both = rk_wick_one(&magnitude, mu, var, k, p);
+                assert_true(rk_wick_one(&leaky, mu, var, k, p) == both);
+                if (p % 2 == 0) assert_true(both == whole);
+                ASSERT_NEAR(both, right + left, 1e-14 * size);
+                leaky.parameter = 0.2;
+                ASSERT_NEAR(rk_wick_one(&leaky, mu, var, k, p), right + pow(-0.2, p) * left,
+                            1e-14 * size);
+
+                const double jump = rk_wick_one(&step, mu, var, k, p);
+                assert_true(jump == rk_wick_one(&relu, mu, var, k + 1, 1));
+                const double odd = 2 * jump - (k == 0);
+                ASSERT_NEAR(rk_wick_one(&sign, mu, var, k, p), p % 2 ? odd : k == 0,
+                            1e-15 * fabs(odd));
+            }
+}
+
+static void test_quadrature_is_exact_for_polynomials(void **state) {
+    (void)state;
+    const rk_activation closed = kind(RK_CUBE), summed = {.kind = RK_CUSTOM, .function = cubic};
+    for (int p = 1; p <= P; p++)
+        for (int k = 0; k <= K; k++) {
+            const double expected = rk_wick_one(&closed, -0.8, 1.4, k, p);
+            const double size = fmax(1, rk_wick_one(&closed, 0.8, 1.4, 0, p));
+            ASSERT_NEAR(rk_wick_one(&summed, -0.8, 1.4, k, p), expected,
+                        1e-12 * fmax(size, fabs(expected)));
+        }
+}
+
+static void test_symmetry_is_exact(void **state) {
+    (void)state;
+    const rk_activation phi = kind(RK_TANH);
+    for (int p = 1; p <= P; p++)
+        for (int k = 0; k <= K; k++)
+            if ((k + p) % 2) assert_true(rk_wick_one(&phi, 0, 1.3, k, p) == 0);
+}
+
+/* Neurons do not see each other: same bits alone as in a crowd, at any place of a vector. */
+static void test_neurons_are_independent(void **state) {
+    (void)state;
+    enum { N = 77 };
+    double mu[N], var[N], w[(K + 1) * P * N], floored[N];
+    for (int i = 0; i < N; i++) {
+        mu[i] = 6 * sin(i);
+        var[i] = 0.1 + i % 7;
+    }
+    for (int a = 0; a < RK_ACTIVATION_COUNT; a++) {
+        const rk_activation phi = kind((rk_activation_kind)a);
+        assert_int_equal(rk_wick(&phi, N, mu, var, K, P, w, floored), 0);
+        for (int i = 0; i < N; i++)
+            for (int p = 1; p <= P; p++)
+                for (int k = 0; k <= K; k += 4)
+                    assert_true(w[rk_wick_at(N, K, k, p) + (size_t)i] ==
+                                rk_wick_one(&phi, mu[i], var[i], k, p));
+    }
+}
+
+static void test_extremes(void **state) {
+    (void)state;
+    static const double mu[] = {40, -40, 3, -3, 1e5, -1e5, 0, 1, -6},
+                        var[] = {1, 1, 0, -1, 1e-10, 1e-12, 1e16, 1e24, 1e-3};
+    enum { N = sizeof mu / sizeof *mu };
+    double w[(RK_WICK_MAX_K + 1) * P * N], floored[N];
+    for (int a = 0; a < RK_ACTIVATION_COUNT; a++) {
+        const rk_activation phi = kind((rk_activation_kind)a);
+        assert_int_equal(rk_wick(&phi, N, mu, var, RK_WICK_MAX_K, P, w, floored), 3);
+        for (size_t i = 0; i < sizeof w / sizeof *w; i++)
+            assert_true(isfinite(w[i]));
+        assert_true(rk_wick_one(&phi, 0.1, -1, 0, 1) ==
+                    rk_wick_one(&phi, 0.1, RK_VARIANCE_FLOOR, 0, 1));
+    }
+    const rk_activation relu = kind(RK_RELU);
+    ASSERT_NEAR(rk_wick_one(&relu, 40, 1, 0, 2), 1601, 0);
+    assert_true(rk_wick_one(&relu, -30, 1, 0, 1) > 0); /* 1.6e-199, not rounded to nothing */
+}
+
+static void test_nan_shows(void **state) {
+    (void)state;
+    for (int a = 0; a < RK_ACTIVATION_COUNT; a++) {
+        const rk_activation phi = kind((rk_activation_kind)a);
+        assert_true(isnan(rk_wick_one(&phi, NAN, 1, 0, 1)));
+        if (a == RK_IDENTITY) continue; /* its mean does not depend on the variance */
+        assert_true(isnan(rk_wick_one(&phi, 0.5, NAN, 0, 1)));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_relu_to_all_digits),
+        cmocka_unit_test(test_moments_by_hand),
+        cmocka_unit_test(test_second_moments),
+        cmocka_unit_test(test_derivatives),
+        cmocka_unit_test(test_family),
+        cmocka_unit_test(test_quadrature_is_exact_for_polynomials),
+        cmocka_unit_test(test_symmetry_is_exact),
+        cmocka_unit_test(test_neurons_are_independent),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_nan_shows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
