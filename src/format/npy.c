@@ -2,9 +2,11 @@
 
 #include "base/size.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const unsigned char magic[6] = "\x93NUMPY";
+static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 bool rk_npy_recognise(const unsigned char *bytes, size_t size) {
     return size >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;
@@ -208,4 +210,30 @@ rk_status rk_npy_read(rk_array *out, const char *name, const unsigned char *byte
     else
         rk_element_decode(header.element, values, rk_array_count(out), out->data);
     return RK_OK;
+}
+
+/* The values begin at a multiple of 64 bytes: the header is padded with spaces, then a newline. */
+unsigned char *rk_npy_write(const double *data, const size_t *shape, size_t n_dims, size_t *size) {
+    rk_array array = {.n_dims = n_dims};
+    memcpy(array.shape, shape, n_dims * sizeof *shape);
+    rk_shape_text text;
+    char dictionary[sizeof text.text + 64];
+    size_t length =
+        (size_t)sprintf(dictionary, "{'descr': '<f8', 'fortran_order': False, 'shape': %s, }",
+                        rk_array_shape_text(&array, &text));
+    size_t count = rk_array_count(&array), offset = (10 + length + 1 + 63) / 64 * 64;
+    unsigned char *bytes = malloc(offset + count * sizeof *data);
+    if (!bytes) return NULL;
+    memcpy(bytes, magic, sizeof magic);
+    bytes[6] = 1;
+    bytes[7] = 0;
+    bytes[8] = (unsigned char)((offset - 10) & 255);
+    bytes[9] = (unsigned char)((offset - 10) >> 8);
+    memcpy(bytes + 10, dictionary, length);
+    memset(bytes + 10 + length, ' ', offset - 10 - length);
+    bytes[offset - 1] = '\n';
+    for (size_t i = 0; i < count; i++)
+        rk_store_double(bytes + offset + 8 * i, data[i]);
+    *size = offset + count * sizeof *data;
+    return bytes;
 }

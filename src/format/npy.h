@@ -27,4 +27,7 @@ rk_status rk_npy_read_header(rk_npy_header *out, const char *name, const unsigne
 rk_status rk_npy_read(rk_array *out, const char *name, const unsigned char *bytes, size_t size,
                       rk_error *error);
 
+/** A version 1 file of float64 in C order, in bytes to be freed; NULL without memory. */
+unsigned char *rk_npy_write(const double *data, const size_t *shape, size_t n_dims, size_t *size);
+
 #endif

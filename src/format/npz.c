@@ -9,7 +9,6 @@
 
 /* Deflate cannot expand further than this, so whoever claims more lies. */
 enum { MAX_EXPANSION = 1032, EXPANSION_SLACK = 1 << 10 };
-enum { MAX_DESCRIPTION = 1 << 20 };
 static const uint64_t max_total = UINT64_C(1) << 36; /* bytes of all members together */
 
 bool rk_npz_recognise(const unsigned char *bytes, size_t size) {
@@ -52,7 +51,6 @@ static rk_status check_announcement(zip_file_t *file, const char *member, unsign
     return RK_OK;
 }
 
-/* The whole member, with a NUL behind it. */
 static rk_status unpack(zip_t *archive, zip_uint64_t index, const zip_stat_t *stat, bool is_array,
                         unsigned char **out, rk_error *error) {
     *out = NULL;
@@ -60,7 +58,7 @@ static rk_status unpack(zip_t *archive, zip_uint64_t index, const zip_stat_t *st
     zip_file_t *file = zip_fopen_index(archive, index, 0);
     if (!file) return refuse(error, stat->name, zip_strerror(archive));
     rk_status status = RK_OK;
-    unsigned char *bytes = malloc(size + 1);
+    unsigned char *bytes = malloc(size ? size : 1);
     if (!bytes)
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for member '%s'", stat->name);
     else if (is_array)
@@ -72,15 +70,15 @@ static rk_status unpack(zip_t *archive, zip_uint64_t index, const zip_stat_t *st
         free(bytes);
         return status;
     }
-    bytes[size] = '\0';
     *out = bytes;
     return RK_OK;
 }
 
 static rk_status read_array(rk_tensors *tensors, const char *member, const unsigned char *bytes,
                             size_t size, rk_error *error) {
-    rk_tensor *tensor = rk_tensors_add(tensors, member);
-    if (!tensor) return rk_fail(error, RK_ERROR_MEMORY, "no memory for member '%s'", member);
+    rk_tensor *tensor;
+    rk_status status = rk_tensors_add(tensors, member, &tensor, error);
+    if (status != RK_OK) return status;
     tensor->name[strlen(member) - strlen(".npy")] = '\0';
     return rk_npy_read(&tensor->array, tensor->name, bytes, size, error);
 }
@@ -90,6 +88,8 @@ static rk_status check_member(const zip_stat_t *stat, uint64_t *total, rk_error 
                                 ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     if ((stat->valid & needed) != needed)
         return rk_fail(error, RK_ERROR_FORMAT, "the archive has a member without a size");
+    rk_status status = rk_name_check(stat->name, error);
+    if (status != RK_OK) return status;
     if (stat->encryption_method != ZIP_EM_NONE) return refuse(error, stat->name, "is encrypted");
     if (stat->comp_method != ZIP_CM_STORE && stat->comp_method != ZIP_CM_DEFLATE)
         return refuse(error, stat->name, "is compressed in an unknown way");
@@ -103,29 +103,26 @@ static rk_status check_member(const zip_stat_t *stat, uint64_t *total, rk_error 
 }
 
 static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *tensors,
-                             char **description, uint64_t *total, rk_error *error) {
+                             rk_description *description, uint64_t *total, rk_error *error) {
     zip_stat_t stat;
     if (zip_stat_index(archive, index, 0, &stat) != 0)
         return rk_fail(error, RK_ERROR_FORMAT, "the archive's directory is damaged");
     rk_status status = check_member(&stat, total, error);
     if (status != RK_OK) return status;
-    bool is_description = strcmp(stat.name, RK_NPZ_DESCRIPTION) == 0 && !*description;
+    bool is_description = strcmp(stat.name, RK_NPZ_DESCRIPTION) == 0;
     if (ends_with(stat.name, "data.pkl"))
         return refuse(error, stat.name,
                       "is a Python pickle, which is not read: save the weights as .safetensors");
     if (!is_description && !ends_with(stat.name, ".npy"))
         return refuse(error, stat.name, "is not an array (.npy)");
-    if (is_description && stat.size > MAX_DESCRIPTION)
-        return refuse(error, stat.name, "is too long");
+    if (is_description && description->source) return refuse(error, stat.name, "appears twice");
     unsigned char *bytes;
     status = unpack(archive, index, &stat, !is_description, &bytes, error);
     if (status != RK_OK) return status;
-    if (is_description) {
-        *description = (char *)bytes;
-        return strlen(*description) == stat.size ? RK_OK
-                                                 : refuse(error, stat.name, "contains a NUL");
-    }
-    status = read_array(tensors, stat.name, bytes, (size_t)stat.size, error);
+    size_t size = (size_t)stat.size;
+    status = is_description
+                 ? rk_description_parse(description, RK_NPZ_DESCRIPTION, bytes, size, error)
+                 : read_array(tensors, stat.name, bytes, size, error);
     free(bytes);
     return status;
 }
@@ -147,9 +144,8 @@ static rk_status open_archive(zip_t **out, const unsigned char *bytes, size_t si
     return status;
 }
 
-rk_status rk_npz_read(rk_tensors *tensors, char **description, const unsigned char *bytes,
+rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const unsigned char *bytes,
                       size_t size, rk_error *error) {
-    *description = NULL;
     zip_t *archive;
     rk_status status = open_archive(&archive, bytes, size, error);
     if (status != RK_OK) return status;
@@ -158,10 +154,5 @@ rk_status rk_npz_read(rk_tensors *tensors, char **description, const unsigned ch
     for (zip_int64_t i = 0; i < members && status == RK_OK; i++)
         status = read_member(archive, (zip_uint64_t)i, tensors, description, &total, error);
     zip_discard(archive);
-    if (status == RK_OK) status = rk_tensors_check_names(tensors, error);
-    if (status != RK_OK) {
-        free(*description);
-        *description = NULL;
-    }
-    return status;
+    return status == RK_OK ? rk_tensors_check_names(tensors, error) : status;
 }

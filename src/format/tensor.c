@@ -6,20 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-rk_tensor *rk_tensors_add(rk_tensors *list, const char *name) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 16, bytes;
-        if (!rk_size_mul(capacity, sizeof *list->items, &bytes)) return NULL;
-        rk_tensor *items = realloc(list->items, bytes);
-        if (!items) return NULL;
-        list->items = items;
-        list->capacity = capacity;
-    }
+rk_status rk_name_check(const char *name, rk_error *error) {
+    size_t length = strlen(name);
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+            return rk_fail(error, RK_ERROR_FORMAT, "a tensor's name contains control characters");
+    if (length > 255)
+        return rk_fail(error, RK_ERROR_FORMAT, "a tensor's name is %zu bytes long", length);
+    return RK_OK;
+}
+
+static bool grow(rk_tensors *list) {
+    size_t capacity = list->capacity ? 2 * list->capacity : 16, bytes;
+    if (!rk_size_mul(capacity, sizeof *list->items, &bytes)) return false;
+    rk_tensor *items = realloc(list->items, bytes);
+    if (!items) return false;
+    list->items = items;
+    list->capacity = capacity;
+    return true;
+}
+
+rk_status rk_tensors_add(rk_tensors *list, const char *name, rk_tensor **out, rk_error *error) {
+    rk_status status = rk_name_check(name, error);
+    if (status != RK_OK) return status;
     char *copy = strdup(name);
-    if (!copy) return NULL;
-    rk_tensor *tensor = &list->items[list->count++];
-    *tensor = (rk_tensor){.name = copy};
-    return tensor;
+    if (!copy || (list->count == list->capacity && !grow(list))) {
+        free(copy);
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for tensor '%s'", name);
+    }
+    *out = &list->items[list->count++];
+    **out = (rk_tensor){.name = copy};
+    return RK_OK;
 }
 
 const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name) {
@@ -85,7 +102,7 @@ const char *rk_array_shape_text(const rk_array *array, rk_shape_text *out) {
     size_t used = (size_t)sprintf(out->text, "(");
     for (size_t i = 0; i < array->n_dims; i++)
         used += (size_t)sprintf(out->text + used, i ? ", %zu" : "%zu", array->shape[i]);
-    sprintf(out->text + used, ")");
+    sprintf(out->text + used, array->n_dims == 1 ? ",)" : ")"); /* as Python writes a tuple */
     return out->text;
 }
 

@@ -17,14 +17,18 @@ typedef struct rk_tensors {
     size_t count, capacity;
 } rk_tensors;
 
-/** Appends an empty tensor called `name` (copied) and answers it, or NULL without memory. It stays
- *  valid until the next call. */
-rk_tensor *rk_tensors_add(rk_tensors *list, const char *name);
+/** Appends an empty tensor called `name` (copied) and points *out at it; it stays there until the
+ *  next call. */
+rk_status rk_tensors_add(rk_tensors *list, const char *name, rk_tensor **out, rk_error *error);
 /** The tensor called `name`, or NULL. */
 const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name);
 /** RK_ERROR_FORMAT if two tensors share a name. */
 rk_status rk_tensors_check_names(const rk_tensors *list, rk_error *error);
 void rk_tensors_destroy(rk_tensors *list);
+
+/** Names go into messages and onto terminals, so those of more than 255 bytes or with control
+ *  characters are refused. */
+rk_status rk_name_check(const char *name, rk_error *error);
 
 /** The product of the shape and of `size`; false if it does not fit. */
 bool rk_shape_bytes(const size_t *shape, size_t n_dims, size_t size, size_t *out);
@@ -35,7 +39,7 @@ rk_status rk_array_create(rk_array *out, const char *name, const size_t *shape, 
 /** Number of entries. */
 size_t rk_array_count(const rk_array *array);
 
-/** "(3, 4)", into and returning `text`. */
+/** "(3, 4)", the shape as Python writes a tuple; the answer points into `out`. */
 typedef struct rk_shape_text {
     char text[8 * 22 + 4];
 } rk_shape_text;

@@ -32,11 +32,11 @@ static rk_tensors read_npz(const char *path) {
     size_t size;
     unsigned char *bytes = read_file(path, &size);
     rk_tensors arrays = {0};
-    char *description;
+    rk_description description = {0};
     rk_error error;
     if (rk_npz_read(&arrays, &description, bytes, size, &error) != RK_OK)
         fail_msg("%s: %s", path, error.message);
-    free(description);
+    rk_description_destroy(&description);
     free(bytes);
     return arrays;
 }

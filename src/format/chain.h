@@ -1,0 +1,30 @@
+/* From named tensors to a chain of layers: which is a weight, whose bias is it, who comes next. */
+#ifndef RK_FORMAT_CHAIN_H
+#define RK_FORMAT_CHAIN_H
+
+#include "format/tensor.h"
+
+/** One layer's tensors, borrowed. */
+typedef struct rk_link {
+    const rk_tensor *weight, *bias; /**< bias may be NULL */
+    size_t slice;                   /**< of a stack (layer, out, in); else 0 */
+} rk_link;
+
+typedef struct rk_chain {
+    rk_link *links;
+    size_t count;
+    bool by_shape; /**< the names did not tell the order, the shapes did */
+} rk_chain;
+
+/**
+ * Chains the tensors into layers, using every one of them, or refuses, naming the tensor in the
+ * way. docs/FORMATS.md#chain has the rules; where two readings are possible it refuses. Also
+ * refuses values that are not finite. Free with rk_chain_destroy.
+ */
+rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *error);
+void rk_chain_destroy(rk_chain *chain);
+
+/** The layer of one link, borrowed from its tensors; without activation. */
+rk_layer rk_link_layer(const rk_link *link);
+
+#endif

@@ -1,0 +1,273 @@
+#include "format/description.h"
+
+#include "format/tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BYTES = 1 << 20 };
+
+/* ------------------------------------------------------------------------------------ reading */
+
+static rk_status no_memory(const char *source, rk_error *error) {
+    return rk_fail(error, RK_ERROR_MEMORY, "%s: no memory", source);
+}
+
+/* "relu, tanh" to ["relu", "tanh"]; NULL without memory (or for text that is not UTF-8). */
+static json_t *split(const char *text) {
+    json_t *list = json_array();
+    while (list) {
+        text += strspn(text, " \t");
+        size_t length = strcspn(text, ","), kept = length;
+        while (kept > 0 && (text[kept - 1] == ' ' || text[kept - 1] == '\t'))
+            kept--;
+        if (json_array_append_new(list, json_stringn(text, kept)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+        if (text[length] == '\0') break;
+        text += length + 1;
+    }
+    return list;
+}
+
+/* "1, 2.5" to [1, 2.5]; JSON's numbers, so independent of the locale. */
+static json_t *split_numbers(const char *text) {
+    size_t length = strlen(text);
+    char *bracketed = malloc(length + 3);
+    if (!bracketed) return NULL;
+    sprintf(bracketed, "[%s]", text);
+    json_t *list = json_loads(bracketed, 0, NULL);
+    free(bracketed);
+    return list;
+}
+
+static bool all(const json_t *list, bool (*holds)(const json_t *)) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!holds(json_array_get(list, i))) return false;
+    return json_is_array(list);
+}
+
+static bool is_text(const json_t *value) {
+    return json_is_string(value);
+}
+
+static bool is_scale(const json_t *value) {
+    return json_is_number(value) && json_number_value(value) >= 0;
+}
+
+static rk_status read_key(rk_description *out, const char *key, json_t *value, bool *known,
+                          rk_error *error) {
+    *known = true;
+    if (strcmp(key, "activation") == 0) {
+        out->activations =
+            json_is_string(value) ? split(json_string_value(value)) : json_incref(value);
+        if (!all(out->activations, is_text))
+            return rk_fail(error, RK_ERROR_FORMAT,
+                           "%s: \"activation\" is neither a name nor a list of names", out->source);
+    } else if (strcmp(key, "output_activation") == 0) {
+        out->output_activation = json_incref(value);
+        if (!json_is_string(value))
+            return rk_fail(error, RK_ERROR_FORMAT, "%s: \"output_activation\" is not a name",
+                           out->source);
+    } else if (strcmp(key, "weight_scale") == 0) {
+        out->weight_scales =
+            json_is_string(value) ? split_numbers(json_string_value(value)) : json_incref(value);
+        if (!all(out->weight_scales, is_scale))
+            return rk_fail(error, RK_ERROR_FORMAT,
+                           "%s: \"weight_scale\" is not a list of numbers >= 0", out->source);
+    } else {
+        *known = strcmp(key, "format") == 0;
+    }
+    return RK_OK;
+}
+
+static rk_status read_object(rk_description *out, json_t *object, bool strict, rk_error *error) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value) {
+        bool known;
+        rk_status status = read_key(out, key, value, &known, error);
+        if (status != RK_OK) return status;
+        if (strict && !known)
+            return rk_fail(error, RK_ERROR_FORMAT,
+                           "%s: a key is none of activation, output_activation, weight_scale",
+                           out->source);
+    }
+    if (out->output_activation && !out->activations)
+        return rk_fail(error, RK_ERROR_FORMAT, "%s: \"output_activation\" without \"activation\"",
+                       out->source);
+    return RK_OK;
+}
+
+rk_status rk_description_parse(rk_description *out, const char *source, const unsigned char *bytes,
+                               size_t size, rk_error *error) {
+    *out = (rk_description){.source = source, .fault = RK_ERROR_FORMAT};
+    if (size > MAX_BYTES) return rk_fail(error, RK_ERROR_FORMAT, "%s: longer than 1 MiB", source);
+    json_error_t why;
+    json_t *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &why);
+    if (!root)
+        return rk_fail_at(error, RK_ERROR_FORMAT, why.position, "%s: not valid JSON", source);
+    rk_status status = json_is_object(root)
+                           ? read_object(out, root, true, error)
+                           : rk_fail(error, RK_ERROR_FORMAT, "%s: not a JSON object", source);
+    json_decref(root);
+    return status;
+}
+
+rk_status rk_description_from_metadata(rk_description *out, json_t *object, rk_error *error) {
+    *out = (rk_description){.source = "metadata", .fault = RK_ERROR_FORMAT};
+    return read_object(out, object, false, error);
+}
+
+rk_status rk_description_from_text(rk_description *out, const char *source, const char *activations,
+                                   rk_error *error) {
+    *out = (rk_description){.source = source, .fault = RK_ERROR_ARGUMENT};
+    out->activations = split(activations);
+    return out->activations ? RK_OK : no_memory(source, error);
+}
+
+void rk_description_destroy(rk_description *description) {
+    json_decref(description->activations);
+    json_decref(description->output_activation);
+    json_decref(description->weight_scales);
+    *description = (rk_description){0};
+}
+
+/* ----------------------------------------------------------------------------------- applying */
+
+static rk_status parse_activation(rk_activation *out, const json_t *name,
+                                  const rk_description *from, rk_error *error) {
+    const char *text = json_string_value(name);
+    rk_error why;
+    if (rk_name_check(text, NULL) != RK_OK)
+        return rk_fail(error, from->fault, "%s: an activation's name is malformed", from->source);
+    if (rk_activation_parse(text, out, &why) != RK_OK)
+        return rk_fail(error, from->fault, "%s: %s", from->source, why.message);
+    return RK_OK;
+}
+
+static rk_status apply_activations(const rk_description *from, rk_layer *layers, size_t n_layers,
+                                   rk_error *error) {
+    size_t n_named = json_array_size(from->activations), n_hidden = n_layers - 1;
+    bool names_output = n_named == n_layers && !from->output_activation;
+    if (n_named != 1 && n_named != n_hidden && !names_output)
+        return rk_fail(error, from->fault,
+                       "%s: %zu activations for %zu layers; give one for all hidden layers, or "
+                       "%zu, or %zu with the output's",
+                       from->source, n_named, n_layers, n_hidden, n_layers);
+    for (size_t l = 0; l < n_layers; l++) {
+        bool is_output = l == n_hidden;
+        const json_t *name = is_output && !names_output
+                                 ? from->output_activation
+                                 : json_array_get(from->activations, n_named == 1 ? 0 : l);
+        if (!name) continue; /* the identity */
+        rk_status status = parse_activation(&layers[l].activation, name, from, error);
+        if (status != RK_OK) return status;
+    }
+    return RK_OK;
+}
+
+static rk_status apply_scales(const rk_description *from, rk_layer *layers, size_t n_layers,
+                              rk_error *error) {
+    size_t count = json_array_size(from->weight_scales);
+    if (count != n_layers)
+        return rk_fail(error, RK_ERROR_FORMAT, "%s: %zu weight scales for %zu layers", from->source,
+                       count, n_layers);
+    for (size_t l = 0; l < n_layers; l++)
+        layers[l].weight_scale = json_number_value(json_array_get(from->weight_scales, l));
+    return RK_OK;
+}
+
+rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
+                               size_t n_layers, const char **decided_by, rk_error *error) {
+    const rk_description *activations = NULL, *scales = NULL;
+    for (size_t i = n_sources; i-- > 0;) {
+        if (sources[i].activations) activations = &sources[i];
+        if (sources[i].weight_scales) scales = &sources[i];
+    }
+    *decided_by = activations ? activations->source : NULL;
+    if (!activations && n_layers > 1)
+        return rk_fail(error, RK_ERROR_FORMAT,
+                       "nothing says which activation the %zu hidden layers have: pass one "
+                       "(--activation relu), or write {\"activation\": \"relu\"} to a side-car "
+                       "file named like the model with .json appended",
+                       n_layers - 1);
+    rk_status status =
+        activations ? apply_activations(activations, layers, n_layers, error) : RK_OK;
+    if (status == RK_OK && scales) status = apply_scales(scales, layers, n_layers, error);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------ writing */
+
+/* JSON's numbers: shortest text is not needed, the same bits and any locale are. */
+static char *number_list(const json_t *numbers) {
+    char *text = json_dumps(numbers, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (!text) return NULL;
+    size_t length = strlen(text);
+    memmove(text, text + 1, length - 2); /* without the brackets */
+    text[length - 2] = '\0';
+    return text;
+}
+
+const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out) {
+    const char *name = rk_activation_name(activation->kind);
+    snprintf(out->text, sizeof out->text, "%s", name);
+    if (activation->kind != RK_LEAKY_RELU) return out->text;
+    size_t used = strlen(name);
+    out->text[used++] = ':';
+    json_t *slope = json_real(activation->parameter);
+    used += json_dumpb(slope, out->text + used, sizeof out->text - used - 1,
+                       JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    json_decref(slope);
+    out->text[used] = '\0';
+    return out->text;
+}
+
+/* "relu,relu,identity", or NULL without memory. */
+static json_t *activation_list(const rk_network *net) {
+    size_t n = rk_network_n_layers(net), used = 0;
+    rk_activation_text one;
+    char *text = malloc(n * sizeof one.text);
+    if (!text) return NULL;
+    for (size_t l = 0; l < n; l++) {
+        rk_layer layer = rk_network_layer(net, l);
+        used += (size_t)sprintf(text + used, l ? ",%s" : "%s",
+                                rk_activation_format(&layer.activation, &one));
+    }
+    json_t *list = json_string(text);
+    free(text);
+    return list;
+}
+
+/* "1.0,2.0", or NULL without memory. */
+static json_t *scale_list(const rk_network *net) {
+    json_t *numbers = json_array();
+    for (size_t l = 0; l < rk_network_n_layers(net); l++)
+        json_array_append_new(numbers, json_real(rk_network_layer(net, l).weight_scale));
+    bool complete = json_array_size(numbers) == rk_network_n_layers(net);
+    char *text = complete ? number_list(numbers) : NULL;
+    json_t *list = text ? json_string(text) : NULL;
+    json_decref(numbers);
+    free(text);
+    return list;
+}
+
+static bool has_scales(const rk_network *net) {
+    for (size_t l = 0; l < rk_network_n_layers(net); l++)
+        if (rk_network_layer(net, l).weight_scale != 0) return true;
+    return false;
+}
+
+json_t *rk_description_of(const rk_network *net) {
+    json_t *object = json_object();
+    if (json_object_set_new(object, "format", json_string("reckon")) == 0 &&
+        json_object_set_new(object, "activation", activation_list(net)) == 0 &&
+        (!has_scales(net) || json_object_set_new(object, "weight_scale", scale_list(net)) == 0))
+        return object;
+    json_decref(object);
+    return NULL;
+}

@@ -1,0 +1,45 @@
+/* What weights do not say: activations and the scales they were drawn with. One JSON object, found
+ * in safetensors metadata, in an npz member or in a side-car file (docs/FORMATS.md#description). */
+#ifndef RK_FORMAT_DESCRIPTION_H
+#define RK_FORMAT_DESCRIPTION_H
+
+#include "base/status.h"
+
+#include <jansson.h>
+
+/** Zero-initialise; free with rk_description_destroy. Absent members are NULL. */
+typedef struct rk_description {
+    const char *source;  /**< who says so, for messages; borrowed; NULL in an empty description */
+    rk_status fault;     /**< whose fault a mistake in it is: the file's or the caller's */
+    json_t *activations; /**< array of strings */
+    json_t *output_activation; /**< string */
+    json_t *weight_scales;     /**< array of numbers, one a layer */
+} rk_description;
+
+/** From a JSON text of at most 1 MiB; unknown keys are refused, for they may be misspelt. */
+rk_status rk_description_parse(rk_description *out, const char *source, const unsigned char *bytes,
+                               size_t size, rk_error *error);
+/** From the metadata of a file that others wrote too: unknown keys are ignored. */
+rk_status rk_description_from_metadata(rk_description *out, json_t *object, rk_error *error);
+/** From a comma-separated list of activations. */
+rk_status rk_description_from_text(rk_description *out, const char *source, const char *activations,
+                                   rk_error *error);
+void rk_description_destroy(rk_description *description);
+
+/** Sets activation and weight_scale of the layers. The first source that speaks of activations
+ *  decides all of them, likewise for scales. *decided_by is the source of the activations, or NULL
+ *  if there was nothing to decide (a single layer defaults to the identity). */
+rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
+                               size_t n_layers, const char **decided_by, rk_error *error);
+
+/** Describes a network; every value is a string, as safetensors metadata wants. A new reference, or
+ *  NULL without memory. */
+json_t *rk_description_of(const rk_network *net);
+
+/** "leaky_relu:0.01": the text that rk_activation_parse reads back. */
+typedef struct rk_activation_text {
+    char text[64];
+} rk_activation_text;
+const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out);
+
+#endif

@@ -1,0 +1,75 @@
+#include "format/name.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char digits[] = "0123456789";
+
+/* Names are bytes; <ctype.h> would ask the locale. */
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+rk_role rk_name_split(char *name) {
+    static const struct {
+        const char *word;
+        rk_role role;
+    } known[] = {
+        {"weight", RK_ROLE_WEIGHT}, {"weights", RK_ROLE_WEIGHT}, {"w", RK_ROLE_WEIGHT},
+        {"W", RK_ROLE_WEIGHT},      {"bias", RK_ROLE_BIAS},      {"biases", RK_ROLE_BIAS},
+        {"b", RK_ROLE_BIAS},        {"B", RK_ROLE_BIAS},         {"kernel", RK_ROLE_KERNEL},
+    };
+    char *end = name + strlen(name);
+    while (end > name && !is_letter(end[-1]))
+        end--;
+    char *start = end;
+    while (start > name && is_letter(start[-1]))
+        start--;
+    size_t length = (size_t)(end - start);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].word) == length && strncmp(start, known[i].word, length) == 0) {
+            memmove(start, end, strlen(end) + 1);
+            return known[i].role;
+        }
+    return RK_ROLE_NONE;
+}
+
+/* Compares two runs of digits as numbers and steps behind them. */
+static int compare_numbers(const char **a, const char **b) {
+    *a += strspn(*a, "0");
+    *b += strspn(*b, "0");
+    size_t n = strspn(*a, digits), m = strspn(*b, digits);
+    int order = n != m ? (n < m ? -1 : 1) : memcmp(*a, *b, n);
+    *a += n;
+    *b += m;
+    return order;
+}
+
+int rk_name_compare(const char *a, const char *b) {
+    while (*a && *b) {
+        int order = is_digit(*a) && is_digit(*b) ? compare_numbers(&a, &b)
+                                                 : (unsigned char)*a++ - (unsigned char)*b++;
+        if (order) return order;
+    }
+    return (unsigned char)*a - (unsigned char)*b;
+}
+
+bool rk_name_alike(const char *a, const char *b) {
+    for (;;) {
+        if (is_digit(*a) != is_digit(*b)) return false;
+        if (is_digit(*a)) {
+            a += strspn(a, digits);
+            b += strspn(b, digits);
+        } else if (*a != *b) {
+            return false;
+        } else if (*a == '\0') {
+            return true;
+        } else {
+            a++, b++;
+        }
+    }
+}

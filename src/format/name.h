@@ -1,0 +1,20 @@
+/* What the names of tensors say. */
+#ifndef RK_FORMAT_NAME_H
+#define RK_FORMAT_NAME_H
+
+#include <stdbool.h>
+
+typedef enum rk_role { RK_ROLE_WEIGHT, RK_ROLE_BIAS, RK_ROLE_KERNEL, RK_ROLE_NONE } rk_role;
+
+/** The role that the last word (run of letters) of a name gives: weight, weights, W; bias, biases,
+ *  b; kernel. Cuts that word out of `name`, so "fc1.weight" and "fc1.bias" become "fc1.", and "W2"
+ *  and "b2" become "2". RK_ROLE_NONE leaves the name alone. */
+rk_role rk_name_split(char *name);
+
+/** Natural order: runs of digits compare as numbers, "fc9" < "fc10". */
+int rk_name_compare(const char *a, const char *b);
+
+/** True if the names differ in their numbers alone: "layer1.fc2." and "layer10.fc1.". */
+bool rk_name_alike(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,57 @@
+#include "format/write.h"
+
+#include "base/size.h"
+#include "format/file.h"
+#include "format/npz.h"
+#include "format/safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+rk_part *rk_network_parts(const rk_network *net, size_t *count) {
+    size_t n = rk_network_n_layers(net);
+    rk_part *parts = rk_alloc(n, 2, sizeof *parts), *part = parts;
+    for (size_t l = 0; parts && l < n; l++) {
+        rk_layer layer = rk_network_layer(net, l);
+        *part = (rk_part){.n_dims = 2,
+                          .shape = {layer.rows, layer.cols},
+                          .count = layer.rows * layer.cols,
+                          .data = layer.weight};
+        snprintf(part++->name, sizeof part->name, "%zu.weight", 2 * l);
+        if (!layer.bias) continue;
+        *part =
+            (rk_part){.n_dims = 1, .shape = {layer.rows}, .count = layer.rows, .data = layer.bias};
+        snprintf(part++->name, sizeof part->name, "%zu.bias", 2 * l);
+    }
+    *count = (size_t)(part - parts);
+    return parts;
+}
+
+static bool ends_with(const char *text, const char *ending) {
+    size_t a = strlen(text), b = strlen(ending);
+    return a >= b && strcmp(text + a - b, ending) == 0;
+}
+
+rk_status rk_network_write(const rk_network *net, const char *path, rk_error *error) {
+    static const struct {
+        const char *ending;
+        rk_status (*write)(unsigned char **, size_t *, const rk_network *, rk_error *);
+    } known[] = {{".safetensors", rk_safetensors_write}, {".npz", rk_npz_write}};
+    for (size_t l = 0; l < rk_network_n_layers(net); l++)
+        if (rk_network_layer(net, l).activation.kind == RK_CUSTOM)
+            return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                           "layer %zu: a custom activation cannot be written to a file", l + 1);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (!ends_with(path, known[i].ending)) continue;
+        unsigned char *bytes;
+        size_t size;
+        rk_status status = known[i].write(&bytes, &size, net, error);
+        if (status != RK_OK) return status;
+        status = rk_file_replace(path, bytes, size, error);
+        free(bytes);
+        return status;
+    }
+    return rk_fail(error, RK_ERROR_ARGUMENT,
+                   "'%s': a model file to write must end in .safetensors or .npz", path);
+}

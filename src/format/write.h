@@ -1,0 +1,17 @@
+/* From a network to the bytes of a file. */
+#ifndef RK_FORMAT_WRITE_H
+#define RK_FORMAT_WRITE_H
+
+#include "base/status.h"
+
+/** One array to be written, borrowed from the network. */
+typedef struct rk_part {
+    char name[40]; /**< "4.weight": as an nn.Sequential of linear layers and activations has it */
+    size_t n_dims, shape[2], count;
+    const double *data;
+} rk_part;
+
+/** The arrays of a network, layer by layer, to be freed; NULL without memory. */
+rk_part *rk_network_parts(const rk_network *net, size_t *count);
+
+#endif

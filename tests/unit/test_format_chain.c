@@ -1,0 +1,214 @@
+#include "format/chain.h"
+#include "format/name.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants setjmp.h and stdarg.h */
+#include <cmocka.h>
+
+/* "fc1.weight 4x3, fc1.bias 4" */
+static rk_tensors make_tensors(const char *text) {
+    rk_tensors list = {0};
+    while (*text) {
+        char name[64];
+        int used;
+        assert_int_equal(sscanf(text, " %63s%n", name, &used), 1);
+        size_t shape[RK_MAX_DIMS], n_dims = 0;
+        for (text += used; *text == ' ' || *text == 'x';) {
+            char *end;
+            shape[n_dims++] = strtoul(text + 1, &end, 10);
+            text = end;
+        }
+        rk_tensor *tensor;
+        assert_int_equal(rk_tensors_add(&list, name, &tensor, NULL), RK_OK);
+        assert_int_equal(rk_array_create(&tensor->array, name, shape, n_dims, NULL), RK_OK);
+        text += *text == ',';
+    }
+    return list;
+}
+
+/* "fc1.weight+fc1.bias fc2.weight" */
+static void describe(const rk_chain *chain, char *out) {
+    *out = '\0';
+    for (size_t l = 0; l < chain->count; l++) {
+        const rk_link *link = &chain->links[l];
+        out += sprintf(out, "%s%s", l ? " " : "", link->weight->name);
+        if (link->weight->array.n_dims == 3) out += sprintf(out, "[%zu]", link->slice);
+        if (link->bias) out += sprintf(out, "+%s", link->bias->name);
+    }
+}
+
+/* What is in the file, and the layers made of it or a part of the refusal. */
+static const struct {
+    const char *tensors, *layers, *refusal;
+} cases[] = {
+    /* names as frameworks give them */
+    {"0.weight 4x3, 0.bias 4, 2.weight 2x4, 2.bias 2", "0.weight+0.bias 2.weight+2.bias", NULL},
+    {"net.2.bias 2, net.2.weight 2x4, net.0.weight 4x3", "net.0.weight net.2.weight+net.2.bias",
+     NULL},
+    {"fc10.weight 3x3, fc9.weight 3x3, fc1.weight 3x3", "fc1.weight fc9.weight fc10.weight", NULL},
+    {"layers.3.weight 2x2, layers.11.weight 2x2", "layers.3.weight layers.11.weight", NULL},
+    {"W0 4x3, b0 4, W1 2x4, b1 2", "W0+b0 W1+b1", NULL},
+    {"W1 3x3, W2 3x3, b2 3", "W1 W2+b2", NULL},
+    {"weights.0 3x3, weights.1 3x3, biases.0 3, biases.1 3",
+     "weights.0+biases.0 weights.1+biases.1", NULL},
+    {"layer1.0.weight 3x3, layer1.1.weight 3x3, layer2.0.weight 3x3",
+     "layer1.0.weight layer1.1.weight layer2.0.weight", NULL},
+    {"weight 2x3, bias 2", "weight+bias", NULL},
+    {"array 2x3", "array", NULL},
+    {"array 3x2x2", "array[0] array[1] array[2]", NULL},
+    {"w 1x2x3", "w[0]", NULL},
+    {"arr_0 4x3, arr_1 2x4", "arr_0 arr_1", NULL},
+    {"arr_0 4x3, arr_1 4, arr_2 2x4, arr_3 2", "arr_0+arr_1 arr_2+arr_3", NULL},
+    {"arr_10 3x3, arr_9 3x3", "arr_9 arr_10", NULL},
+
+    /* the shapes decide where the names do not */
+    {"encoder.weight 4x3, decoder.weight 3x4, head.weight 1x3",
+     "encoder.weight decoder.weight head.weight", NULL},
+    {"classifier.0.weight 2x5, features.0.weight 4x3, features.2.weight 5x4",
+     "features.0.weight features.2.weight classifier.0.weight", NULL},
+    {"fc1.weight 4x4, fc2.weight 4x4, out.weight 1x4", "fc1.weight fc2.weight out.weight", NULL},
+    {"block.0.in.weight 8x4, block.0.out.weight 4x8, block.1.in.weight 8x4, block.1.out.weight "
+     "4x8, "
+     "read.weight 1x4",
+     "block.0.in.weight block.0.out.weight block.1.in.weight block.1.out.weight read.weight", NULL},
+    {"fc1.weight 4x4, fc2.weight 4x4, out.weight 4x4", NULL, "ambiguous: 'fc1.weight' and 'out"},
+    {"encoder.weight 4x4, decoder.weight 4x4", NULL, "ambiguous"},
+    {"gate_proj.weight 8x4, up_proj.weight 8x4, down_proj.weight 4x8", NULL, "ambiguous"},
+    {"c_fc.weight 8x4, c_proj.weight 4x8", NULL, "ambiguous"},
+
+    /* shapes that do not chain */
+    {"0.weight 4x3, 1.weight 2x5", NULL, "tensor '1.weight' takes 5 inputs, but '0.weight'"},
+    {"0.weight 3x4, 1.weight 4x2", NULL, "transposed they would fit"},
+    {"a.weight 4x3, b.weight 2x5", NULL, "'b.weight' takes 5 inputs"},
+    {"0.weight 4x3, 0.bias 3", NULL, "'0.bias' has 3 entries, but '0.weight' has 4 outputs"},
+    {"array 3x2x4", NULL, "must be square"},
+    {"0.weight 0x3", NULL, "empty"},
+
+    /* what is no chain of linear layers */
+    {"", NULL, "no tensors"},
+    {"0.weight 4x3, 1.weight 4, 1.bias 4", NULL, "'1.weight' (4,): a weight has two dimensions"},
+    {"conv.weight 4x3x5x5, conv.bias 4", NULL, "'conv.weight' (4, 3, 5, 5)"},
+    {"0.weight 4x3, 0.bias 4x1", NULL, "a bias has one dimension"},
+    {"0.weight 4x3, 1.running_mean 4", NULL, "'1.running_mean' (4,): neither"},
+    {"0.weight 4x3, 1.num_batches_tracked", NULL, "'1.num_batches_tracked' ()"},
+    {"0.weight 4x3, Kin2 3x3", NULL, "'Kin2' (3, 3): neither"},
+    {"0.weight_g 4x1, 0.weight_v 4x3", NULL, "neither"},
+    {"weight_g 1x1, weight_v 1x5", NULL, "neither"},
+    {"p.weight.original0 8x1, p.weight.original1 8x8", NULL, "neither"},
+    {"rnn.weight_ih_l0 4x4, rnn.weight_hh_l0 4x4", NULL, "neither"},
+    {"dense.kernel 3x4", NULL, "stored (in, out)"},
+    {"0.weight 4x3, 1.bias 4", NULL, "'1.bias' (4,): a bias without a weight"},
+    {"0.weight 4x3, 0.bias 4, 0.b 4", NULL, "a second bias"},
+    {"0.weight 3x3, 0.w 3x3", NULL, "the same place"},
+    {"0.weight 3x3, 00.weight 3x3", NULL, "the same place"},
+    {"arr_0 3, arr_1 3x3", NULL, "no matrix right before"},
+    {"arr_0 3x3, arr_1 3x3, arr_2 3, arr_3 3", NULL, "no matrix right before"},
+    {"arr_0 3x3, other 3x3", NULL, "neither"},
+    {"arr_0 3x3x3, arr_1 3x3", NULL, "neither"},
+    {"array", NULL, "neither"},
+};
+
+static void test_tensors_chain_or_are_refused(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rk_tensors tensors = make_tensors(cases[i].tensors);
+        rk_chain chain;
+        rk_error error;
+        rk_status status = rk_chain_create(&chain, &tensors, &error);
+        if (cases[i].layers) {
+            if (status != RK_OK) fail_msg("%s: %s", cases[i].tensors, error.message);
+            char layers[512];
+            describe(&chain, layers);
+            assert_string_equal(layers, cases[i].layers);
+        } else {
+            if (status != RK_ERROR_FORMAT) fail_msg("%s: accepted", cases[i].tensors);
+            if (!strstr(error.message, cases[i].refusal))
+                fail_msg("%s: %s", cases[i].tensors, error.message);
+        }
+        rk_chain_destroy(&chain);
+        rk_tensors_destroy(&tensors);
+    }
+}
+
+static void test_layers_point_into_the_stack(void **state) {
+    (void)state;
+    rk_tensors tensors = make_tensors("w 3x2x2");
+    rk_chain chain;
+    assert_int_equal(rk_chain_create(&chain, &tensors, NULL), RK_OK);
+    rk_layer layer = rk_link_layer(&chain.links[2]);
+    assert_int_equal(layer.rows, 2);
+    assert_int_equal(layer.cols, 2);
+    assert_ptr_equal(layer.weight, tensors.items[0].array.data + 8);
+    rk_chain_destroy(&chain);
+    rk_tensors_destroy(&tensors);
+}
+
+static void test_values_that_are_not_finite_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *tensor;
+        size_t at;
+        double value;
+        const char *message;
+    } bad[] = {
+        {"0.weight", 2 * 3 + 1, NAN, "tensor '0.weight': the value at (2, 1) is not a number"},
+        {"0.weight", 0, -INFINITY, "tensor '0.weight': the value at (0, 0) is infinite"},
+        {"0.bias", 3, INFINITY, "tensor '0.bias': the value at (3,) is infinite"},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        rk_tensors tensors = make_tensors("0.weight 4x3, 0.bias 4");
+        rk_tensors_find(&tensors, bad[i].tensor)->array.data[bad[i].at] = bad[i].value;
+        rk_chain chain;
+        rk_error error;
+        assert_int_equal(rk_chain_create(&chain, &tensors, &error), RK_ERROR_FORMAT);
+        assert_string_equal(error.message, bad[i].message);
+        rk_tensors_destroy(&tensors);
+    }
+}
+
+/* Every order of many square matrices that are named differently chains: the search must give up.
+ */
+static void test_hopeless_searches_end(void **state) {
+    (void)state;
+    char text[64 * 24] = "", name[32];
+    for (int i = 0; i < 40; i++) {
+        /* 0 -> 1 -> 0 -> ... is impossible to finish: one output fits nowhere */
+        snprintf(name, sizeof name, "%s%c%c.weight %s", i ? ", " : "", 'a' + i / 20, 'a' + i % 20,
+                 i % 2 ? "2x3" : "3x3");
+        strcat(text, name);
+    }
+    rk_tensors tensors = make_tensors(text);
+    rk_chain chain;
+    assert_int_equal(rk_chain_create(&chain, &tensors, NULL), RK_ERROR_FORMAT);
+    rk_tensors_destroy(&tensors);
+}
+
+static void test_names_in_natural_order(void **state) {
+    (void)state;
+    static const char *const ascending[] = {"",    "a",     "a1",    "a2",     "a02b",
+                                            "a10", "a10.1", "a10.9", "a10.10", "b"};
+    for (size_t i = 0; i < 10; i++)
+        for (size_t j = 0; j < 10; j++) {
+            int order = rk_name_compare(ascending[i], ascending[j]);
+            assert_true(i < j ? order < 0 : i > j ? order > 0 : order == 0);
+        }
+    assert_true(rk_name_alike("layer1.fc2", "layer10.fc33"));
+    assert_false(rk_name_alike("layer1.fc2", "layer.fc2"));
+    assert_false(rk_name_alike("layer1", "layer1a"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tensors_chain_or_are_refused),
+        cmocka_unit_test(test_layers_point_into_the_stack),
+        cmocka_unit_test(test_values_that_are_not_finite_are_named),
+        cmocka_unit_test(test_hopeless_searches_end),
+        cmocka_unit_test(test_names_in_natural_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
