@@ -57,26 +57,33 @@ enum { BLOCK = 32, LOWEST = -RK_WICK_MAX_K, HIGHEST = 3 * RK_WICK_MAX_P };
  * being derivatives. For f = 1 and for f = [z > 0] antiderivatives are z^d/d!, on either the whole
  * line or the right half, and all of them obey d l_d = mu l_{d-1} + var l_{d-2}. */
 typedef double ladder[HIGHEST - LOWEST + 1][BLOCK];
-#define RUNG(l, d) ((l)[(d)-LOWEST])
+
+static double *rung(ladder l, int d) {
+    return l[d - LOWEST];
+}
 
 typedef struct block {
     double mu[BLOCK], var[BLOCK];
 } block;
 
+/* From rungs 0 and -1 up to `highest` and down to `lowest`. */
 static void climb(const block *b, int lowest, int highest, ladder l) {
-    for (int d = 1; d <= highest; d++)
+    for (int d = 1; d <= highest; d++) {
+        double *next = rung(l, d), *last = rung(l, d - 1), *before = rung(l, d - 2);
         for (int i = 0; i < BLOCK; i++)
-            RUNG(l, d)
-    [i] = (b->mu[i] * RUNG(l, d - 1)[i] + b->var[i] * RUNG(l, d - 2)[i]) * (1.0 / d);
-    for (int d = 0; d - 2 >= lowest; d--)
+            next[i] = (b->mu[i] * last[i] + b->var[i] * before[i]) * (1.0 / d);
+    }
+    for (int d = -2; d >= lowest; d--) {
+        double *next = rung(l, d), *last = rung(l, d + 1), *before = rung(l, d + 2);
         for (int i = 0; i < BLOCK; i++)
-            RUNG(l, d - 2)[i] = (d * RUNG(l, d)[i] - b->mu[i] * RUNG(l, d - 1)[i]) / b->var[i];
+            next[i] = ((d + 2) * before[i] - b->mu[i] * last[i]) / b->var[i];
+    }
 }
 
 static void whole_line(const block *b, int lowest, int highest, ladder l) {
     for (int i = 0; i < BLOCK; i++) {
-        RUNG(l, 0)[i] = 1;
-        RUNG(l, -1)[i] = 0;
+        rung(l, 0)[i] = 1;
+        rung(l, -1)[i] = 0;
     }
     climb(b, lowest, highest, l);
 }
@@ -91,7 +98,7 @@ static void climb_from_afar(double mu, double var, double alpha, int highest, in
         if (d - 1 <= highest) ratio[d - 1] = r;
     }
     for (int d = 0; d <= highest; d++)
-        RUNG(l, d)[i] = ratio[d] * RUNG(l, d - 1)[i];
+        rung(l, d)[i] = ratio[d] * rung(l, d - 1)[i];
 }
 
 static void right_half(const block *b, int lowest, int highest, ladder l) {
@@ -104,12 +111,17 @@ static void right_half(const block *b, int lowest, int highest, ladder l) {
     rk_vector_exp(BLOCK, bell);
     for (int i = 0; i < BLOCK; i++) {
         const double tail = 0.5 * bell[i] * erfcx(fabs(alpha[i]) * M_SQRT1_2);
-        RUNG(l, 0)[i] = alpha[i] < 0 ? tail : 1 - tail;
-        RUNG(l, -1)[i] = bell[i] * (0.5 * M_2_SQRTPI * M_SQRT1_2) / sigma[i];
+        rung(l, 0)[i] = alpha[i] < 0 ? tail : 1 - tail;
+        rung(l, -1)[i] = bell[i] * (0.5 * M_2_SQRTPI * M_SQRT1_2) / sigma[i];
     }
     climb(b, lowest, highest, l);
     for (int i = 0; i < BLOCK; i++)
         if (alpha[i] < -2) climb_from_afar(b->mu[i], b->var[i], alpha[i], highest, i, l);
+}
+
+/* An absent term is absent even where it overflows. */
+static double scaled(double factor, double x) {
+    return factor == 0 ? 0 : factor * x;
 }
 
 /* phi^p = left^p z^q + (right^p - left^p) [z > 0] z^q with q = p degree: both terms are q! times an
@@ -118,7 +130,7 @@ static void right_half(const block *b, int lowest, int highest, ladder l) {
 void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
                        int k_max, int p_max, double *w, size_t stride) {
     const shape s = shape_of(self);
-    const int lowest = s.degree - k_max < -1 ? s.degree - k_max : -1, highest = s.degree * p_max;
+    const int lowest = s.degree - k_max, highest = s.degree * p_max;
     const bool smooth = s.left == s.right;
     ladder whole = {{0}}, half = {{0}};
     for (size_t first = 0; first < n; first += BLOCK) {
@@ -140,12 +152,10 @@ void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, co
                 factorial *= s.degree * p - j;
             const double of_whole = factorial * left, of_half = factorial * (right - left);
             for (int k = 0; k <= k_max; k++, row += stride) {
-                const double *on_whole = RUNG(whole, s.degree * p - k);
-                const double *on_half = RUNG(half, s.degree * p - k);
+                const double *on_whole = rung(whole, s.degree * p - k);
+                const double *on_half = rung(half, s.degree * p - k);
                 for (int i = 0; i < count; i++)
-                    row[i] = of_half == 0    ? of_whole * on_whole[i]
-                             : of_whole == 0 ? of_half * on_half[i]
-                                             : of_whole * on_whole[i] + of_half * on_half[i];
+                    row[i] = scaled(of_whole, on_whole[i]) + scaled(of_half, on_half[i]);
             }
         }
     }

@@ -21,8 +21,9 @@
 RK_PIECEWISE_LIST(RK_PIECEWISE_DECLARE)
 #undef RK_PIECEWISE_DECLARE
 
-/** rk_activation_ops.wick of all of them, docs/MATH.md#wick. About (k_max + 6 p_max) operations a
- *  neuron, plus one exponential and one error function where the two sides differ. */
+/** rk_activation_ops.wick of all of them, docs/MATH.md#wick. A few operations a neuron for each
+ *  order and each coefficient, and one exponential and one error function where the sides differ.
+ */
 void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
                        int k_max, int p_max, double *w, size_t stride);
 

@@ -2,7 +2,6 @@
 #include "activation/smooth.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Neurons of a block: every loop over them is a vector loop. */
 enum { BLOCK = 16 };
@@ -22,20 +21,17 @@ static void weigh(int k_max, double weighted[][HERMITE_PAIRS]) {
 
 typedef double grid[HERMITE_PAIRS][BLOCK];
 
-/* Every node comes with its mirror image, and He_k is even or odd: so all that is needed of phi^p
- * is its sum and its difference over each pair. */
-static void pair_up(grid above, grid below, grid sum, grid difference) {
+/* Multiplies powers of phi above and below the mean once more by phi, and pairs them up: He_k is
+ * even or odd, so only their sum and their difference are needed. */
+static void next_power(grid f_above, grid f_below, grid above, grid below, grid sum,
+                       grid difference) {
     for (int m = 0; m < HERMITE_PAIRS; m++)
         for (int i = 0; i < BLOCK; i++) {
+            above[m][i] *= f_above[m][i];
+            below[m][i] *= f_below[m][i];
             sum[m][i] = above[m][i] + below[m][i];
             difference[m][i] = above[m][i] - below[m][i];
         }
-}
-
-static void multiply(grid power, grid f) {
-    for (int m = 0; m < HERMITE_PAIRS; m++)
-        for (int i = 0; i < BLOCK; i++)
-            power[m][i] *= f[m][i];
 }
 
 void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
@@ -53,24 +49,18 @@ void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, c
         grid f_above, f_below, above, below, sum, difference;
         for (int m = 0; m < HERMITE_PAIRS; m++)
             for (int i = 0; i < BLOCK; i++) {
-                above[m][i] = center[i] + sigma[i] * hermite[m].node;
-                below[m][i] = center[i] - sigma[i] * hermite[m].node;
+                f_above[m][i] = center[i] + sigma[i] * hermite[m].node;
+                f_below[m][i] = center[i] - sigma[i] * hermite[m].node;
+                above[m][i] = below[m][i] = 1;
             }
-        ops->value(self, HERMITE_PAIRS * BLOCK, above[0], f_above[0]);
-        ops->value(self, HERMITE_PAIRS * BLOCK, below[0], f_below[0]);
+        ops->value(self, HERMITE_PAIRS * BLOCK, f_above[0], f_above[0]);
+        ops->value(self, HERMITE_PAIRS * BLOCK, f_below[0], f_below[0]);
 
         double *row = w + first;
         for (int p = 1; p <= p_max; p++) {
-            if (p == 1) {
-                memcpy(above, f_above, sizeof above);
-                memcpy(below, f_below, sizeof below);
-            } else {
-                multiply(above, f_above);
-                multiply(below, f_below);
-            }
-            pair_up(above, below, sum, difference);
+            next_power(f_above, f_below, above, below, sum, difference);
             double scale[BLOCK]; /* sigma^-k */
-            for (size_t i = 0; i < BLOCK; i++)
+            for (int i = 0; i < BLOCK; i++)
                 scale[i] = 1;
             for (int k = 0; k <= k_max; k++, row += stride) {
                 double(*pairs)[BLOCK] = k % 2 == 0 ? sum : difference;
