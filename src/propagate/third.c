@@ -23,7 +23,7 @@ typedef struct chain {
     const rk_outputs *outputs;
     size_t width, n_sources;
     double *mu, *var, *C, *C_next, *scratch;
-    const double *C_in; /* C, or at first the input's: NULL is the identity */
+    const double *m_in, *C_in; /* of h before the linear map; C_in NULL is the identity */
     rk_slices z;
     double *metric;
     rk_neurons neurons;
@@ -128,7 +128,7 @@ static void third_linear(chain *c, size_t l, bool pairs) {
 static void metric_linear(chain *c, size_t l, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
     size_t n = layer->rows, k = layer->cols;
-    bool exact = c->spec->metric == RK_METRIC_EXACT;
+    bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
     c->z.metric = exact && pairs ? c->metric : NULL;
     if (exact && pairs) {
         rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->metric);
@@ -146,7 +146,7 @@ static void metric_linear(chain *c, size_t l, bool pairs) {
 static void second_linear(chain *c, size_t l, bool var, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
     size_t n = layer->rows, k = layer->cols;
-    rk_gemv(c->work, n, k, layer->weight, c->neurons.m, layer->bias, c->mu);
+    rk_gemv(c->work, n, k, layer->weight, c->m_in, layer->bias, c->mu);
     if (pairs) {
         rk_congruence(c->work, n, k, layer->weight, c->C_in, c->scratch, c->C_next);
         rk_diagonal(c->work, n, c->C_next, c->var);
@@ -156,6 +156,7 @@ static void second_linear(chain *c, size_t l, bool var, bool pairs) {
     } else if (var) {
         rk_variances(c->work, layer, c->C_in, c->scratch, c->var);
     }
+    c->m_in = c->neurons.m;
     c->C_in = c->C;
 }
 
@@ -178,8 +179,10 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
                         const rk_third_spec *spec, rk_outputs *outputs) {
     static const char *const name[] = {"mean", "covariance", "third cumulant"};
     chain c = start(work, net, spec, outputs);
+    double *m_in = rk_work_doubles(work, rk_network_n_in(net), 1);
+    rk_input_mean(work, rk_network_n_in(net), input, m_in);
+    c.m_in = m_in;
     c.C_in = input->covariance;
-    rk_input_mean(work, rk_network_n_in(net), input, c.neurons.m);
     outputs->expansion = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];

@@ -1,5 +1,6 @@
 #include "propagate/third_activation.h"
 
+#include "base/simd.h"
 #include "base/sum.h"
 
 #include <string.h>
@@ -91,10 +92,11 @@ static inline double double_edge(double kappa4, double M_ii, double M_jj, double
     return kappa4 / 12 * (M_ii * M_jj + 2 * M_ij * M_ij) + 0.5 * C * C;
 }
 
-static void covariance_chunk(const pair_chunk *x) {
-    const double *restrict D21 = x->D21, *restrict D12 = x->D12, *restrict M = x->metric;
-    const double *restrict diagonal = x->diagonal, *restrict w1 = x->w1, *restrict w2 = x->w2;
-    double *restrict C = x->C;
+static inline void covariance_chunk(const pair_chunk *x) {
+    const double *D21 = x->D21, *D12 = x->D12, *M = x->metric;
+    const double *diagonal = x->diagonal, *w1 = x->w1, *w2 = x->w2;
+    double *C = x->C;
+    RK_INDEPENDENT
     for (size_t j = 0; j < x->count; j++) {
         double H = double_edge(x->kappa4, x->diagonal_i, diagonal[j], M[j], C[j]);
         C[j] = (x->w1_i * C[j] + 0.5 * x->w2_i * D21[j]) * w1[j] +
@@ -104,12 +106,13 @@ static void covariance_chunk(const pair_chunk *x) {
 
 /* kappa_iijj of phi(z), and the newborn's a and z: 3 (kappa_rri - what p, a, s, e and the older
  * sources already say of it). */
-static void birth_chunk(const pair_chunk *x) {
-    const double *restrict D21 = x->D21, *restrict D12 = x->D12, *restrict M = x->metric;
-    const double *restrict diagonal = x->diagonal, *restrict w1 = x->w1, *restrict w2 = x->w2;
-    const double *restrict e = x->e, *restrict f = x->f;
-    const double *restrict C = x->C;
-    double *restrict a = x->a, *restrict z = x->z, *restrict k22 = x->k22;
+static inline void birth_chunk(const pair_chunk *x) {
+    const double *D21 = x->D21, *D12 = x->D12, *M = x->metric;
+    const double *diagonal = x->diagonal, *w1 = x->w1, *w2 = x->w2;
+    const double *e = x->e, *f = x->f;
+    const double *C = x->C;
+    double *a = x->a, *z = x->z, *k22 = x->k22;
+    RK_INDEPENDENT
     for (size_t j = 0; j < x->count; j++) {
         double H = double_edge(x->kappa4, x->diagonal_i, diagonal[j], M[j], C[j]);
         double k11 = (x->w1_i * C[j] + 0.5 * x->w2_i * D21[j]) * w1[j] +
@@ -122,7 +125,7 @@ static void birth_chunk(const pair_chunk *x) {
     }
 }
 
-static void pair_rows(void *context, size_t block) {
+RK_HOT static void pair_rows(void *context, size_t block) {
     const pairs *job = context;
     const rk_neurons *neurons = job->neurons;
     const rk_slices *slices = job->z;

@@ -1,5 +1,9 @@
 #include "propagate/third_legs.h"
 
+#include "base/simd.h"
+
+#include <string.h>
+
 rk_legs rk_legs_take(rk_work *work, bool in_double, size_t rows, size_t cols) {
     if (in_double) return (rk_legs){.stride = cols, .d = rk_work_doubles(work, rows, cols)};
     return (rk_legs){.stride = cols, .f = rk_work_floats(work, rows, cols)};
@@ -11,22 +15,27 @@ rk_legs rk_legs_view(rk_legs legs, size_t offset, size_t stride) {
                      .d = legs.d ? legs.d + offset : NULL};
 }
 
-const double *rk_legs_read(const rk_legs *legs, size_t row, size_t col, size_t count,
-                           double *restrict buffer) {
+RK_HOT const double *rk_legs_read(const rk_legs *legs, size_t row, size_t col, size_t count,
+                                  double *buffer) {
     if (legs->d) return legs->d + row * legs->stride + col;
-    const float *restrict x = legs->f + row * legs->stride + col;
+    const float *x = legs->f + row * legs->stride + col;
+    RK_INDEPENDENT
     for (size_t j = 0; j < count; j++)
         buffer[j] = (double)x[j];
     return buffer;
 }
 
-void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count,
-                   const double *restrict x) {
+RK_HOT void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count,
+                          const double *x) {
     size_t at = row * legs->stride + col;
-    for (size_t j = 0; legs->f && j < count; j++)
-        legs->f[at + j] = (float)x[j];
-    for (size_t j = 0; legs->d && j < count; j++)
-        legs->d[at + j] = x[j];
+    if (legs->d) {
+        memcpy(legs->d + at, x, count * sizeof *x);
+        return;
+    }
+    float *to = legs->f + at;
+    RK_INDEPENDENT
+    for (size_t j = 0; j < count; j++)
+        to[j] = (float)x[j];
 }
 
 void rk_legs_product(rk_work *work, rk_trans trans_b, size_t m, size_t n, size_t k, rk_legs a,

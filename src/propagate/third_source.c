@@ -1,5 +1,6 @@
 #include "propagate/third_source.h"
 
+#include "base/simd.h"
 #include "base/sum.h"
 
 /* Rows of a block, and entries of a row that are in flight as doubles. */
@@ -41,16 +42,17 @@ typedef struct slices {
 
 /* Part of a row: kappa_iii and, if `lp`, the left factors of kappa_iij = [lp | la | lz] [p | a |
  * z]': what remains of each term of the cumulant after one of its three legs went to j. */
-static double slice_chunk(size_t count, const double *restrict p, const double *restrict a,
-                          const double *restrict z, const double *restrict w2,
-                          const double *restrict s, const double *restrict e, double *restrict lp,
-                          double *restrict la, double *restrict lz) {
+static inline double slice_chunk(size_t count, const double *p, const double *a, const double *z,
+                                 const double *w2, const double *s, const double *e, double *lp,
+                                 double *la, double *lz) {
     double term[CHUNK];
+    RK_INDEPENDENT
     for (size_t r = 0; r < count; r++) {
         double xp = (s[r] * p[r] + 3 * e[r] * a[r] + z[r]) * p[r];
         term[r] = (3 * w2[r] * a[r] * a[r] + xp) * p[r];
     }
     if (!lp) return rk_sum(count, term);
+    RK_INDEPENDENT
     for (size_t r = 0; r < count; r++) {
         double xp = (s[r] * p[r] + 3 * e[r] * a[r] + z[r]) * p[r];
         double pp = p[r] * p[r], wa = w2[r] * a[r];
@@ -61,7 +63,7 @@ static double slice_chunk(size_t count, const double *restrict p, const double *
     return rk_sum(count, term);
 }
 
-static void slice_rows(void *context, size_t block) {
+RK_HOT static void slice_rows(void *context, size_t block) {
     const slices *job = context;
     const rk_source *source = job->source;
     const rk_legs *legs = &source->legs, *left = job->left;
