@@ -2,14 +2,27 @@
 #ifndef RK_BASE_SIMD_H
 #define RK_BASE_SIMD_H
 
-/* RK_HOT before a function: one clone a vector width, chosen when the program starts. Contraction
- * of a * b + c is off, so that all clones give the same bits. Sanitizers are not ready when the
- * choice is made. */
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) &&                 \
-    !defined(__SANITIZE_THREAD__) && !defined(RK_NO_CLONES)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define RK_NO_CLONES
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RK_NO_CLONES
+#endif
+
+/* RK_HOT before a function: one clone a vector width, chosen when the program starts (a sanitizer
+ * is not ready then). a * b + c is never contracted, so that all clones give the same bits. The
+ * name must be unique in the library. RK_HOT_PART before a function that RK_HOT ones call. */
+#if defined(__GNUC__) && defined(__x86_64__) && defined(__linux__) && !defined(RK_NO_CLONES)
 #define RK_HOT __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define RK_HOT
+#endif
+#if defined(__GNUC__)
+#define RK_HOT_PART static inline __attribute__((always_inline))
+#else
+#define RK_HOT_PART static inline
 #endif
 
 /* RK_INDEPENDENT before a loop: its rounds touch different memory. */

@@ -88,11 +88,11 @@ typedef struct pair_chunk {
 } pair_chunk;
 
 /* H_ij stands for the two diagrams that have (2, 2) at (i, j): kappa_iijj / 4 and C_ij^2 / 2. */
-static inline double double_edge(double kappa4, double M_ii, double M_jj, double M_ij, double C) {
+RK_HOT_PART double double_edge(double kappa4, double M_ii, double M_jj, double M_ij, double C) {
     return kappa4 / 12 * (M_ii * M_jj + 2 * M_ij * M_ij) + 0.5 * C * C;
 }
 
-static inline void covariance_chunk(const pair_chunk *x) {
+RK_HOT_PART void covariance_chunk(const pair_chunk *x) {
     const double *D21 = x->D21, *D12 = x->D12, *M = x->metric;
     const double *diagonal = x->diagonal, *w1 = x->w1, *w2 = x->w2;
     double *C = x->C;
@@ -106,7 +106,7 @@ static inline void covariance_chunk(const pair_chunk *x) {
 
 /* kappa_iijj of phi(z), and the newborn's a and z: 3 (kappa_rri - what p, a, s, e and the older
  * sources already say of it). */
-static inline void birth_chunk(const pair_chunk *x) {
+RK_HOT_PART void birth_chunk(const pair_chunk *x) {
     const double *D21 = x->D21, *D12 = x->D12, *M = x->metric;
     const double *diagonal = x->diagonal, *w1 = x->w1, *w2 = x->w2;
     const double *e = x->e, *f = x->f;

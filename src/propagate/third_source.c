@@ -42,9 +42,9 @@ typedef struct slices {
 
 /* Part of a row: kappa_iii and, if `lp`, the left factors of kappa_iij = [lp | la | lz] [p | a |
  * z]': what remains of each term of the cumulant after one of its three legs went to j. */
-static inline double slice_chunk(size_t count, const double *p, const double *a, const double *z,
-                                 const double *w2, const double *s, const double *e, double *lp,
-                                 double *la, double *lz) {
+RK_HOT_PART double slice_chunk(size_t count, const double *p, const double *a, const double *z,
+                               const double *w2, const double *s, const double *e, double *lp,
+                               double *la, double *lz) {
     double term[CHUNK];
     RK_INDEPENDENT
     for (size_t r = 0; r < count; r++) {
