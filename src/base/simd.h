@@ -11,9 +11,9 @@
 #define RK_NO_CLONES
 #endif
 
-/* RK_HOT before a function: one clone a vector width, chosen when the program starts (a sanitizer
- * is not ready then). a * b + c is never contracted, so that all clones give the same bits. The
- * name must be unique in the library. RK_HOT_PART before a function that RK_HOT ones call. */
+/* RK_HOT before a static function: one clone a vector width, chosen when the program starts (a
+ * sanitizer is not ready then). a * b + c is never contracted, so that all clones give the same
+ * bits. RK_HOT_PART before a function that RK_HOT ones call. */
 #if defined(__GNUC__) && defined(__x86_64__) && defined(__linux__) && !defined(RK_NO_CLONES)
 #define RK_HOT __attribute__((target_clones("default", "avx2", "avx512f")))
 #else

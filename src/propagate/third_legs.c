@@ -15,27 +15,32 @@ rk_legs rk_legs_view(rk_legs legs, size_t offset, size_t stride) {
                      .d = legs.d ? legs.d + offset : NULL};
 }
 
-RK_HOT const double *rk_legs_read(const rk_legs *legs, size_t row, size_t col, size_t count,
-                                  double *buffer) {
-    if (legs->d) return legs->d + row * legs->stride + col;
-    const float *x = legs->f + row * legs->stride + col;
+RK_HOT static void widen(size_t count, const float *x, double *y) {
     RK_INDEPENDENT
     for (size_t j = 0; j < count; j++)
-        buffer[j] = (double)x[j];
+        y[j] = (double)x[j];
+}
+
+RK_HOT static void narrow(size_t count, const double *x, float *y) {
+    RK_INDEPENDENT
+    for (size_t j = 0; j < count; j++)
+        y[j] = (float)x[j];
+}
+
+const double *rk_legs_read(const rk_legs *legs, size_t row, size_t col, size_t count,
+                           double *buffer) {
+    size_t at = row * legs->stride + col;
+    if (legs->d) return legs->d + at;
+    widen(count, legs->f + at, buffer);
     return buffer;
 }
 
-RK_HOT void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count,
-                          const double *x) {
+void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count, const double *x) {
     size_t at = row * legs->stride + col;
-    if (legs->d) {
+    if (legs->d)
         memcpy(legs->d + at, x, count * sizeof *x);
-        return;
-    }
-    float *to = legs->f + at;
-    RK_INDEPENDENT
-    for (size_t j = 0; j < count; j++)
-        to[j] = (float)x[j];
+    else
+        narrow(count, x, legs->f + at);
 }
 
 void rk_legs_product(rk_work *work, rk_trans trans_b, size_t m, size_t n, size_t k, rk_legs a,
