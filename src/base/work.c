@@ -89,6 +89,13 @@ void rk_work_end(rk_work *work) {
     work->steps[work->n_steps_done - 1].seconds = now - work->step_started;
 }
 
+bool rk_work_continue(rk_work *work) {
+    if (work->progress && work->flops_total > 0 && !work->interrupted &&
+        !work->progress(work->progress_context, (double)work->flops / (double)work->flops_total))
+        work->interrupted = true;
+    return !work->interrupted;
+}
+
 bool rk_work_step(rk_work *work, const char *format, ...) {
     rk_work_end(work);
     if (work->dry) {
@@ -111,8 +118,5 @@ bool rk_work_step(rk_work *work, const char *format, ...) {
     va_end(arguments);
     if (work->dry) return true;
     work->step_started = rk_seconds();
-    if (work->progress && work->flops_total > 0 &&
-        !work->progress(work->progress_context, (double)work->flops / (double)work->flops_total))
-        work->interrupted = true;
-    return !work->interrupted;
+    return rk_work_continue(work);
 }

@@ -54,6 +54,8 @@ bool rk_work_charge(rk_work *work, uint64_t flops);
 
 /** Begins a step of the plan. False if the run was interrupted: return at once. */
 bool rk_work_step(rk_work *work, const char *format, ...) RK_PRINTF(2, 3);
+/** Reports progress within a step. False if the run was interrupted: finish with what there is. */
+bool rk_work_continue(rk_work *work);
 /** Closes the last step. */
 void rk_work_end(rk_work *work);
 

@@ -35,6 +35,13 @@ void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const dou
 void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x, const double *y0,
              double *y);
 
+/* For use inside a block that some thread has claimed: one serial call each, not charged. */
+
+/** C (m x n) = A B', A m x k, B n x k. */
+void rk_block_sgemm_nt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+/** Lower triangle of C (n x n) = A'A, A k x n. */
+void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c);
+
 /** Makes a threaded OpenBLAS serial while reckon's own pool is at work; pass the answer to
  *  rk_blas_restore. A no-op for other BLAS libraries. */
 int rk_blas_make_serial(void);

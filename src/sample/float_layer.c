@@ -1,0 +1,70 @@
+#include "sample/float_layer.h"
+
+#include "linalg/blas.h"
+#include "linalg/lapack.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Eigenvalues this far below zero, relative to the largest, are rounding. */
+#define NEGATIVE_ROUNDING 1e-10
+
+/* The symmetric square root, because it is unique: a Cholesky factor of a singular matrix is not,
+ * nor are eigenvectors, and x = mu + S z should not depend on anybody's LAPACK. */
+static rk_status square_root(rk_work *work, size_t n, const double *covariance, double *root,
+                             rk_error *error) {
+    double *vectors = rk_work_doubles(work, n, n), *values = rk_work_doubles(work, n, 1);
+    if (rk_work_charge(work, 0)) memcpy(vectors, covariance, n * n * sizeof *vectors);
+    if (!rk_eigen_symmetric(work, n, vectors, values))
+        return rk_fail(error, RK_ERROR_ARGUMENT, "the input covariance has no eigenvalues");
+    if (rk_work_charge(work, (uint64_t)n * n)) {
+        if (!(values[0] >= -NEGATIVE_ROUNDING * values[n - 1]))
+            return rk_fail(error, RK_ERROR_ARGUMENT,
+                           "the input covariance is not positive semidefinite: eigenvalue %g",
+                           values[0]);
+        for (size_t k = 0; k < n; k++) {
+            double scale = values[k] > 0 ? sqrt(sqrt(values[k])) : 0;
+            for (size_t j = 0; j < n; j++)
+                vectors[k * n + j] *= scale;
+        }
+    }
+    rk_gemm(work, RK_TRANS, RK_NO_TRANS, n, n, n, 1, vectors, n, vectors, n, 0, root, n);
+    return RK_OK;
+}
+
+static void to_float(rk_work *work, size_t count, const double *x, float *out) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (float)x[i];
+}
+
+rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, const rk_input *input,
+                              rk_float_layer *out, rk_error *error) {
+    const rk_layer *layer = &net->layers[l];
+    const double *covariance = l == 0 ? input->covariance : NULL;
+    const double *mean = l == 0 ? input->mean : NULL;
+    const size_t m = layer->rows, n = layer->cols;
+    const double *W = layer->weight, *b = layer->bias;
+    *out = (rk_float_layer){.rows = m,
+                            .cols = n,
+                            .weight = rk_work_floats(work, m, n),
+                            .bias = b || mean ? rk_work_floats(work, m, 1) : NULL,
+                            .activation = layer->activation};
+    size_t mark = rk_work_mark(work);
+    if (covariance) {
+        double *WS = rk_work_doubles(work, m, n), *S = rk_work_doubles(work, n, n);
+        rk_status status = square_root(work, n, covariance, S, error);
+        if (status != RK_OK) return status;
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, W, n, S, n, 0, WS, n);
+        W = WS;
+    }
+    if (mean) {
+        double *shifted = rk_work_doubles(work, m, 1);
+        rk_gemv(work, m, n, layer->weight, mean, layer->bias, shifted);
+        b = shifted;
+    }
+    to_float(work, m * n, W, out->weight);
+    if (b) to_float(work, m, b, out->bias);
+    rk_work_release(work, mark);
+    return RK_OK;
+}

@@ -1,0 +1,21 @@
+/* The network as the sampler sees it: float layers fed with standard normals. */
+#ifndef RK_SAMPLE_FLOAT_LAYER_H
+#define RK_SAMPLE_FLOAT_LAYER_H
+
+#include "base/work.h"
+#include "network/network.h"
+
+typedef struct rk_float_layer {
+    size_t rows, cols;
+    float *weight; /* rows x cols */
+    float *bias;   /* rows, or NULL */
+    rk_activation activation;
+} rk_float_layer;
+
+/** Layer l of `net` in float, in memory of `work`. The first layer takes z ~ N(0, I) instead of
+ *  x = mu + S z: W S and b + W mu, computed in double, are its weights and biases.
+ *  RK_ERROR_ARGUMENT if the input covariance is not positive semidefinite. */
+rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, const rk_input *input,
+                              rk_float_layer *out, rk_error *error);
+
+#endif
