@@ -46,6 +46,10 @@ extern "C" {
 /** Library version, "major.minor.patch". */
 RK_API const char *rk_version(void);
 
+/** Writes what this build is, one "key value" a line: library, compiler, blas, processor. Cut to
+ *  `size` bytes; 500 are plenty. */
+RK_API void rk_build_info(char *text, size_t size);
+
 /* ------------------------------------------------------------------------------------ status */
 
 #define RK_STATUS_LIST(X)                                                                          \

@@ -1,0 +1,248 @@
+/* reckon estimate: the main job. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "json.h"
+#include "message.h"
+#include "model.h"
+#include "output.h"
+#include "progress.h"
+#include "report.h"
+
+enum { FEW = 16 }; /* outputs printed in full; more are abridged to their ends */
+
+typedef struct estimate {
+    const options *opts;
+    model model;
+    rk_options run;
+    const rk_answer_data *answer;
+} estimate;
+
+/* ---------------------------------------------------------------------------------------- JSON */
+
+static json_t *options_json(const estimate *e) {
+    json_t *o = json_object();
+    json_object_set_new(o, "covariance", json_boolean(e->run.covariance));
+    json_object_set_new(o, "layers", json_boolean(e->run.layers));
+    json_object_set_new(o, "samples", json_count(e->run.samples));
+    json_object_set_new(o, "receipt_samples", json_count(e->run.receipt_samples));
+    json_object_set_new(o, "memory_limit", json_count(e->run.memory_limit));
+    json_object_set_new(o, "activation", json_text_or_null(e->opts->activation));
+    json_object_set_new(o, "input_mean", json_text_or_null(e->opts->input_mean));
+    json_object_set_new(o, "input_cov", json_text_or_null(e->opts->input_cov));
+    return o;
+}
+
+static json_t *error_json(json_document *doc, const rk_answer_data *a) {
+    json_t *error = json_object();
+    json_object_set_new(
+        error, "kind",
+        json_string(a->error_kind == RK_STANDARD_ERROR ? "standard_error" : "estimated_rms"));
+    json_object_set_new(error, "per_output",
+                        a->error_per_output ? json_vector(doc, a->error_per_output, a->n_out)
+                                            : json_null());
+    json_object_set_new(error, "rms", json_optional(doc, a->error_rms));
+    return error;
+}
+
+static json_t *layers_json(json_document *doc, const rk_answer_data *a) {
+    json_t *layers = json_array();
+    for (size_t l = 0; l < a->n_hidden; l++) {
+        json_t *layer = json_object();
+        json_object_set_new(layer, "layer", json_count(l + 1));
+        json_object_set_new(layer, "mean", json_vector(doc, a->hidden_mean[l], a->hidden_width[l]));
+        json_array_append_new(layers, layer);
+    }
+    return layers;
+}
+
+static json_t *receipt_json(json_document *doc, const rk_answer_data *a) {
+    json_t *receipt = json_object();
+    json_object_set_new(receipt, "samples", json_count(a->receipt_samples));
+    json_object_set_new(receipt, "mse", json_double(doc, a->receipt_mse));
+    json_object_set_new(receipt, "mse_standard_error",
+                        json_double(doc, a->receipt_mse_standard_error));
+    return receipt;
+}
+
+static int print_json(const void *result, FILE *stream) {
+    const estimate *e = result;
+    const rk_answer_data *a = e->answer;
+    json_document doc = json_begin("reckon.estimate/1");
+    json_object_set_new(doc.root, "method", json_text_or_null(a->method));
+    json_object_set_new(doc.root, "options", options_json(e));
+    json_object_set_new(doc.root, "mean", json_vector(&doc, a->mean, a->n_out));
+    json_object_set_new(doc.root, "error", error_json(&doc, a));
+    if (a->covariance)
+        json_object_set_new(doc.root, "covariance",
+                            json_matrix(&doc, a->covariance, a->n_out, a->n_out));
+    if (e->run.layers) json_object_set_new(doc.root, "layers", layers_json(&doc, a));
+    if (a->receipt_samples) json_object_set_new(doc.root, "receipt", receipt_json(&doc, a));
+    json_object_set_new(doc.root, "flops", json_flops(&doc, &a->cost));
+    json_object_set_new(doc.root, "seconds", json_double(&doc, a->seconds));
+    json_object_set_new(doc.root, "peak_bytes", json_count(a->cost.bytes));
+    json_object_set_new(doc.root, "samples", json_count(a->samples));
+    json_object_set_new(doc.root, "interrupted", json_boolean(a->interrupted));
+    json_object_set_new(doc.root, "seed", json_count(a->seed));
+    json_object_set_new(doc.root, "threads", json_count((uint64_t)a->threads));
+    json_object_set_new(doc.root, "weights_sha256", json_string(a->weights_sha256));
+    for (size_t i = 0; i < a->n_warnings; i++)
+        json_warn(&doc, a->warnings[i]);
+    return json_end(&doc, stream);
+}
+
+/* --------------------------------------------------------------------------------- for people */
+
+static double error_of(const rk_answer_data *a, size_t output) {
+    return a->error_per_output ? a->error_per_output[output] : a->error_rms;
+}
+
+static double deviation_of(const rk_answer_data *a, size_t output) {
+    return sqrt(a->covariance[output * a->n_out + output]);
+}
+
+static void print_outputs(const estimate *e, FILE *stream) {
+    const rk_answer_data *a = e->answer;
+    char cell[CELL];
+    bool abridged = a->n_out > FEW && !e->opts->all;
+    table t = table_create(a->covariance ? 4 : 3, 1);
+    table_add(&t, "output");
+    table_add(&t, "mean");
+    table_add(&t, "error");
+    if (a->covariance) table_add(&t, "deviation");
+    for (size_t i = 0; i < a->n_out; i++) {
+        if (abridged && i == FEW / 2) {
+            for (size_t c = 0; c < t.n_columns; c++)
+                table_add(&t, "...");
+            i = a->n_out - FEW / 2;
+        }
+        snprintf(cell, sizeof cell, "y[%zu]", i);
+        table_add(&t, cell);
+        table_add(&t, value_to_error(a->mean[i], error_of(a, i), cell));
+        snprintf(cell, sizeof cell, "%s ", plus_minus());
+        error_two_digits(error_of(a, i), cell + strlen(cell));
+        table_add(&t, cell);
+        if (a->covariance) table_add(&t, compact(deviation_of(a, i), cell));
+    }
+    table_print(&t, stream);
+    if (abridged)
+        fprintf(stream, "  (%zu outputs; --all, --csv or --json give all of them)\n", a->n_out);
+}
+
+static void print_covariance(const rk_answer_data *a, FILE *stream) {
+    char cell[CELL];
+    fputc('\n', stream);
+    heading(stream, "covariance");
+    for (size_t i = 0; i < a->n_out; i++) {
+        for (size_t j = 0; j < a->n_out; j++)
+            fprintf(stream, " %10s", compact(a->covariance[i * a->n_out + j], cell));
+        fputc('\n', stream);
+    }
+}
+
+static void print_layers(const rk_answer_data *a, FILE *stream) {
+    char cell[CELL];
+    fputc('\n', stream);
+    table t = table_create(5, 0);
+    const char *const titles[] = {"hidden layer", "width", "average mean", "lowest", "highest"};
+    for (size_t c = 0; c < 5; c++)
+        table_add(&t, titles[c]);
+    for (size_t l = 0; l < a->n_hidden; l++) {
+        double sum = 0, low = INFINITY, high = -INFINITY;
+        for (size_t i = 0; i < a->hidden_width[l]; i++) {
+            sum += a->hidden_mean[l][i];
+            low = fmin(low, a->hidden_mean[l][i]);
+            high = fmax(high, a->hidden_mean[l][i]);
+        }
+        snprintf(cell, sizeof cell, "%zu", l + 1);
+        table_add(&t, cell);
+        snprintf(cell, sizeof cell, "%zu", a->hidden_width[l]);
+        table_add(&t, cell);
+        table_add(&t, compact(sum / (double)a->hidden_width[l], cell));
+        table_add(&t, compact(low, cell));
+        table_add(&t, compact(high, cell));
+    }
+    table_print(&t, stream);
+}
+
+static int print_human(const void *result, FILE *stream) {
+    const estimate *e = result;
+    const rk_answer_data *a = e->answer;
+    char summary[256], cell[CELL], error_cell[CELL];
+    heading(stream, "E[M(x)] of %s (%s)", e->model.name, model_summary(e->model.net, summary));
+    fputc('\n', stream);
+    print_outputs(e, stream);
+    if (a->covariance && (a->n_out <= FEW / 2 || e->opts->all)) print_covariance(a, stream);
+    if (e->run.layers) print_layers(a, stream);
+
+    fprintf(stream, "\nmethod   %s", a->method);
+    if (a->samples)
+        fprintf(stream, ", %llu samples%s, seed %llu", (unsigned long long)a->samples,
+                a->interrupted ? " (interrupted)" : "", (unsigned long long)a->seed);
+    fprintf(stream, "\nerror    %s root mean square (%s)\n", error_two_digits(a->error_rms, cell),
+            a->error_kind == RK_STANDARD_ERROR ? "standard error" : "estimated");
+    if (a->receipt_samples)
+        fprintf(stream, "receipt  mean square error %s %s %s, from %llu samples, seed %llu\n",
+                compact(a->receipt_mse, cell), plus_minus(),
+                compact(a->receipt_mse_standard_error, error_cell),
+                (unsigned long long)a->receipt_samples, (unsigned long long)a->seed);
+    print_cost(stream, &a->cost);
+    fprintf(stream, "time     %s with %d thread%s\n", duration(a->seconds, cell), a->threads,
+            a->threads == 1 ? "" : "s");
+    return 0;
+}
+
+static int print_csv(const void *result, FILE *stream) {
+    const rk_answer_data *a = ((const estimate *)result)->answer;
+    fprintf(stream, "output,mean,error%s\n", a->covariance ? ",deviation" : "");
+    for (size_t i = 0; i < a->n_out; i++) {
+        fprintf(stream, "%zu,%.17g,%.17g", i, a->mean[i], error_of(a, i));
+        if (a->covariance) fprintf(stream, ",%.17g", deviation_of(a, i));
+        fputc('\n', stream);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------- the job */
+
+static int print_answer(const estimate *e) {
+    const rk_answer_data *a = e->answer;
+    for (size_t i = 0; i < a->n_warnings && !e->opts->json; i++)
+        warn("%s", a->warnings[i]);
+    int code = output_result(e->opts, print_human, print_json, e);
+    if (!code && e->opts->csv) code = output_print(e->opts->csv, print_csv, e);
+    if (!code && a->interrupted) {
+        note("interrupted: this answer is partial");
+        code = EXIT_INTERRUPTED;
+    }
+    return code;
+}
+
+int cmd_estimate(const options *opts) {
+    estimate e = {.opts = opts};
+    int code = model_load(&e.model, opts);
+    if (code) return code;
+    rk_error error;
+    rk_answer *answer;
+    progress bar;
+    code = model_run_options(&e.run, opts);
+    if (!code) {
+        interrupt_catch();
+        progress_begin(&bar, e.run.method, &e.run);
+        rk_status status = rk_estimate(&answer, e.model.net, &e.model.input, &e.run, &error);
+        progress_end(&bar);
+        if (status && !answer) code = fail_status(&error);
+        if (answer) {
+            e.answer = rk_answer_view(answer);
+            code = print_answer(&e);
+            if (status && !code) /* RK_ERROR_UNMET: answered, but not as well as asked */
+                code = fail_status(&error);
+        }
+        rk_answer_destroy(answer);
+    }
+    model_free(&e.model);
+    return code;
+}

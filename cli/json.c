@@ -1,0 +1,75 @@
+#include "json.h"
+
+#include <math.h>
+
+#include "message.h"
+
+json_document json_begin(const char *schema) {
+    json_document doc = {.root = json_object(), .warnings = json_array()};
+    json_object_set_new(doc.root, "schema", json_string(schema));
+    json_object_set_new(doc.root, "version", json_string(rk_version()));
+    return doc;
+}
+
+int json_end(json_document *doc, FILE *stream) {
+    if (doc->n_not_finite) {
+        char text[80];
+        snprintf(text, sizeof text, "%zu numbers are not finite and written as null",
+                 doc->n_not_finite);
+        json_warn(doc, text);
+    }
+    json_object_set_new(doc->root, "warnings", doc->warnings);
+    bool ok = json_dumpf(doc->root, stream, JSON_REAL_PRECISION(17)) == 0;
+    fputc('\n', stream);
+    json_decref(doc->root);
+    return ok || ferror(stream) ? 0 : fail(EXIT_FAILED, "out of memory while writing JSON");
+}
+
+json_t *json_double(json_document *doc, double x) {
+    if (isfinite(x)) return json_real(x);
+    doc->n_not_finite++;
+    return json_null();
+}
+
+json_t *json_vector(json_document *doc, const double *x, size_t n) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(array, json_double(doc, x[i]));
+    return array;
+}
+
+json_t *json_matrix(json_document *doc, const double *x, size_t rows, size_t cols) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < rows; i++)
+        json_array_append_new(array, json_vector(doc, x + i * cols, cols));
+    return array;
+}
+
+json_t *json_optional(json_document *doc, double x) {
+    return isnan(x) ? json_null() : json_double(doc, x);
+}
+
+json_t *json_count(uint64_t n) {
+    return n <= INT64_MAX ? json_integer((json_int_t)n) : json_real((double)n);
+}
+
+json_t *json_text_or_null(const char *text) {
+    json_t *string = text ? json_string(text) : NULL;
+    return string ? string : json_null(); /* jansson refuses what is not UTF-8 */
+}
+
+void json_warn(json_document *doc, const char *text) {
+    json_array_append_new(doc->warnings, json_text_or_null(text));
+}
+
+json_t *json_flops(json_document *doc, const rk_cost *cost) {
+    json_t *flops = json_object();
+    json_object_set_new(flops, "executed", json_count(cost->flops_executed));
+    json_object_set_new(flops, "convention", json_optional(doc, cost->flops_convention));
+    return flops;
+}
+
+json_t *json_weights_sha256(const rk_network *net) {
+    char hex[65];
+    return rk_network_sha256(net, hex, NULL) ? json_null() : json_string(hex);
+}

@@ -1,0 +1,39 @@
+/* JSON with a schema name, 17 significant digits, and null for what JSON cannot say. */
+#ifndef CLI_JSON_H
+#define CLI_JSON_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "reckon/reckon.h"
+
+typedef struct json_document {
+    json_t *root;
+    json_t *warnings;    /* array of strings, ends up in root */
+    size_t n_not_finite; /* numbers written as null */
+} json_document;
+
+/** {"schema": schema, "version": ...}. */
+json_document json_begin(const char *schema);
+
+/** Adds the warnings, prints the object on one line and frees it. Returns 0 or an exit code. */
+int json_end(json_document *doc, FILE *stream);
+
+/** Values; NaN and infinities become null and are counted. */
+json_t *json_double(json_document *doc, double x);
+json_t *json_vector(json_document *doc, const double *x, size_t n);
+json_t *json_matrix(json_document *doc, const double *x, size_t rows, size_t cols);
+
+/** null for a quantity that does not exist here (NaN by agreement): no warning. */
+json_t *json_optional(json_document *doc, double x);
+json_t *json_count(uint64_t n);
+json_t *json_text_or_null(const char *text);
+
+/** {"executed": .., "convention": ..}. */
+json_t *json_flops(json_document *doc, const rk_cost *cost);
+json_t *json_weights_sha256(const rk_network *net);
+
+void json_warn(json_document *doc, const char *text);
+
+#endif

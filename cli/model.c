@@ -1,0 +1,124 @@
+#include "model.h"
+
+#include <string.h>
+
+#include "message.h"
+
+/* Everything wrong with a file that is read is the file's fault, except our memory. */
+static int fail_reading(const char *path, const rk_error *error) {
+    if (error->status == RK_ERROR_MEMORY || error->status == RK_ERROR_ARGUMENT)
+        return fail_status(error);
+    if (strstr(error->message, path)) return fail(EXIT_MODEL, "%s", error->message);
+    return fail(EXIT_MODEL, "%s: %s", path, error->message);
+}
+
+/* A vector (rows x 1) or matrix for the input law; cols 0 asks for a vector. */
+static int read_array(rk_array *out, const char *path, size_t rows, size_t cols,
+                      const char *option) {
+    rk_error error;
+    if (rk_array_read(out, path, &error)) return fail_reading(path, &error);
+    size_t n_dims = cols ? 2 : 1;
+    if (out->n_dims == n_dims && out->shape[0] == rows && (!cols || out->shape[1] == cols))
+        return 0;
+    char shape[8 * 22] = "";
+    size_t used = 0;
+    for (size_t d = 0; d < out->n_dims; d++)
+        used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? "x" : "",
+                                 out->shape[d]);
+    if (cols)
+        return fail(EXIT_MODEL, "%s: %s is %s, but the network needs %zux%zu", option, path,
+                    used ? shape : "a scalar", rows, cols);
+    return fail(EXIT_MODEL, "%s: %s is %s, but the network needs %zu numbers", option, path,
+                used ? shape : "a scalar", rows);
+}
+
+static int read_model(model *m, const options *opts) {
+    if (!opts->operand)
+        return fail(EXIT_USAGE, "which network? Give a .safetensors or .npz file, or - for stdin");
+    m->name = strcmp(opts->operand, "-") ? opts->operand : "stdin";
+    const char *from_stdin[] = {opts->operand, opts->input_mean, opts->input_cov};
+    int n_from_stdin = 0;
+    for (size_t i = 0; i < 3; i++)
+        n_from_stdin += from_stdin[i] && !strcmp(from_stdin[i], "-");
+    if (n_from_stdin > 1) return fail(EXIT_USAGE, "only one file can come from stdin");
+    rk_error error;
+    rk_read_options read = {.activation = opts->activation};
+    if (rk_network_read(&m->net, opts->operand, &read, &error))
+        return fail_reading(m->name, &error);
+    return 0;
+}
+
+static int example(model *m) {
+    m->name = "built-in example";
+    rk_error error;
+    const size_t hidden[] = {256, 256, 256, 256};
+    rk_random_spec spec = {.n_in = 256,
+                           .n_out = 256,
+                           .hidden = hidden,
+                           .n_hidden = 4,
+                           .activation = {.kind = RK_RELU},
+                           .seed = 1};
+    return rk_network_random(&m->net, &spec, &error) ? fail_status(&error) : 0;
+}
+
+static int load(model *m, const options *opts) {
+    if (opts->example && opts->operand) return fail(EXIT_USAGE, "--example takes no file");
+    int code = opts->example ? example(m) : read_model(m, opts);
+    size_t n = code ? 0 : rk_network_n_in(m->net);
+    if (!code && opts->input_mean)
+        code = read_array(&m->mean, opts->input_mean, n, 0, "--input-mean");
+    if (!code && opts->input_cov)
+        code = read_array(&m->covariance, opts->input_cov, n, n, "--input-cov");
+    m->input = (rk_input){.mean = m->mean.data, .covariance = m->covariance.data};
+    return code;
+}
+
+int model_load(model *out, const options *opts) {
+    *out = (model){0};
+    int code = load(out, opts);
+    if (code) model_free(out);
+    return code;
+}
+
+void model_free(model *m) {
+    rk_network_destroy(m->net);
+    rk_array_destroy(&m->mean);
+    rk_array_destroy(&m->covariance);
+}
+
+const char *model_summary(const rk_network *net, char buffer[256]) {
+    enum { SIZE = 256 };
+    size_t n_layers = rk_network_n_layers(net), used = 0;
+    for (size_t l = 0; l <= n_layers && used < SIZE;) {
+        size_t width = l ? rk_network_layer(net, l - 1).rows : rk_network_n_in(net), run = 1;
+        while (l + run <= n_layers && rk_network_layer(net, l + run - 1).rows == width)
+            run++;
+        used += (size_t)snprintf(buffer + used, SIZE - used, "%s%zu", l ? "-" : "", width);
+        if (run > 1 && used < SIZE)
+            used += (size_t)snprintf(buffer + used, SIZE - used, "x%zu", run);
+        l += run;
+    }
+    rk_activation_kind kind = rk_network_layer(net, 0).activation.kind;
+    bool mixed = false;
+    for (size_t l = 1; l + 1 < n_layers; l++)
+        mixed |= rk_network_layer(net, l).activation.kind != kind;
+    if (used < SIZE)
+        snprintf(buffer + used, SIZE - used, " %s", mixed ? "mixed" : rk_activation_name(kind));
+    return buffer;
+}
+
+int model_run_options(rk_options *out, const options *opts) {
+    *out = rk_options_default();
+    if (opts->n_methods > 1)
+        return fail(EXIT_USAGE, "one --method, please; 'reckon compare' takes several");
+    if (opts->threads > 4096) return fail(EXIT_USAGE, "--threads: at most 4096");
+    if (opts->n_methods) out->method = opts->methods[0];
+    out->covariance = opts->covariance;
+    out->layers = opts->layers;
+    out->samples = opts->samples;
+    out->seed = opts->seed;
+    out->receipt_samples = opts->receipt;
+    out->threads = (int)opts->threads;
+    out->memory_limit = opts->memory;
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* What a run is about: the network and the law of its input, as the options name them. */
+#ifndef CLI_MODEL_H
+#define CLI_MODEL_H
+
+#include "options.h"
+#include "reckon/reckon.h"
+
+typedef struct model {
+    const char *name; /* for people */
+    rk_network *net;
+    rk_array mean, covariance;
+    rk_input input; /* points into the arrays */
+} model;
+
+/** Returns 0, or an exit code after saying on stderr what is wrong; then there is nothing to free.
+ */
+int model_load(model *out, const options *opts);
+void model_free(model *m);
+
+/** "784-256x3-10 relu": widths from input to output and the hidden activations. */
+const char *model_summary(const rk_network *net, char buffer[256]);
+
+/** The run the options ask for; method: the only one given, or the default. Returns 0 or an exit
+ *  code. */
+int model_run_options(rk_options *out, const options *opts);
+
+#endif

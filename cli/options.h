@@ -1,0 +1,73 @@
+/* The command line as data: one table of options serves parsing, help and completion. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { MAX_METHODS = 32 };
+
+/** Everything any command can be told. Strings are borrowed from argv. */
+typedef struct options {
+    const char *operand; /* model file, shell or command name; NULL if none */
+
+    bool help, json, quiet;
+    const char *output, *csv;
+    uint64_t seed, threads, memory;
+
+    const char *methods[MAX_METHODS];
+    size_t n_methods;
+    uint64_t samples, receipt;
+    bool covariance, layers, all;
+    const char *activation, *input_mean, *input_cov;
+
+    uint64_t truth_samples;
+    double max_flops;
+    const char *plot;
+    bool example;
+
+    uint64_t width, hidden, in, out;
+    const char *widths, *init;
+} options;
+
+typedef enum option_kind {
+    OPTION_FLAG,   /* bool */
+    OPTION_TEXT,   /* const char * */
+    OPTION_METHOD, /* appended to methods */
+    OPTION_COUNT,  /* uint64_t: 100000, 1e5 */
+    OPTION_BYTES,  /* uint64_t: 8e9, 8G, 8Gi */
+    OPTION_REAL    /* double */
+} option_kind;
+
+typedef struct option_row {
+    const char *name; /* without the dashes */
+    char letter;      /* short form, or 0 */
+    option_kind kind;
+    const char *argument; /* what help calls the value, or NULL */
+    unsigned commands;    /* which commands take it */
+    size_t offset;        /* of the member of `options` */
+    const char *help;
+} option_row;
+
+/** Ends with a row whose name is NULL. */
+extern const option_row option_table[];
+
+/** Parses the words after the command's name. `takes_operand`: whether one operand is allowed.
+ *  Returns 0, or an exit code after explaining on stderr what is wrong. */
+int options_parse(options *out, unsigned bit, const char *command_name, bool takes_operand,
+                  int argc, char **argv);
+
+/** One line an option, for those the command with this bit takes. */
+void options_print_help(FILE *stream, unsigned bit);
+
+/** "; did you mean 'x'?" for the nearest of the names next(context, i), NULL past the end; "" if
+ *  nothing is near. */
+const char *suggest(const char *typed, const char *(*name_at)(unsigned context, size_t index),
+                    unsigned context, char buffer[80]);
+
+/** "784,256,10" into sizes; returns how many, 0 if it is not such a list or has more than max. */
+size_t parse_sizes(const char *text, size_t *sizes, size_t max);
+
+#endif

@@ -1,0 +1,74 @@
+# random, inspect, estimate and explain on small networks.
+run 0 random --width 8 --hidden 2 --seed 3 -o net.safetensors
+is_empty out
+has err 'wrote net.safetensors: 8x4 relu, seed 3'
+run 0 random --width 8 --hidden 2 --seed 3 -o net.npz -a relu --quiet
+is_empty err
+run 0 random --widths 5,7,3 --activation gelu --init critical:1 -o small.npz --json
+is_json out
+has out '"network": "5-7-3 gelu"'
+run 0 random --in 5 --out 2 --width 4 --init manual:2,0.1 -o wide.npz
+has err '5-4x4-2 relu'
+only_files net.safetensors net.npz small.npz wide.npz
+
+# The same network from either format, from a pipe, and written as JSON.
+run 0 inspect net.safetensors --json
+is_json out
+has out '"schema": "reckon.inspect/1"'
+sha=$(sed 's/.*"weights_sha256": "\([0-9a-f]*\)".*/\1/' out)
+run 0 inspect net.npz --activation relu
+has out "$sha"
+"$reckon" random --width 8 --hidden 2 --seed 3 | "$reckon" inspect - >out 2>err || failed 'inspect -'
+has out "$sha"
+lacks out ' \* '
+
+run 0 estimate net.safetensors
+is_empty err
+has out '^E\[M(x)\] of net.safetensors (8x4 relu)$'
+has out '^  y\[7\]  *-*[0-9.]*  +- [0-9.e-]*$'
+has out '^method   covariance$'
+has out '^cost  .* FLOPs executed, .* by the paper'
+run 0 estimate net.safetensors --json --covariance --layers
+is_json out
+is_empty err
+for key in schema version method options mean error kind per_output rms covariance layers flops executed convention seconds peak_bytes seed threads weights_sha256 \
+    warnings; do
+    has out "\"$key\": "
+done
+has out '"schema": "reckon.estimate/1"'
+run 0 estimate net.safetensors --covariance --layers --csv net.csv
+has out '^covariance$'
+has out 'hidden layer'
+has net.csv '^output,mean,error,deviation$'
+has net.csv '^7,'
+run 0 explain net.safetensors --method mean
+has out '^  layer 1: '
+has out '^memory '
+run 0 explain net.safetensors --json
+is_json out
+has out '"schema": "reckon.explain/1"'
+
+# Many outputs are abridged for people.
+run 0 random --width 40 --hidden 1 -o many.npz
+run 0 estimate many.npz -a relu
+has out '(40 outputs; --all'
+lacks out 'y\[20\]'
+run 0 estimate many.npz -a relu --all
+has out 'y\[20\]'
+
+# The same bits for any number of threads.
+estimate() {
+    run 0 estimate many.npz -a relu --json "$@"
+    sed 's/.*"mean": \(\[[^]]*\]\).*/\1/' out
+}
+[ "$(estimate --threads 1)" = "$(estimate --threads 3)" ] || failed 'bits depend on threads'
+
+run 2 estimate net.safetensors --method cavariance
+has err covariance
+run 1 estimate net.safetensors --method third --memory 1k
+has err bytes
+run 0 doctor
+has out '^self-test   passed$'
+run 0 doctor --json
+is_json out
+has out '"healthy": true'
