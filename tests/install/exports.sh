@@ -7,6 +7,6 @@ grep -v '^#' "$PREFIX/include/reckon/reckon.h" | tr '\n' ' ' | grep -o 'RK_API [
     sed 's/.*[ *]\(rk_[a-z0-9_]*\)($/\1@@RECKON_0/' | sort >"$declared"
 nm -D --defined-only "$LIBDIR/libreckon.so" | awk '$2 != "A" { print $3 }' | sort >"$exported"
 [ -s "$declared" ]
-[ -z "$(comm -13 "$declared" "$exported")" ] # TODO: diff, once everything declared exists
+diff "$declared" "$exported"
 soname=$(readelf -d "$LIBDIR/libreckon.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 [ "$soname" = libreckon.so.0 ] && [ -e "$LIBDIR/$soname" ]
