@@ -115,7 +115,6 @@ static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *ten
                       "is a Python pickle, which is not read: save the weights as .safetensors");
     if (!is_description && !ends_with(stat.name, ".npy"))
         return refuse(error, stat.name, "is not an array (.npy)");
-    if (is_description && description->source) return refuse(error, stat.name, "appears twice");
     unsigned char *bytes;
     status = unpack(archive, index, &stat, !is_description, &bytes, error);
     if (status != RK_OK) return status;
@@ -127,19 +126,21 @@ static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *ten
     return status;
 }
 
+/* Strict about the archive's consistency; that includes names that occur twice. */
 static rk_status open_archive(zip_t **out, const unsigned char *bytes, size_t size,
                               rk_error *error) {
     zip_error_t why;
     zip_error_init(&why);
     zip_source_t *source = zip_source_buffer_create(bytes, size, 0, &why);
     *out = source ? zip_open_from_source(source, ZIP_CHECKCONS | ZIP_RDONLY, &why) : NULL;
+    int code = zip_error_code_zip(&why);
     rk_status status = RK_OK;
-    if (!*out) {
-        bool memory = zip_error_code_zip(&why) == ZIP_ER_MEMORY;
-        status = rk_fail(error, memory ? RK_ERROR_MEMORY : RK_ERROR_FORMAT,
+    if (!*out && code == ZIP_ER_EXISTS)
+        status = rk_fail(error, RK_ERROR_FORMAT, "two members of the archive share a name");
+    else if (!*out)
+        status = rk_fail(error, code == ZIP_ER_MEMORY ? RK_ERROR_MEMORY : RK_ERROR_FORMAT,
                          "not a sound ZIP archive: %s", zip_error_strerror(&why));
-        zip_source_free(source);
-    }
+    if (!*out) zip_source_free(source);
     zip_error_fini(&why);
     return status;
 }
@@ -154,5 +155,5 @@ rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const un
     for (zip_int64_t i = 0; i < members && status == RK_OK; i++)
         status = read_member(archive, (zip_uint64_t)i, tensors, description, &total, error);
     zip_discard(archive);
-    return status == RK_OK ? rk_tensors_check_names(tensors, error) : status;
+    return status;
 }

@@ -45,24 +45,6 @@ const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name) {
     return NULL;
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-rk_status rk_tensors_check_names(const rk_tensors *list, rk_error *error) {
-    char **names = rk_alloc(list->count, 1, sizeof *names);
-    if (!names) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu names", list->count);
-    for (size_t i = 0; i < list->count; i++)
-        names[i] = list->items[i].name;
-    qsort(names, list->count, sizeof *names, by_name);
-    rk_status status = RK_OK;
-    for (size_t i = 1; i < list->count && status == RK_OK; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            status = rk_fail(error, RK_ERROR_FORMAT, "two tensors are called '%s'", names[i]);
-    free(names);
-    return status;
-}
-
 void rk_tensors_destroy(rk_tensors *list) {
     for (size_t i = 0; i < list->count; i++) {
         free(list->items[i].name);

@@ -22,8 +22,6 @@ typedef struct rk_tensors {
 rk_status rk_tensors_add(rk_tensors *list, const char *name, rk_tensor **out, rk_error *error);
 /** The tensor called `name`, or NULL. */
 const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name);
-/** RK_ERROR_FORMAT if two tensors share a name. */
-rk_status rk_tensors_check_names(const rk_tensors *list, rk_error *error);
 void rk_tensors_destroy(rk_tensors *list);
 
 /** Names go into messages and onto terminals, so those of more than 255 bytes or with control

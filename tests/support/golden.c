@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "format/npy.h"
 #include "format/npz.h"
+#include "support/bytes.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -13,29 +14,14 @@
 /* cmocka wants setjmp.h and stdarg.h above */
 #include <cmocka.h>
 
-static unsigned char *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) fail_msg("cannot open %s", path);
-    fseek(file, 0, SEEK_END);
-    long length = ftell(file);
-    rewind(file);
-    assert_true(length > 0);
-    unsigned char *bytes = malloc((size_t)length);
-    assert_non_null(bytes);
-    assert_int_equal(fread(bytes, 1, (size_t)length, file), length);
-    fclose(file);
-    *size = (size_t)length;
-    return bytes;
-}
-
-static rk_tensors read_npz(const char *path) {
+static rk_tensors read_npz(const char *name) {
     size_t size;
-    unsigned char *bytes = read_file(path, &size);
+    unsigned char *bytes = read_data(name, &size);
     rk_tensors arrays = {0};
     rk_description description = {0};
     rk_error error;
     if (rk_npz_read(&arrays, &description, bytes, size, &error) != RK_OK)
-        fail_msg("%s: %s", path, error.message);
+        fail_msg("%s: %s", name, error.message);
     rk_description_destroy(&description);
     free(bytes);
     return arrays;
@@ -122,8 +108,8 @@ static const double *values_or_null(const rk_array *array) {
 }
 
 golden golden_open(const char *name) {
-    char path[512];
-    snprintf(path, sizeof path, RK_TEST_DATA "/goldens/%s.npz", name);
+    char path[128];
+    snprintf(path, sizeof path, "goldens/%s.npz", name);
     golden g = {.arrays = read_npz(path)};
     if (golden_find(&g, "W0")) build_network(&g, name);
     g.input = (rk_input){.mean = values_or_null(golden_find(&g, "Kin1")),
@@ -202,15 +188,15 @@ static rk_network *relu_stack(const rk_array *weights) {
 }
 
 truth truth_open(int n, int L, int t) {
-    char path[512];
-    snprintf(path, sizeof path, RK_TEST_DATA "/truth/W_n%d_L%d_t%d.npy", n, L, t);
+    char path[128];
+    snprintf(path, sizeof path, "truth/W_n%d_L%d_t%d.npy", n, L, t);
     size_t size;
-    unsigned char *bytes = read_file(path, &size);
+    unsigned char *bytes = read_data(path, &size);
     rk_array weights;
     rk_error error;
     if (rk_npy_read(&weights, path, bytes, size, &error) != RK_OK) fail_msg("%s", error.message);
     free(bytes);
-    snprintf(path, sizeof path, RK_TEST_DATA "/truth/truth_n%d_L%d_t%d.npz", n, L, t);
+    snprintf(path, sizeof path, "truth/truth_n%d_L%d_t%d.npz", n, L, t);
     truth answer = {.arrays = read_npz(path), .net = relu_stack(&weights), .n = (size_t)n};
     rk_array_destroy(&weights);
     answer.mean = values(&answer.arrays, "mean");
