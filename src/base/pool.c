@@ -43,14 +43,17 @@ static void *work(void *argument) {
     return NULL;
 }
 
+int rk_pool_default_threads(void) {
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int)online : 1;
+}
+
 rk_status rk_pool_create(rk_pool **out, int threads, rk_error *error) {
     *out = NULL;
-    if (threads < 0 || threads > 4096)
-        return rk_fail(error, RK_ERROR_ARGUMENT, "%d threads: expected 0 to 4096", threads);
-    if (threads == 0) {
-        long online = sysconf(_SC_NPROCESSORS_ONLN);
-        threads = online > 0 ? (int)online : 1;
-    }
+    if (threads < 0 || threads > RK_MAX_THREADS)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "%d threads: expected 0 to %d", threads,
+                       RK_MAX_THREADS);
+    if (threads == 0) threads = rk_pool_default_threads();
     rk_pool *pool = calloc(1, sizeof *pool);
     pthread_t *workers = calloc((size_t)threads, sizeof *workers);
     if (!pool || !workers) {

@@ -10,6 +10,11 @@
 
 typedef struct rk_pool rk_pool;
 
+enum { RK_MAX_THREADS = 4096 };
+
+/** One per online processor. */
+int rk_pool_default_threads(void);
+
 /** `threads` >= 1, including the caller of rk_pool_run; 0: one per online processor. */
 rk_status rk_pool_create(rk_pool **out, int threads, rk_error *error);
 void rk_pool_destroy(rk_pool *pool);

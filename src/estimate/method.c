@@ -1,10 +1,12 @@
 #include "estimate/method.h"
 
+#include "base/stream.h"
 #include "estimate/flops.h"
 #include "propagate/covariance.h"
 #include "propagate/gain.h"
 #include "propagate/mean.h"
 #include "propagate/third.h"
+#include "sample/sample.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +31,8 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
                                    {NULL, 0, 0}};
+static const word sample_words[] = {
+    WORD("iid", antithetic, 0), WORD("antithetic", antithetic, 1), {NULL, 0, 0}};
 static const word no_words[] = {{NULL, 0, 0}};
 
 static rk_status check_gaussian(const rk_problem *problem, rk_error *error) {
@@ -94,6 +98,24 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     return RK_OK;
 }
 
+static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
+                            rk_error *error) {
+    rk_sample_spec spec = {.n_samples = problem->options.samples,
+                           .seed = problem->options.seed,
+                           .stream = RK_STREAM_SAMPLES,
+                           .antithetic = problem->arguments.antithetic != 0,
+                           .lanes = (size_t)problem->options.threads};
+    rk_outputs *outputs = &report->outputs;
+    rk_sample_result result = {.mean = outputs->mean,
+                               .standard_error = report->error_per_output,
+                               .variance = outputs->variance,
+                               .covariance = outputs->covariance,
+                               .hidden_mean = outputs->hidden_mean};
+    rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
+    report->samples = result.n_samples;
+    return status;
+}
+
 static const struct entry {
     rk_method method;
     const word *words;
@@ -124,6 +146,12 @@ static const struct entry {
       .flops_convention = rk_flops_of_third,
       .error_law = {0.02, 3}},
      third_words},
+    {{.info = {"sample", "Monte Carlo: the mean of forward passes", "iid|antithetic"},
+      .samples = true,
+      .check = check_gaussian,
+      .run = run_sample,
+      .flops_convention = rk_flops_of_sample},
+     sample_words},
 };
 enum { N_METHODS = sizeof table / sizeof *table };
 

@@ -1,4 +1,5 @@
 /* Plan, execute, report: the same for every method. */
+#include "base/size.h"
 #include "estimate/answer.h"
 #include "estimate/method.h"
 #include "estimate/receipt.h"
@@ -25,6 +26,16 @@ static uint64_t physical_memory(void) {
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
 }
 
+static rk_status check_options(const rk_options *options, rk_error *error) {
+    if (options->threads < 0 || options->threads > RK_MAX_THREADS)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "%d threads: expected 0 to %d", options->threads,
+                       RK_MAX_THREADS);
+    if (options->receipt_samples != 0 && options->receipt_samples < 2 * RK_RECEIPT_GROUPS)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "a receipt takes at least %d samples",
+                       2 * RK_RECEIPT_GROUPS);
+    return RK_OK;
+}
+
 static rk_status check_input(const rk_input *input, size_t n, rk_error *error) {
     for (size_t i = 0; input->mean && i < n; i++)
         if (!isfinite(input->mean[i]))
@@ -46,6 +57,19 @@ static rk_status check_input(const rk_input *input, size_t n, rk_error *error) {
     return RK_OK;
 }
 
+/* The dry run looks at what is wanted, never behind the pointers. */
+static rk_status run_dry(rk_plan *plan, rk_error *error) {
+    const rk_problem *problem = &plan->problem;
+    double wanted = 0;
+    double **hidden = rk_alloc(problem->net->n_layers, 1, sizeof *hidden);
+    if (!hidden) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    rk_report nowhere = {.outputs = {.covariance = problem->options.covariance ? &wanted : NULL,
+                                     .hidden_mean = problem->options.layers ? hidden : NULL}};
+    rk_status status = plan->method->run(&plan->dry, problem, &nowhere, error);
+    free(hidden);
+    return status;
+}
+
 rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
                          const rk_options *options, rk_error *error) {
     *out = NULL;
@@ -56,15 +80,15 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     problem->net = net;
     if (input) problem->input = *input;
     problem->options = options ? *options : rk_options_default();
+    if (problem->options.threads == 0) problem->options.threads = rk_pool_default_threads();
     rk_work_init_dry(&plan->dry);
 
-    double wanted = 0; /* the dry run looks at what is wanted, never behind the pointer */
-    rk_report nowhere = {.outputs.covariance = problem->options.covariance ? &wanted : NULL};
     rk_status status = rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
                                        plan->canonical, sizeof plan->canonical, error);
+    if (status == RK_OK) status = check_options(&problem->options, error);
     if (status == RK_OK) status = check_input(&problem->input, rk_network_n_in(net), error);
     if (status == RK_OK && plan->method->check) status = plan->method->check(problem, error);
-    if (status == RK_OK) status = plan->method->run(&plan->dry, problem, &nowhere, error);
+    if (status == RK_OK) status = run_dry(plan, error);
     uint64_t limit = problem->options.memory_limit;
     if (limit == 0) limit = physical_memory();
     if (status == RK_OK && plan->dry.overflow)
@@ -149,7 +173,8 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     rk_status status = rk_network_sha256(plan->problem.net, data->weights_sha256, error);
     if (status != RK_OK || plan->problem.options.receipt_samples == 0 || work->interrupted)
         return status;
-    data->receipt_samples = plan->problem.options.receipt_samples;
+    uint64_t asked = plan->problem.options.receipt_samples;
+    data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
     return rk_receipt(&plan->problem, data->mean, work->pool, &data->receipt_mse,
                       &data->receipt_mse_standard_error, error);
 }
