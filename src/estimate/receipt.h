@@ -11,8 +11,8 @@ enum { RK_RECEIPT_GROUPS = 16 };
  * Unbiased estimate of mean_i (estimate_i - E y_i)^2 from `samples` forward passes, and its
  * standard error. With group means x_1 .. x_R of R independent groups it is the average of
  * (p - x_r).(p - x_s) / n over all pairs r != s: the two-half check of two groups, with half its
- * variance for many; the standard error is the jackknife's over groups. So errors far below the
- * noise of the sample mean itself can be seen, and the answer may be negative.
+ * variance for many. So errors far below the noise of the sample mean itself can be seen, and the
+ * answer may be negative.
  */
 rk_status rk_receipt(const rk_problem *problem, const double *estimate, rk_pool *pool, double *mse,
                      double *standard_error, rk_error *error);
