@@ -1,5 +1,7 @@
 #include "base/normal.h"
 
+#include "base/simd.h"
+
 #include <math.h>
 #include <sleef.h>
 #include <string.h>
@@ -22,31 +24,31 @@ void rk_normal_doubles(rk_stream stream, uint64_t item, size_t count, double *ou
     }
 }
 
-static inline float float_of_bits(uint32_t bits) {
+RK_HOT_PART float float_of_bits(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static inline uint32_t bits_of_float(float x) {
+RK_HOT_PART uint32_t bits_of_float(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
 /* mask ? a : b for a mask of all ones or all zeros; compilers would turn ?: into a branch. */
-static inline float either(uint32_t mask, float a, float b) {
+RK_HOT_PART float either(uint32_t mask, float a, float b) {
     return float_of_bits((bits_of_float(a) & mask) | (bits_of_float(b) & ~mask));
 }
 
 /* x, or -x if `sign` is the sign bit. */
-static inline float flip(float x, uint32_t sign) {
+RK_HOT_PART float flip(float x, uint32_t sign) {
     return float_of_bits(bits_of_float(x) ^ sign);
 }
 
-/* Word k makes out[2k], out[2k+1]. Plain arithmetic and bit operations: compilers turn this into
- * vectors at every instruction set, and IEEE 754 makes the bits the same. */
-static void make_pairs(size_t n_words, const uint64_t *words, float *out) {
+/* Word k makes out[2k], out[2k+1]. Plain arithmetic and bit operations: IEEE 754 makes the
+ * bits the same for every clone. */
+RK_HOT static void make_pairs(size_t n_words, const uint64_t *words, float *out) {
     const uint32_t root_half = 0x3f3504f3; /* bits of sqrt(1/2) */
     for (size_t k = 0; k < n_words; k++) {
         /* ln u with u = 2^e m, sqrt(1/2) <= m < sqrt(2): ln m = 2 artanh((m - 1) / (m + 1));
@@ -67,8 +69,10 @@ static void make_pairs(size_t n_words, const uint64_t *words, float *out) {
         uint32_t q = (turn + (UINT32_C(1) << 29)) >> 30;
         float x = (float)(int32_t)(turn << 2) * (0x1p-32f * 1.570796327f), x2 = x * x;
         float sine =
-            x + x * x2 * (-1.0f / 6 + x2 * (1.0f / 120 + x2 * (-1.0f / 5040 + x2 / 362880)));
-        float cosine = 1 + x2 * (-0.5f + x2 * (1.0f / 24 + x2 * (-1.0f / 720 + x2 / 40320)));
+            x +
+            x * x2 * (-1.0f / 6 + x2 * (1.0f / 120 + x2 * (-1.0f / 5040 + x2 * (1.0f / 362880))));
+        float cosine =
+            1 + x2 * (-0.5f + x2 * (1.0f / 24 + x2 * (-1.0f / 720 + x2 * (1.0f / 40320))));
         uint32_t odd = 0 - (q & 1);
         out[2 * k] = r * flip(either(odd, sine, cosine), ((q + 1) & 2) << 30);
         out[2 * k + 1] = r * flip(either(odd, cosine, sine), (q & 2) << 30);

@@ -16,7 +16,7 @@
 /** The first `count` normals of `item`, within a few ulps of the formula. About 25 ns each. */
 void rk_normal_doubles(rk_stream stream, uint64_t item, size_t count, double *out);
 
-/** The first `count` normals of `item`. About 2.5 ns each. */
+/** The first `count` normals of `item`. About 2 ns each. */
 void rk_normal_floats(rk_stream stream, uint64_t item, size_t count, float *out);
 
 #endif

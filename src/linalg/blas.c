@@ -150,9 +150,9 @@ void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x
                 y, 1);
 }
 
-void rk_block_sgemm_nt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, blas_int(m), blas_int(n), blas_int(k), 1,
-                a, blas_int(k), b, blas_int(k), 0, c, blas_int(n));
+void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas_int(m), blas_int(n), blas_int(k), 1,
+                a, blas_int(k), b, blas_int(n), 0, c, blas_int(n));
 }
 
 void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c) {

@@ -37,8 +37,8 @@ void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x
 
 /* For use inside a block that some thread has claimed: one serial call each, not charged. */
 
-/** C (m x n) = A B', A m x k, B n x k. */
-void rk_block_sgemm_nt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+/** C (m x n) = A B, A m x k, B k x n. */
+void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 /** Lower triangle of C (n x n) = A'A, A k x n. */
 void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c);
 

@@ -38,6 +38,17 @@ static void to_float(rk_work *work, size_t count, const double *x, float *out) {
         out[i] = (float)x[i];
 }
 
+/* Tile by tile, to stay in the cache on both sides. */
+static void transpose(rk_work *work, size_t m, size_t n, const double *x, float *out) {
+    enum { TILE = 32 };
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t first_i = 0; first_i < m; first_i += TILE)
+        for (size_t first_j = 0; first_j < n; first_j += TILE)
+            for (size_t i = first_i; i < m && i < first_i + TILE; i++)
+                for (size_t j = first_j; j < n && j < first_j + TILE; j++)
+                    out[j * m + i] = (float)x[i * n + j];
+}
+
 rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, const rk_input *input,
                               rk_float_layer *out, rk_error *error) {
     const rk_layer *layer = &net->layers[l];
@@ -47,7 +58,7 @@ rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, co
     const double *W = layer->weight, *b = layer->bias;
     *out = (rk_float_layer){.rows = m,
                             .cols = n,
-                            .weight = rk_work_floats(work, m, n),
+                            .transposed = rk_work_floats(work, n, m),
                             .bias = b || mean ? rk_work_floats(work, m, 1) : NULL,
                             .activation = layer->activation};
     size_t mark = rk_work_mark(work);
@@ -63,7 +74,7 @@ rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, co
         rk_gemv(work, m, n, layer->weight, mean, layer->bias, shifted);
         b = shifted;
     }
-    to_float(work, m * n, W, out->weight);
+    transpose(work, m, n, W, out->transposed);
     if (b) to_float(work, m, b, out->bias);
     rk_work_release(work, mark);
     return RK_OK;

@@ -7,8 +7,8 @@
 
 typedef struct rk_float_layer {
     size_t rows, cols;
-    float *weight; /* rows x cols */
-    float *bias;   /* rows, or NULL */
+    float *transposed; /* W', cols x rows: sgemm packs it faster than W */
+    float *bias;       /* rows, or NULL */
     rk_activation activation;
 } rk_float_layer;
 

@@ -11,12 +11,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Passes per block, a function of the shape alone: enough for sgemm to run at 96 percent of its
- * full speed, few enough for the activations to stay in the cache of a core. */
-static size_t block_size(const rk_network *net) {
-    size_t width = rk_network_max_width(net);
-    return width <= 512 ? 512 : width <= 1024 ? 256 : 128;
-}
+/* Passes per block: enough for sgemm to run at nearly its full speed, few enough for the
+ * activations of a usual layer to stay in the cache of a core. The same everywhere, or the bits
+ * would differ. */
+enum { BLOCK = 512 };
 
 /* Blocks per lane between two reports of progress: some 50 ms, and at least a few, because lanes
  * wait for each other at the end. */
@@ -27,7 +25,7 @@ static uint64_t blocks_per_report(double flops_per_block) {
 
 /* What one thread needs to do a block. */
 typedef struct lane {
-    float *a, *b; /* activations going in and coming out: block x width */
+    float *a, *b; /* activations going in and coming out: BLOCK x width */
     double *deviations;
     double *hidden; /* sums over the block of all hidden activations, or NULL */
     rk_summary summary;
@@ -39,7 +37,6 @@ typedef struct sampler {
     rk_float_layer *layers;
     size_t n_hidden_values;
     uint64_t n_samples;
-    size_t block;
     lane *lanes;
     rk_summary total;
     double *hidden; /* sums over all passes, or NULL */
@@ -83,7 +80,7 @@ static const float *do_passes(const sampler *run, lane *own, uint64_t first, siz
     for (size_t l = 0; l < run->net->n_layers; l++) {
         const rk_float_layer *layer = &run->layers[l];
         const size_t n_products = l == 0 ? n_items : n, m = layer->rows;
-        rk_block_sgemm_nt(n_products, m, layer->cols, in, layer->weight, out);
+        rk_block_sgemm(n_products, m, layer->cols, in, layer->transposed, out);
         if (n_products < n) negate(n_items * m, out, out + n_items * m);
         finish_rows(layer, n, out, l + 1 < run->net->n_layers ? sum : NULL);
         if (sum) sum += m;
@@ -114,8 +111,8 @@ static void do_blocks(void *context, size_t lane_index) {
     lane *own = &run->lanes[lane_index];
     uint64_t block;
     while ((block = atomic_fetch_add(&run->next_block, 1)) < run->end_block) {
-        const uint64_t first = block * run->block, left = run->n_samples - first;
-        const size_t n = left < run->block ? (size_t)left : run->block;
+        const uint64_t first = block * BLOCK, left = run->n_samples - first;
+        const size_t n = left < BLOCK ? (size_t)left : BLOCK;
         if (own->hidden) memset(own->hidden, 0, run->n_hidden_values * sizeof *own->hidden);
         const float *y = do_passes(run, own, first, n);
         rk_summary_of_block(&own->summary, n, y, own->deviations);
@@ -154,9 +151,9 @@ static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *resu
     }
     run->lanes = rk_work_take(work, run->spec->lanes, sizeof *run->lanes);
     for (size_t i = 0; i < run->spec->lanes; i++) {
-        lane own = {.a = rk_work_floats(work, run->block, width),
-                    .b = rk_work_floats(work, run->block, width)};
-        if (result->covariance) own.deviations = rk_work_doubles(work, run->block, n_out);
+        lane own = {.a = rk_work_floats(work, BLOCK, width),
+                    .b = rk_work_floats(work, BLOCK, width)};
+        if (result->covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
         if (run->hidden) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
         own.summary = rk_summary_take(work, n_out, pairs, result->covariance);
         if (rk_work_charge(work, 0)) run->lanes[i] = own;
@@ -175,13 +172,13 @@ static rk_status take_layers(rk_work *work, sampler *run, const rk_input *input,
 }
 
 static void do_all(rk_work *work, sampler *run, uint64_t per_two) {
-    const uint64_t blocks = blocks_per_report((double)per_two / 2 * (double)run->block);
-    const uint64_t wave = blocks * run->block * run->spec->lanes;
+    const uint64_t blocks = blocks_per_report((double)per_two / 2 * (double)BLOCK);
+    const uint64_t wave = blocks * BLOCK * run->spec->lanes;
     for (uint64_t done = 0; done < run->n_samples && rk_work_continue(work); done += wave) {
         const uint64_t left = run->n_samples - done, n = left < wave ? left : wave;
         if (!rk_work_charge(work, per_two * n / 2)) continue;
-        atomic_store(&run->next_block, done / run->block);
-        run->end_block = (done + n + run->block - 1) / run->block;
+        atomic_store(&run->next_block, done / BLOCK);
+        run->end_block = (done + n + BLOCK - 1) / BLOCK;
         rk_pool_run(work->pool, run->spec->lanes, do_blocks, run);
     }
 }
@@ -207,8 +204,7 @@ rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
         return rk_fail(error, RK_ERROR_ARGUMENT, "nothing to do: no samples");
     sampler run = {.net = net,
                    .spec = spec,
-                   .n_samples = spec->n_samples + (spec->antithetic && spec->n_samples % 2),
-                   .block = block_size(net)};
+                   .n_samples = spec->n_samples + (spec->antithetic && spec->n_samples % 2)};
     const uint64_t per_two = flops_of_two(&run, input, result->covariance);
     if (spec->n_samples >= UINT64_MAX / per_two)
         return rk_fail(error, RK_ERROR_TOO_LARGE, "%llu samples are more than anyone can wait for",

@@ -1,5 +1,6 @@
 #include "sample/summary.h"
 
+#include "base/simd.h"
 #include "linalg/blas.h"
 
 #include <math.h>
@@ -19,7 +20,8 @@ rk_summary rk_summary_take(rk_work *work, size_t n_out, bool pairs, bool product
     return summary;
 }
 
-static void average_rows(size_t n, size_t n_out, const float *restrict y, double *restrict mean) {
+RK_HOT static void average_rows(size_t n, size_t n_out, const float *restrict y,
+                                double *restrict mean) {
     memset(mean, 0, n_out * sizeof *mean);
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < n_out; i++)
@@ -28,8 +30,8 @@ static void average_rows(size_t n, size_t n_out, const float *restrict y, double
         mean[i] /= (double)n;
 }
 
-static void add_squares(size_t n, size_t n_out, const float *restrict y,
-                        const double *restrict mean, double *restrict square) {
+RK_HOT static void add_squares(size_t n, size_t n_out, const float *restrict y,
+                               const double *restrict mean, double *restrict square) {
     memset(square, 0, n_out * sizeof *square);
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < n_out; i++) {
@@ -38,8 +40,8 @@ static void add_squares(size_t n, size_t n_out, const float *restrict y,
         }
 }
 
-static void add_pair_squares(size_t n, size_t n_out, const float *restrict y,
-                             const double *restrict mean, double *restrict pairs) {
+RK_HOT static void add_pair_squares(size_t n, size_t n_out, const float *restrict y,
+                                    const double *restrict mean, double *restrict pairs) {
     memset(pairs, 0, n_out * sizeof *pairs);
     const float *partner = y + n * n_out;
     for (size_t r = 0; r < n; r++)
@@ -49,8 +51,8 @@ static void add_pair_squares(size_t n, size_t n_out, const float *restrict y,
         }
 }
 
-static void deviate(size_t n, size_t n_out, const float *restrict y, const double *restrict mean,
-                    double *restrict deviations) {
+RK_HOT static void deviate(size_t n, size_t n_out, const float *restrict y,
+                           const double *restrict mean, double *restrict deviations) {
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < n_out; i++)
             deviations[r * n_out + i] = (double)y[r * n_out + i] - mean[i];

@@ -93,6 +93,27 @@ static void test_floats_follow_the_formula_in_long_double(void **state) {
     }
 }
 
+static uint64_t fnv_1a(const void *memory, size_t size) {
+    const unsigned char *bytes = memory;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* One fingerprint for every compiler, instruction set and sanitizer (which runs the plain code,
+ * not a vector clone). */
+static void test_normals_have_the_same_bits_everywhere(void **state) {
+    (void)state;
+    enum { N = 50000 };
+    static double doubles[N];
+    static float floats[N];
+    rk_normal_doubles((rk_stream){5, 6}, 0, N, doubles);
+    rk_normal_floats((rk_stream){5, 6}, 0, N, floats);
+    assert_true(fnv_1a(doubles, sizeof doubles) == UINT64_C(0x021b5c0266dd2227));
+    assert_true(fnv_1a(floats, sizeof floats) == UINT64_C(0x9d5891cc08066be6));
+}
+
 /* Moments 1 .. 6 within 4.5 standard errors, whose squares are var(z^p) / N. */
 static void test_moments_are_those_of_the_normal(void **state) {
     (void)state;
@@ -127,6 +148,7 @@ int main(void) {
         cmocka_unit_test(test_any_part_can_be_made_alone),
         cmocka_unit_test(test_longer_draws_extend_shorter_ones),
         cmocka_unit_test(test_floats_follow_the_formula_in_long_double),
+        cmocka_unit_test(test_normals_have_the_same_bits_everywhere),
         cmocka_unit_test(test_moments_are_those_of_the_normal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

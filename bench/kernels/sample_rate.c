@@ -1,0 +1,139 @@
+/* How much of the float product's speed Monte Carlo keeps:
+ *
+ *     sample_rate [width hidden [repeats]]     (default 256 4 5)
+ *
+ * The sampler's rate counts product FLOPs only, of about a second of passes through a
+ * He-initialised relu network; the product's is the best of a single sgemm call of 1024 x 1024
+ * matrices and one of width x width. Both run on one thread in turns, in processor time, and the
+ * best of each counts: the ratio survives a machine that is busy with other things. */
+#include "base/normal.h"
+#include "linalg/blas.h"
+#include "sample/sample.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static void stop(const char *what) {
+    fprintf(stderr, "sample_rate: %s\n", what);
+    exit(1);
+}
+
+static double processor_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void *need(size_t count, size_t size) {
+    void *memory = calloc(count, size);
+    if (!memory) stop("no memory");
+    return memory;
+}
+
+typedef struct outcome {
+    double seconds;
+    double *values; /* mean, standard error, variance: n_out each */
+} outcome;
+
+static outcome sample(const rk_network *net, uint64_t n_samples, bool antithetic) {
+    const size_t n = rk_network_n_out(net);
+    const rk_sample_spec spec = {.n_samples = n_samples, .antithetic = antithetic, .lanes = 1};
+    const rk_input input = {0};
+    outcome out = {.values = need(3 * n, sizeof(double))};
+    rk_sample_result result = {
+        .mean = out.values, .standard_error = out.values + n, .variance = out.values + 2 * n};
+    rk_work plan, run;
+    rk_error error;
+    rk_work_init_dry(&plan);
+    if (rk_sample(&plan, net, &input, &spec, &result, &error) != RK_OK ||
+        rk_work_init_wet(&run, &plan, NULL, &error) != RK_OK)
+        stop(error.message);
+    out.seconds = -processor_seconds();
+    if (rk_sample(&run, net, &input, &spec, &result, &error) != RK_OK) stop(error.message);
+    out.seconds += processor_seconds();
+    rk_work_finish(&run);
+    free(plan.steps);
+    return out;
+}
+
+/* Largest difference from plain double passes in units of the output's spread. */
+static double verify(const rk_network *net) {
+    enum { PASSES = 32 };
+    const size_t n_in = rk_network_n_in(net), n = rk_network_n_out(net);
+    double *x = need(n_in, sizeof *x), *y = need(n, sizeof *y), *mean = need(n, sizeof *mean);
+    float *z = need(n_in, sizeof *z);
+    for (uint64_t i = 0; i < PASSES; i++) {
+        rk_normal_floats((rk_stream){0, 0}, i, n_in, z);
+        for (size_t j = 0; j < n_in; j++)
+            x[j] = (double)z[j];
+        if (rk_network_forward(net, x, y, NULL) != RK_OK) stop("no memory");
+        for (size_t j = 0; j < n; j++)
+            mean[j] += y[j] / PASSES;
+    }
+    outcome out = sample(net, PASSES, false);
+    double worst = 0;
+    for (size_t j = 0; j < n; j++) {
+        double difference = fabs(out.values[j] - mean[j]) / sqrt(out.values[2 * n + j]);
+        if (!(difference <= worst)) worst = difference;
+    }
+    free(out.values);
+    free(x);
+    free(y);
+    free(z);
+    free(mean);
+    return worst;
+}
+
+static double product_rate(size_t n, float *a) {
+    double started = processor_seconds();
+    rk_block_sgemm(n, n, n, a, a + n * n, a + 2 * n * n);
+    return 2 * (double)n * (double)n * (double)n / (processor_seconds() - started);
+}
+
+int main(int argc, char **argv) {
+    size_t n = argc > 2 ? strtoul(argv[1], NULL, 10) : 256;
+    size_t hidden = argc > 2 ? strtoul(argv[2], NULL, 10) : 4;
+    size_t repeats = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
+    if (n == 0 || hidden == 0 || repeats == 0) stop("expected three positive numbers");
+    const size_t largest = n > 1024 ? n : 1024;
+    size_t *widths = need(hidden, sizeof *widths);
+    float *a = need(3 * largest * largest, sizeof *a);
+    for (size_t l = 0; l < hidden; l++)
+        widths[l] = n;
+    for (size_t i = 0; i < 2 * largest * largest; i++)
+        a[i] = (float)(i % 7) - 3;
+
+    const rk_random_spec spec = {
+        .n_in = n, .n_out = n, .hidden = widths, .n_hidden = hidden, .activation = {RK_RELU}};
+    rk_network *net;
+    rk_error error;
+    if (rk_network_random(&net, &spec, &error) != RK_OK) stop(error.message);
+    int blas_threads = rk_blas_make_serial();
+    const double difference = verify(net), layer = 2 * (double)n * (double)n;
+    const double pass[2] = {layer * ((double)hidden + 1), layer * ((double)hidden + 0.5)};
+    const uint64_t passes = ((uint64_t)(1.5e11 / pass[0]) + 1024) & ~(uint64_t)1023;
+    double peak = 0, rate[2] = {0};
+    for (size_t r = 0; r < repeats; r++) {
+        for (int k = 0; k < 3; k++)
+            peak = fmax(peak, fmax(product_rate(1024, a), product_rate(n, a)));
+        for (int antithetic = 0; antithetic <= 1; antithetic++) {
+            outcome out = sample(net, passes, antithetic);
+            rate[antithetic] =
+                fmax(rate[antithetic], pass[antithetic] * (double)passes / out.seconds);
+            free(out.values);
+        }
+    }
+    rk_blas_restore(blas_threads);
+    printf(
+        "{\"width\": %zu, \"hidden\": %zu, \"passes\": %llu, \"float_minus_double\": %.1e, "
+        "\"sgemm_gflops_per_second\": %.4g, \"gflops_per_second\": %.4g, \"ratio\": %.3f, "
+        "\"antithetic_gflops_per_second\": %.4g, \"antithetic_ratio\": %.3f, \"blas\": \"%s\"}\n",
+        n, hidden, (unsigned long long)passes, difference, peak / 1e9, rate[0] / 1e9,
+        rate[0] / peak, rate[1] / 1e9, rate[1] / peak, rk_blas_name());
+    rk_network_destroy(net);
+    free(widths);
+    free(a);
+    return difference <= 1e-5 ? 0 : 1;
+}
