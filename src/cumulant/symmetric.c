@@ -1,0 +1,108 @@
+#include "cumulant/symmetric.h"
+
+#include "base/size.h"
+#include "linalg/blas.h"
+
+#include <string.h>
+
+/* Rows of W applied to the first leg at a time, and rows of a triangle computed at once. */
+enum { LEG_ROWS = 64, TRIANGLE_ROWS = 16 };
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+size_t rk_symmetric_count(size_t n, int s) {
+    size_t count = 1;
+    for (int t = 1; t <= s; t++) {
+        if (!rk_size_mul(count, n + (size_t)t - 1, &count)) return SIZE_MAX;
+        count /= (size_t)t;
+    }
+    return count;
+}
+
+bool rk_symmetric_next(size_t *index, int s, size_t n) {
+    for (int t = s - 1; t >= 0; t--) {
+        if (index[t] + 1 < (t ? index[t - 1] + 1 : n)) {
+            index[t]++;
+            return true;
+        }
+        index[t] = 0;
+    }
+    return false;
+}
+
+void rk_symmetric_row(const double *tensor, size_t stride, int s, const size_t *fixed, size_t limit,
+                      double *row) {
+    size_t j = 0;
+    for (int t = s - 1; t >= 0; t--) { /* fixed[0 .. t-1] come before j */
+        size_t end = t ? smaller(fixed[t - 1], limit) : limit, base = 0;
+        for (int u = 0; u < s - 1; u++)
+            base += rk_simplex(fixed[u], u < t ? s - u : s - u - 1);
+        for (; j < end; j++)
+            row[j] = tensor[stride * (base + rk_simplex(j, s - t))];
+    }
+}
+
+/* out[l][rest] = tensor[{l} + rest]: the first leg written out, the others still packed. */
+static void write_out_leg(rk_work *work, int s, size_t n, const double *tensor, double *out) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t l = 0; l < n; l++) {
+        size_t rest[RK_MAX_ORDER] = {0}; /* but the last index */
+        do {
+            size_t fixed[RK_MAX_ORDER];
+            int t = 0;
+            for (; t < s - 2 && rest[t] > l; t++)
+                fixed[t] = rest[t];
+            fixed[t] = l;
+            for (; t < s - 2; t++)
+                fixed[t + 1] = rest[t];
+            size_t limit = s > 2 ? rest[s - 3] + 1 : n;
+            rk_symmetric_row(tensor, 1, s, fixed, limit, out);
+            out += limit;
+        } while (rk_symmetric_next(rest, s - 2, n));
+    }
+}
+
+/* out[i][j] = sum_k R[i][k] W[j][k] for j <= i < m: the last leg. */
+static void last_leg(rk_work *work, size_t m, size_t n, const double *W, const double *R,
+                     double *out) {
+    size_t mark = rk_work_mark(work);
+    double *rows = rk_work_doubles(work, smaller(m, TRIANGLE_ROWS), m);
+    for (size_t first = 0; first < m; first += TRIANGLE_ROWS) {
+        size_t last = smaller(first + TRIANGLE_ROWS, m);
+        rk_gemm(work, RK_NO_TRANS, RK_TRANS, last - first, last, n, 1, R + first * n, n, W, n, 0,
+                rows, last);
+        if (!rk_work_charge(work, 0)) continue;
+        for (size_t i = first; i < last; i++)
+            memcpy(out + rk_simplex(i, 2), rows + (i - first) * last, (i + 1) * sizeof *out);
+    }
+    rk_work_release(work, mark);
+}
+
+void rk_symmetric_transform(rk_work *work, int s, size_t m, size_t n, const double *W,
+                            const double *tensor, double *out) {
+    if (s == 1) {
+        rk_gemv(work, m, n, W, tensor, NULL, out);
+        return;
+    }
+    size_t mark = rk_work_mark(work), n_rest = rk_symmetric_count(n, s - 1);
+    double *leg = rk_work_doubles(work, n, n_rest);
+    size_t n_rows = s == 2 ? m : smaller(m, LEG_ROWS);
+    double *rows = rk_work_doubles(work, n_rows, n_rest);
+    write_out_leg(work, s, n, tensor, leg);
+    for (size_t first = 0; first < m; first += n_rows) {
+        size_t last = smaller(first + n_rows, m);
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, last - first, n_rest, n, 1, W + first * n, n, leg,
+                n_rest, 0, rows, n_rest);
+        if (s == 2) last_leg(work, m, n, W, rows, out);
+        for (size_t i = first; s > 2 && i < last; i++)
+            rk_symmetric_transform(work, s - 1, i + 1, n, W, rows + (i - first) * n_rest,
+                                   out + rk_simplex(i, s));
+    }
+    rk_work_release(work, mark);
+}
+
+void rk_symmetric_gram(rk_work *work, size_t m, size_t n, const double *W, double *out) {
+    last_leg(work, m, n, W, W, out);
+}

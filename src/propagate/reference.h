@@ -1,0 +1,43 @@
+/* The paper's whole family of cumulant propagation, K = 1 .. 4, number for number as its public
+ * implementation computes it (docs/MATH.md#reference). The lean closures beside this one are
+ * faster; this one is what they are measured against. */
+#ifndef RK_PROPAGATE_REFERENCE_H
+#define RK_PROPAGATE_REFERENCE_H
+
+#include "cumulant/tower.h"
+#include "propagate/propagate.h"
+
+typedef enum rk_reference_kind {
+    RK_REFERENCE_SIMPLE,  /**< degrees <= K, and for odd K the full trace of degree K + 1 */
+    RK_REFERENCE_AUGMENT, /**< also what degrees K + 1, K + 2 contribute at the same cost */
+    RK_REFERENCE_BASE     /**< ablation: degrees <= K only; K = 1 takes every variance as 1 */
+} rk_reference_kind;
+
+typedef struct rk_reference_spec {
+    int K; /**< 1 .. 4 */
+    rk_reference_kind kind;
+    bool factored;    /**< degree K as a sum of products: cost n^K L^2; ignored for K <= 2 */
+    rk_metric metric; /**< of the radial parts */
+    /** Ablation, base kind only: the diagram sum for phi itself at all indices, not for its powers
+     *  at distinct ones. */
+    bool no_power_cumulants;
+} rk_reference_spec;
+
+/** Called in the wet run with every law on the way: that of the pre-activations of layer l and,
+ *  where there is an activation, that of what comes out. */
+typedef struct rk_reference_observer {
+    void (*see)(void *context, size_t l, bool activated, const rk_tower *tower);
+    void *context;
+} rk_reference_observer;
+
+/** RK_ERROR_UNSUPPORTED if the closure cannot do what is asked, and why. */
+rk_status rk_reference_check(const rk_reference_spec *spec, const rk_input *input, bool covariance,
+                             rk_error *error);
+
+/** See propagate.h. `observer` may be NULL; with it, every tracked degree is computed up to the
+ *  output, otherwise only what `outputs` asks for. Fails on lack of memory only. */
+rk_status rk_propagate_reference(rk_work *work, const rk_network *net, const rk_input *input,
+                                 const rk_reference_spec *spec, rk_outputs *outputs,
+                                 const rk_reference_observer *observer, rk_error *error);
+
+#endif
