@@ -178,7 +178,8 @@ typedef struct rk_random_spec {
     uint64_t seed;
 } rk_random_spec;
 
-/** A random network from counter-based streams: same spec, same bits, everywhere. */
+/** A random network from counter-based streams: same spec, same bits, everywhere. Layer l of a seed
+ *  is the same at every depth. NumPy makes the same network: tests/numpy/streams.py. */
 RK_API rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_error *error);
 
 /* --------------------------------------------------------------------------------- file formats */

@@ -173,7 +173,7 @@ static rk_status take_layers(rk_work *work, sampler *run, const rk_input *input,
 
 static void do_all(rk_work *work, sampler *run, uint64_t per_two) {
     const uint64_t blocks = blocks_per_report((double)per_two / 2 * (double)BLOCK);
-    const uint64_t wave = blocks * BLOCK * run->spec->lanes;
+    const uint64_t wave = work->dry ? run->n_samples : blocks * BLOCK * run->spec->lanes;
     for (uint64_t done = 0; done < run->n_samples && rk_work_continue(work); done += wave) {
         const uint64_t left = run->n_samples - done, n = left < wave ? left : wave;
         if (!rk_work_charge(work, per_two * n / 2)) continue;

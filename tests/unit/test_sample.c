@@ -231,6 +231,19 @@ static void test_the_ledger(void **state) {
     rk_network_destroy(net);
 }
 
+static void test_planning_costs_nothing(void **state) {
+    (void)state;
+    rk_network *net = mixed_network(3);
+    const rk_sample_spec spec = {.n_samples = UINT64_C(1) << 50, .lanes = 1};
+    rk_sample_result nothing = {0};
+    rk_work plan;
+    rk_work_init_dry(&plan);
+    assert_int_equal(rk_sample(&plan, net, &(rk_input){0}, &spec, &nothing, NULL), RK_OK);
+    assert_int_equal(plan.flops % spec.n_samples, 0);
+    free(plan.steps);
+    rk_network_destroy(net);
+}
+
 static void test_what_cannot_be_sampled_is_refused(void **state) {
     (void)state;
     rk_network *net = mixed_network(3);
@@ -270,6 +283,7 @@ int main(void) {
         cmocka_unit_test(test_an_interrupted_run_answers_with_what_it_has),
         cmocka_unit_test(test_one_sample_has_no_error),
         cmocka_unit_test(test_the_ledger),
+        cmocka_unit_test(test_planning_costs_nothing),
         cmocka_unit_test(test_what_cannot_be_sampled_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
