@@ -297,8 +297,8 @@ typedef struct rk_answer_data {
     const double *error_per_output; /**< n_out, or NULL */
     double error_rms;               /**< root of the mean square error over the outputs */
     /** The small parameter of the cumulant expansion on this network: the sum over hidden layers of
-     *  1 / effective width (0.02 at 256 x 4). The closures are for values well below 1; NaN if the
-     *  method does not expand. */
+     *  curvature / width (docs/MATH.md#expansion; about 0.006 at 256 x 4). The closures are for
+     *  values well below 1; NaN if the method does not expand. */
     double expansion;
 
     uint64_t receipt_samples; /**< 0: no receipt */

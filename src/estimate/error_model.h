@@ -4,10 +4,11 @@
 
 #include "propagate/propagate.h"
 
-/** Variance-normalised mean square error of the means = factor * expansion^power, where expansion
- *  is what the closure met on its way (rk_outputs). The constants are fitted by bench/accuracy. */
+/** Variance-normalised mean square error of the means = factor * expansion^power * L^depth_power
+ *  for L hidden layers, where expansion is what the closure met on its way (rk_outputs). The
+ *  constants are fitted by bench/accuracy. */
 typedef struct rk_error_law {
-    double factor, power;
+    double factor, power, depth_power;
 } rk_error_law;
 
 /** error[i] = root mean square error to expect of outputs->mean[i], i < n_out. */

@@ -143,6 +143,12 @@ static void report_problems(rk_answer *answer, const rk_work *work) {
                        "%zu pre-activation variances were not positive and were raised to %g: the "
                        "closure is outside its regime",
                        work->clamped, RK_VARIANCE_FLOOR);
+    const rk_outputs *outputs = &answer->report.outputs;
+    if (outputs->concentration > 1)
+        rk_answer_warn(answer,
+                       "outside the wide-random regime: effective width %.1f at layer %zu; the "
+                       "estimated error is widened",
+                       outputs->effective_width, outputs->narrow_layer + 1);
     if (bad && !work->interrupted)
         rk_answer_warn(answer, "%zu of %zu means are not finite: the closure diverged", bad,
                        answer->data.n_out);
@@ -167,7 +173,7 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     if (!plan->method->samples && !work->interrupted)
         rk_expected_error(&plan->method->error_law, &answer->report.outputs, data->n_out,
                           answer->report.error_per_output);
-    data->expansion = answer->report.outputs.expansion;
+    if (!plan->method->samples) data->expansion = answer->report.outputs.expansion;
     data->error_rms = root_mean_square(data->error_per_output, data->n_out);
     report_problems(answer, work);
     rk_status status = rk_network_sha256(plan->problem.net, data->weights_sha256, error);

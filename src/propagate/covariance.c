@@ -1,13 +1,14 @@
 #include "propagate/covariance.h"
 
 #include "linalg/blas.h"
+#include "propagate/expansion.h"
 
-/* m_i = E phi, var_i = C_ii = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (1, 2); C NULL: not
+/* m_i = E phi, var_i = C_ii = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (2, 2); C NULL: not
  * wanted. */
 static void activate(rk_work *work, size_t n, const double *w, double *m, double *var, double *C) {
     if (!rk_work_charge(work, 2 * n + (C ? 2 * (uint64_t)n * n : 0))) return;
-    const double *first = w + rk_wick_at(n, 1, 0, 1), *slope = w + rk_wick_at(n, 1, 1, 1);
-    const double *second = w + rk_wick_at(n, 1, 0, 2);
+    const double *first = w + rk_wick_at(n, 2, 0, 1), *slope = w + rk_wick_at(n, 2, 1, 1);
+    const double *second = w + rk_wick_at(n, 2, 0, 2);
     for (size_t i = 0; i < n; i++) {
         m[i] = first[i];
         var[i] = second[i] - first[i] * first[i];
@@ -23,12 +24,13 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
                              rk_outputs *outputs) {
     size_t width = rk_network_max_width(net), n_layers = net->n_layers;
     double *m = rk_work_doubles(work, width, 1), *mu = rk_work_doubles(work, width, 1);
-    double *var = rk_work_doubles(work, width, 1), *w = rk_work_doubles(work, width, 4);
+    double *var_z = rk_work_doubles(work, width, 1), *var_h = rk_work_doubles(work, width, 1);
+    double *w = rk_work_doubles(work, width, 6);
     double *scratch = rk_work_doubles(work, width, width);
     double *C = rk_work_doubles(work, width, width), *Z = rk_work_doubles(work, width, width);
     const double *C_in = input->covariance; /* NULL: the identity */
     size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
-    outputs->expansion = 0;
+    rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     rk_input_mean(work, rk_network_n_in(net), input, m);
     for (size_t l = 0; l < n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
@@ -43,20 +45,24 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
         rk_gemv(work, n, layer->cols, layer->weight, m, layer->bias, mu);
         if (full) {
             rk_congruence(work, n, layer->cols, layer->weight, C_in, scratch, Z);
-            rk_diagonal(work, n, Z, var);
+            rk_diagonal(work, n, Z, var_z);
         } else if (activated) {
-            rk_variances(work, layer, C_in, scratch, var);
+            rk_variances(work, layer, C_in, scratch, var_z);
         }
         if (activated) {
-            rk_wick_step(work, &layer->activation, n, mu, var, 1, 2, w);
-            activate(work, n, w, m, var, full ? Z : NULL);
+            rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, w);
+            activate(work, n, w, m, var_h, full ? Z : NULL);
         }
-        if (l + 1 < n_activated) outputs->expansion += rk_inverse_width(work, n, Z);
+        if (l + 1 < n_activated) {
+            rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
+            rk_expansion_activate(work, n, w, 2, var_z, var_h, &e);
+            rk_expansion_close(work, l, n, &e, Z, outputs);
+        }
         if (last) {
             if (activated || full)
-                rk_deliver(work, n, var, outputs->variance);
+                rk_deliver(work, n, activated ? var_h : var_z, outputs->variance);
             else
-                rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, var) : 1,
+                rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, var_h) : 1,
                                     outputs);
             rk_deliver(work, n, activated ? m : mu, outputs->mean);
             rk_deliver(work, n * n, Z, outputs->covariance);

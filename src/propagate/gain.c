@@ -1,6 +1,7 @@
 #include "propagate/gain.h"
 
 #include "linalg/blas.h"
+#include "propagate/expansion.h"
 
 #include <math.h>
 
@@ -205,12 +206,13 @@ static void bivariate_rows(void *context, size_t block) {
 /* The law of h = phi(y), y of mean mu and variances var; its covariance only if `full`, from that
  * of y in h->R. */
 static void activate(rk_work *work, const rk_layer *layer, const double *mu, const double *var,
-                     bool full, law *h) {
+                     bool full, law *h, rk_expansion *e) {
     size_t n = layer->rows, mark = rk_work_mark(work);
     double *w = rk_work_doubles(work, 2 * (TERMS + 1), n), *powers = rk_work_doubles(work, 4, n);
     rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, w);
     rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, powers);
     expand(work, n, var, w, powers, h);
+    rk_expansion_activate(work, n, w, TERMS, var, h->var, e);
     bivariate b = {h, var};
     if (full && rk_work_charge(work, (uint64_t)n * n * (3 * TERMS + 4)))
         rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, bivariate_rows, &b);
@@ -235,7 +237,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
     size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
     double gamma = 0, gain = 1; /* Var G^2 and E G of the activations so far */
     const double *C = input->covariance;
-    outputs->expansion = 0;
+    rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     rk_input_mean(work, rk_network_n_in(net), input, laws[0].mean);
     for (size_t l = 0; l < n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
@@ -260,9 +262,10 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
                 gain = mean_gain(gamma);
                 shrink_mean(work, n, before / gain, mu, var, full ? next->R : NULL);
             }
-            activate(work, layer, mu, var, full, next);
+            rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
+            activate(work, layer, mu, var, full, next, &e);
         }
-        if (l + 1 < n_activated) outputs->expansion += rk_inverse_width(work, n, next->C);
+        if (l + 1 < n_activated) rk_expansion_close(work, l, n, &e, next->C, outputs);
         if (last) {
             double *mean = activated ? next->mean : mu;
             double *variance = activated ? next->var : var;

@@ -16,7 +16,12 @@ typedef struct rk_outputs {
     double *covariance;   /**< n_out x n_out, or NULL if not wanted */
     double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
     double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
-    double expansion;     /**< sum of 1 / effective width over the laws that were closed */
+    double expansion;     /**< propagate/expansion.h: the scale of the closure's relative error */
+    size_t closed_layers; /**< and the number of layers it sums over */
+    /** Largest concentration met: above 1 the network is not wide and random at layer
+     *  `narrow_layer`, whose covariance has this effective width. */
+    double concentration, effective_width;
+    size_t narrow_layer;
 } rk_outputs;
 
 /** Wick coefficients of a layer, as rk_wick: w[p-1][k][i] for k <= k_max, p <= p_max. Charges the

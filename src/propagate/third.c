@@ -1,6 +1,7 @@
 #include "propagate/third.h"
 
 #include "linalg/blas.h"
+#include "propagate/expansion.h"
 #include "propagate/third_activation.h"
 #include "propagate/third_source.h"
 
@@ -183,7 +184,7 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
     rk_input_mean(work, rk_network_n_in(net), input, m_in);
     c.m_in = m_in;
     c.C_in = input->covariance;
-    outputs->expansion = 0;
+    rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
         size_t n = layer->rows;
@@ -198,7 +199,12 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
             if (l > 0) metric_linear(&c, l, pairs);
             activation(&c, l, pairs, law == FOR_THIRD);
         }
-        if (law == FOR_THIRD) outputs->expansion += rk_inverse_width(work, n, c.C);
+        if (law == FOR_THIRD) {
+            rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
+            rk_expansion_activate(work, n, c.neurons.wick, RK_NEURONS_MAX_K, c.var, c.neurons.var,
+                                  &e);
+            rk_expansion_close(work, l, n, &e, c.C, outputs);
+        }
         const double *m = activated ? c.neurons.m : c.mu;
         if (!last) {
             if (outputs->hidden_mean) rk_deliver(work, n, m, outputs->hidden_mean[l]);

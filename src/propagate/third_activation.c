@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-enum { MAX_K = 4, MAX_P = 4, ROWS = 16 };
+enum { MAX_P = 4, ROWS = 16 };
 
 rk_neurons rk_neurons_take(rk_work *work, size_t width) {
     return (rk_neurons){
-        .wick = rk_work_doubles(work, width, (MAX_K + 1) * MAX_P),
+        .wick = rk_work_doubles(work, width, (RK_NEURONS_MAX_K + 1) * MAX_P),
         .m = rk_work_doubles(work, width, 1),
         .var = rk_work_doubles(work, width, 1),
         .k3 = rk_work_doubles(work, width, 1),
@@ -27,14 +27,14 @@ rk_neurons rk_neurons_take(rk_work *work, size_t width) {
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
                      const double *var, const rk_slices *z, bool pairs, rk_neurons *neurons) {
     int max_p = pairs ? MAX_P : 2;
-    rk_wick_step(work, activation, n, mu, var, MAX_K, max_p, neurons->wick);
+    rk_wick_step(work, activation, n, mu, var, RK_NEURONS_MAX_K, max_p, neurons->wick);
     if (!rk_work_charge(work, (pairs ? 40 : 10) * (uint64_t)n)) return;
     for (size_t i = 0; i < n; i++) {
-        double w[MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
+        double w[RK_NEURONS_MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
         double d3 = z->d3[i], d4 = *z->kappa4 * z->diagonal[i] * z->diagonal[i];
         for (int p = 1; p <= max_p; p++) {
-            for (int k = 0; k <= MAX_K; k++)
-                w[k][p] = neurons->wick[rk_wick_at(n, MAX_K, k, p) + i];
+            for (int k = 0; k <= RK_NEURONS_MAX_K; k++)
+                w[k][p] = neurons->wick[rk_wick_at(n, RK_NEURONS_MAX_K, k, p) + i];
             moment[p] = w[0][p] + d3 / 6 * w[3][p] + d4 / 24 * w[4][p];
         }
         double m = moment[1];

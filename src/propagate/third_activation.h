@@ -15,9 +15,11 @@ typedef struct rk_slices {
     double *diagonal; /* of the metric */
 } rk_slices;
 
+enum { RK_NEURONS_MAX_K = 4 };
+
 /** One number a neuron and array: what the pairs need of the two neurons, and the new diagonals. */
 typedef struct rk_neurons {
-    double *wick;              /* k <= 4, p <= 4 */
+    double *wick;              /* k <= RK_NEURONS_MAX_K, p <= 4 */
     double *m, *var, *k3, *k4; /* cumulants of phi(z_i) */
     double *w1, *w2, *e, *f;   /* E of phi', phi'', and of (phi^2)', (phi^2)'' less 2 m those */
     double *row;               /* a sum over the pairs of the neuron */

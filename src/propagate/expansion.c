@@ -1,0 +1,71 @@
+#include "propagate/expansion.h"
+
+rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input) {
+    rk_expansion e = {1, 1, 0, 0};
+    const double *C = input->covariance;
+    if (!C || !rk_work_charge(work, 3 * (uint64_t)n * n)) return e;
+    double diagonal = 0, diagonal_squares = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        diagonal += C[i * n + i];
+        diagonal_squares += C[i * n + i] * C[i * n + i];
+        for (size_t j = 0; j < i; j++)
+            squares += 2 * C[i * n + j] * C[i * n + j];
+    }
+    e.variance = diagonal / (double)n;
+    e.square_variance = diagonal_squares / (double)n;
+    if (n > 1) e.square_pair = squares / ((double)n * (double)(n - 1));
+    return e;
+}
+
+void rk_expansion_linear(rk_expansion *e, size_t n, double row) {
+    double squares = (e->square_variance + (double)(n - 1) * e->square_pair) / (double)n;
+    e->square_pair = row * row * squares;
+}
+
+void rk_expansion_activate(rk_work *work, size_t n, const double *w, int k_max, const double *var_z,
+                           const double *var_h, rk_expansion *e) {
+    if (!rk_work_charge(work, 8 * (uint64_t)n)) return;
+    const double *slope = w + rk_wick_at(n, k_max, 1, 1);
+    const double *curvature = w + rk_wick_at(n, k_max, 2, 1);
+    double variance = 0, squares = 0, slopes = 0, bends = 0;
+    for (size_t i = 0; i < n; i++) {
+        variance += var_h[i];
+        squares += var_h[i] * var_h[i];
+        slopes += slope[i] * slope[i];
+        bends += curvature[i] * curvature[i] * var_z[i];
+    }
+    double average_slope = slopes / (double)n;
+    e->variance = variance / (double)n;
+    e->square_variance = squares / (double)n;
+    e->square_pair *= average_slope * average_slope;
+    e->curvature = slopes > 0 ? bends / slopes : 0;
+}
+
+double rk_mean_square_row(rk_work *work, const rk_layer *layer) {
+    size_t m = layer->rows, n = layer->cols;
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return 1;
+    double sum = 0;
+    for (size_t i = 0; i < m * n; i++)
+        sum += layer->weight[i] * layer->weight[i];
+    return sum / (double)m;
+}
+
+/* How much more concentrated than this a covariance must be before it counts: late layers of deep
+ * random networks, where the recursion above is rough, stay below. */
+static const double tolerated = 3;
+
+void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e, const double *C,
+                        rk_outputs *outputs) {
+    double measured = C ? rk_inverse_width(work, n, C) : 0;
+    if (!rk_work_charge(work, 10)) return;
+    double expected = (e->square_variance + (double)(n - 1) * e->square_pair) /
+                      ((double)n * e->variance * e->variance);
+    double excess = measured / (tolerated * expected);
+    if (excess > outputs->concentration) {
+        outputs->concentration = excess;
+        outputs->narrow_layer = l;
+        outputs->effective_width = 1 / measured;
+    }
+    outputs->closed_layers++;
+    outputs->expansion += e->curvature / (double)n * (excess > 1 ? excess : 1);
+}
