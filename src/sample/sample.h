@@ -1,8 +1,8 @@
 /* Monte Carlo: the mean of many forward passes, its standard error, the output covariance.
  *
  * Sample i's normals z are items of one stream (base/normal.h), so sample i depends on (seed,
- * stream, i) only and a longer run extends a shorter one. NumPy makes the same: normal_floats in
- * tests/numpy/streams.py with stream RK_STREAM_SAMPLES. Its input is
+ * stream, i) only and a longer run extends a shorter one. NumPy makes the same:
+ * tests/numpy/sample.py repeats whole runs. Its input is
  *
  *     x = mu + S z,   S the symmetric square root of the input covariance (singular ones too),
  *
