@@ -1,4 +1,13 @@
-# The installed command runs, knows its version and has its manual.
+# The installed command does what README.md says, knows its version and has its manual.
 set -eu
-LD_LIBRARY_PATH=$LIBDIR "$PREFIX/bin/reckon" --version | grep -F "$VERSION"
+export PATH="$PREFIX/bin:$PATH" LD_LIBRARY_PATH="$LIBDIR"
+reckon --version | grep -F "$VERSION"
 [ -s "$PREFIX/share/man/man1/reckon.1" ]
+
+commands=$WORK/readme.sh
+grep '^reckon ' "$SOURCE/README.md" >"$commands"
+[ -s "$commands" ]
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+sh -ex "$commands"
