@@ -30,7 +30,7 @@ RK_HOT static void average_rows(size_t n, size_t n_out, const float *restrict y,
         mean[i] /= (double)n;
 }
 
-RK_HOT static void add_squares(size_t n, size_t n_out, const float *restrict y,
+RK_HOT static void sum_squares(size_t n, size_t n_out, const float *restrict y,
                                const double *restrict mean, double *restrict square) {
     memset(square, 0, n_out * sizeof *square);
     for (size_t r = 0; r < n; r++)
@@ -40,7 +40,7 @@ RK_HOT static void add_squares(size_t n, size_t n_out, const float *restrict y,
         }
 }
 
-RK_HOT static void add_pair_squares(size_t n, size_t n_out, const float *restrict y,
+RK_HOT static void sum_pair_squares(size_t n, size_t n_out, const float *restrict y,
                                     const double *restrict mean, double *restrict pairs) {
     memset(pairs, 0, n_out * sizeof *pairs);
     const float *partner = y + n * n_out;
@@ -62,8 +62,8 @@ void rk_summary_of_block(rk_summary *summary, size_t n, const float *y, double *
     const size_t n_out = summary->n_out;
     summary->n = n;
     average_rows(n, n_out, y, summary->mean);
-    add_squares(n, n_out, y, summary->mean, summary->square);
-    if (summary->pairs) add_pair_squares(n / 2, n_out, y, summary->mean, summary->pairs);
+    sum_squares(n, n_out, y, summary->mean, summary->square);
+    if (summary->pairs) sum_pair_squares(n / 2, n_out, y, summary->mean, summary->pairs);
     if (summary->product) {
         deviate(n, n_out, y, summary->mean, deviations);
         rk_block_dsyrk_tn(n_out, n, deviations, summary->product);
