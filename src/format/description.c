@@ -11,10 +11,6 @@ enum { MAX_BYTES = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------ reading */
 
-static rk_status no_memory(const char *source, rk_error *error) {
-    return rk_fail(error, RK_ERROR_MEMORY, "%s: no memory", source);
-}
-
 /* "relu, tanh" to ["relu", "tanh"]; NULL without memory (or for text that is not UTF-8). */
 static json_t *split(const char *text) {
     json_t *list = json_array();
@@ -126,7 +122,8 @@ rk_status rk_description_from_text(rk_description *out, const char *source, cons
                                    rk_error *error) {
     *out = (rk_description){.source = source, .fault = RK_ERROR_ARGUMENT};
     out->activations = split(activations);
-    return out->activations ? RK_OK : no_memory(source, error);
+    return out->activations ? RK_OK
+                            : rk_fail(error, out->fault, "%s: not a list of activations", source);
 }
 
 void rk_description_destroy(rk_description *description) {
@@ -203,13 +200,16 @@ rk_status rk_description_apply(const rk_description *sources, size_t n_sources, 
 
 /* ------------------------------------------------------------------------------------ writing */
 
-/* JSON's numbers: shortest text is not needed, the same bits and any locale are. */
-static char *number_list(const json_t *numbers) {
-    char *text = json_dumps(numbers, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    if (!text) return NULL;
-    size_t length = strlen(text);
-    memmove(text, text + 1, length - 2); /* without the brackets */
-    text[length - 2] = '\0';
+char *rk_json_text(const json_t *value, size_t *length) {
+    /* 17 digits are enough for the same bits to come back. */
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(17);
+    *length = json_dumpb(value, NULL, 0, flags);
+    char *text = *length ? malloc(*length + 1) : NULL;
+    if (text && json_dumpb(value, text, *length, flags) != *length) {
+        free(text);
+        return NULL;
+    }
+    if (text) text[*length] = '\0';
     return text;
 }
 
@@ -249,8 +249,9 @@ static json_t *scale_list(const rk_network *net) {
     for (size_t l = 0; l < rk_network_n_layers(net); l++)
         json_array_append_new(numbers, json_real(rk_network_layer(net, l).weight_scale));
     bool complete = json_array_size(numbers) == rk_network_n_layers(net);
-    char *text = complete ? number_list(numbers) : NULL;
-    json_t *list = text ? json_string(text) : NULL;
+    size_t length;
+    char *text = complete ? rk_json_text(numbers, &length) : NULL;
+    json_t *list = text ? json_stringn(text + 1, length - 2) : NULL; /* without the brackets */
     json_decref(numbers);
     free(text);
     return list;

@@ -36,6 +36,10 @@ rk_status rk_description_apply(const rk_description *sources, size_t n_sources, 
  *  NULL without memory. */
 json_t *rk_description_of(const rk_network *net);
 
+/** Compact JSON text, to be freed; NULL without memory. (json_dumps of jansson 2.14 answers with
+ *  pieces missing when memory runs out while it grows its buffer.) */
+char *rk_json_text(const json_t *value, size_t *length);
+
 /** "leaky_relu:0.01": the text that rk_activation_parse reads back. */
 typedef struct rk_activation_text {
     char text[64];

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <zip.h>
 
 /* Takes `bytes`, which libzip frees, also on failure. */
@@ -35,9 +34,10 @@ static bool add_part(zip_t *archive, const rk_part *part) {
 
 static bool add_description(zip_t *archive, const rk_network *net) {
     json_t *description = rk_description_of(net);
-    char *text = description ? json_dumps(description, JSON_COMPACT) : NULL;
+    size_t length = 0;
+    char *text = description ? rk_json_text(description, &length) : NULL;
     json_decref(description);
-    return add_member(archive, RK_NPZ_DESCRIPTION, text, text ? strlen(text) : 0);
+    return add_member(archive, RK_NPZ_DESCRIPTION, text, length);
 }
 
 /* What libzip wrote into the source. */

@@ -21,7 +21,7 @@ static json_t *announce(const rk_part *part, size_t begin) {
 
 /* The header's text, or NULL without memory; *bytes is the size of the values. */
 static char *make_header(const rk_network *net, const rk_part *parts, size_t n_parts,
-                         size_t *bytes) {
+                         size_t *length, size_t *bytes) {
     json_t *header = json_object();
     bool ok = json_object_set_new(header, "__metadata__", rk_description_of(net)) == 0;
     *bytes = 0;
@@ -29,15 +29,15 @@ static char *make_header(const rk_network *net, const rk_part *parts, size_t n_p
         ok = json_object_set_new(header, parts[i].name, announce(&parts[i], *bytes)) == 0;
         *bytes += parts[i].count * sizeof(double);
     }
-    char *text = ok ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = ok ? rk_json_text(header, length) : NULL;
     json_decref(header);
     return text;
 }
 
 /* Length, header padded with spaces so that the values are aligned, values. */
-static unsigned char *assemble(const char *header, const rk_part *parts, size_t n_parts,
-                               size_t bytes, size_t *size) {
-    size_t length = strlen(header), padded = (length + 7) / 8 * 8;
+static unsigned char *assemble(const char *header, size_t length, const rk_part *parts,
+                               size_t n_parts, size_t bytes, size_t *size) {
+    size_t padded = (length + 7) / 8 * 8;
     unsigned char *out = malloc(8 + padded + bytes);
     if (!out) return NULL;
     for (int i = 0; i < 8; i++)
@@ -54,10 +54,10 @@ static unsigned char *assemble(const char *header, const rk_part *parts, size_t 
 
 rk_status rk_safetensors_write(unsigned char **out, size_t *size, const rk_network *net,
                                rk_error *error) {
-    size_t n_parts, bytes;
+    size_t n_parts, length, bytes;
     rk_part *parts = rk_network_parts(net, &n_parts);
-    char *header = parts ? make_header(net, parts, n_parts, &bytes) : NULL;
-    *out = header ? assemble(header, parts, n_parts, bytes, size) : NULL;
+    char *header = parts ? make_header(net, parts, n_parts, &length, &bytes) : NULL;
+    *out = header ? assemble(header, length, parts, n_parts, bytes, size) : NULL;
     free(header);
     free(parts);
     return *out ? RK_OK : rk_fail(error, RK_ERROR_MEMORY, "no memory to write the network");

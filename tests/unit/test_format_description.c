@@ -42,6 +42,7 @@ static const struct {
     {3, "relu,", NULL, NULL, "options: "},
     {2, "rleu", NULL, NULL, "rleu"},
     {2, "re\033lu", NULL, NULL, "malformed"},
+    {2, "\xff", NULL, NULL, "options: not a list of activations"},
     {2, "custom", NULL, NULL, "custom"},
     {2, "identity,custom", NULL, NULL, "custom"},
     {2, NULL, "{\"activation\": 1}", NULL, "neither a name nor a list"},
