@@ -1,12 +1,14 @@
 #include "propagate/gain.h"
 
+#include "base/simd.h"
+#include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
 
 #include <math.h>
 
 /* Terms of the Hermite series in the correlation; 14 reach float32. */
-enum { TERMS = 14, BLOCK_ROWS = 32 };
+enum { TERMS = 14, BLOCK_ROWS = 32, CHUNK = 256 };
 
 /* What is known of one layer's activations h = phi(y), y Gaussian, given gain 1. */
 typedef struct law {
@@ -29,18 +31,6 @@ static law take_law(rk_work *work, size_t width) {
              .k3 = rk_work_doubles(work, width, 1),
              .k4 = rk_work_doubles(work, width, 1)};
     return h;
-}
-
-static double dot(size_t n, const double *x, const double *y) {
-    double part[8] = {0};
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (size_t lane = 0; lane < 8; lane++)
-            part[lane] += x[i + lane] * y[i + lane];
-    for (; i < n; i++)
-        part[i % 8] += x[i] * y[i];
-    return ((part[0] + part[1]) + (part[2] + part[3])) +
-           ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
 /* How the squares z_i^2 / q_i of the next layer co-vary, summed over i: per-neuron weights
@@ -75,32 +65,47 @@ typedef struct pairs {
     double *partial; /* one a block */
 } pairs;
 
-static void sum_pairs(void *context, size_t block) {
-    const pairs *p = context;
+/* The sum over k of u B_k,i sum_j R_ij^k (u B_k,j + 4 t A_k,j): columns [start, start + count). */
+RK_HOT_PART double series(const pairs *p, size_t i, size_t start, size_t count) {
     const law *h = p->h;
-    size_t n = h->n, first = block * BLOCK_ROWS;
-    size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
-    const double *u = p->c->u, *t = p->c->t;
-    double sum = 0;
-    for (size_t i = first; i < last; i++) {
-        const double *R = h->R + i * n, *C = h->C + i * n;
-        double quadratic = 0;
-        for (size_t j = 0; j < n; j++)
-            if (j != i) quadratic += u[j] * C[j] * C[j];
-        sum -= 2 * u[i] * quadratic;
-        double power[512], term[512];
-        for (size_t start = 0; start < n; start += 512) {
-            size_t count = n - start < 512 ? n - start : 512;
-            for (size_t j = 0; j < count; j++)
-                power[j] = 1;
-            for (size_t k = 1; k <= TERMS; k++) {
-                const double *A = h->A + k * n + start, *B = h->B + k * n + start;
-                for (size_t j = 0; j < count; j++) {
-                    power[j] *= R[start + j];
-                    term[j] = u[start + j] * B[j] + 4 * t[start + j] * A[j];
-                }
-                sum += u[i] * h->B[k * n + i] * dot(count, power, term);
+    const double *restrict R = h->R + i * h->n + start;
+    const double *restrict u = p->c->u + start, *restrict t = p->c->t + start;
+    double power[CHUNK], part[8] = {0}, sum = 0;
+    for (size_t j = 0; j < count; j++)
+        power[j] = 1;
+    for (size_t k = 1; k <= TERMS; k++) {
+        const double *restrict A = h->A + k * h->n + start, *restrict B = h->B + k * h->n + start;
+        size_t j = 0;
+        for (size_t lane = 0; lane < 8; lane++)
+            part[lane] = 0;
+        for (; j + 8 <= count; j += 8)
+            for (size_t lane = j; lane < j + 8; lane++) {
+                power[lane] *= R[lane];
+                part[lane - j] += power[lane] * (u[lane] * B[lane] + 4 * t[lane] * A[lane]);
             }
+        for (; j < count; j++) {
+            power[j] *= R[j];
+            part[0] += power[j] * (u[j] * B[j] + 4 * t[j] * A[j]);
+        }
+        sum += h->B[k * h->n + i] * rk_sum(8, part);
+    }
+    return p->c->u[i] * sum;
+}
+
+RK_HOT static void sum_pairs(void *context, size_t block) {
+    const pairs *p = context;
+    size_t n = p->h->n, first = block * BLOCK_ROWS;
+    size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
+    const double *restrict u = p->c->u;
+    double sum = 0, term[CHUNK];
+    for (size_t i = first; i < last; i++) {
+        const double *restrict C = p->h->C + i * n;
+        for (size_t start = 0; start < n; start += CHUNK) {
+            size_t count = n - start < CHUNK ? n - start : CHUNK;
+            for (size_t j = 0; j < count; j++)
+                term[j] = u[start + j] * C[start + j] * C[start + j];
+            if (start <= i && i < start + count) term[i - start] = 0;
+            sum += series(p, i, start, count) - 2 * u[i] * rk_sum(count, term);
         }
     }
     p->partial[block] = sum;
@@ -179,13 +184,13 @@ typedef struct bivariate {
     const double *var; /* of y */
 } bivariate;
 
-static void bivariate_rows(void *context, size_t block) {
+RK_HOT static void bivariate_rows(void *context, size_t block) {
     const bivariate *b = context;
-    law *h = b->h;
+    const law *h = b->h;
     size_t n = h->n, first = block * BLOCK_ROWS;
     size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
     for (size_t i = first; i < last; i++) {
-        double *R = h->R + i * n, *C = h->C + i * n;
+        double *restrict R = h->R + i * n, *restrict C = h->C + i * n;
         double inverse = 1 / sqrt(b->var[i]);
         for (size_t j = 0; j < n; j++) {
             double rho = R[j] * inverse / sqrt(b->var[j]);
@@ -194,7 +199,7 @@ static void bivariate_rows(void *context, size_t block) {
         }
         R[i] = 0;
         for (size_t k = TERMS; k >= 1; k--) {
-            const double *A = h->A + k * n;
+            const double *restrict A = h->A + k * n;
             double own = A[i];
             for (size_t j = 0; j < n; j++)
                 C[j] = (C[j] + own * A[j]) * R[j];
