@@ -1,21 +1,9 @@
 #include "propagate/reference.h"
 
 #include "cumulant/harmonic.h"
-#include "propagate/reference_table.h"
+#include "propagate/reference_factored.h"
 
 #include <string.h>
-
-/* Everything one pass needs to know. */
-typedef struct pass {
-    rk_work *work;
-    const rk_network *net;
-    const rk_reference_spec *spec;
-    rk_reference_table table;
-    int depth; /* largest degree wanted of the output */
-    rk_tower act, pre;
-    double *act_core[RK_MAX_DEGREE + 1], *pre_core[RK_MAX_DEGREE + 1]; /* where cores may live */
-    double *metric_diagonal, *metric_pairs;
-} pass;
 
 /* --------------------------------------------------------------------------------- the input */
 
@@ -59,7 +47,7 @@ static void project_third(rk_work *work, size_t n, const double *dense, double *
     rk_work_release(work, mark);
 }
 
-static void start_from_input(pass *p, const rk_input *input) {
+static void start_from_input(rk_pass *p, const rk_input *input) {
     size_t n = rk_network_n_in(p->net);
     p->act.n = n;
     p->act.degree[1].core = p->act_core[1];
@@ -115,7 +103,7 @@ static void take_diagonal(rk_work *work, size_t n, const double *packed, double 
 }
 
 /* What the identity behind the radial parts becomes. */
-static void transform_metric(pass *p, size_t l, const rk_layer *layer) {
+static void transform_metric(rk_pass *p, size_t l, const rk_layer *layer) {
     size_t m = layer->rows;
     bool average = p->spec->metric == RK_METRIC_AVERAGE && l + 1 < p->net->n_layers;
     p->pre.metric_diagonal = p->metric_diagonal;
@@ -130,7 +118,7 @@ static void transform_metric(pass *p, size_t l, const rk_layer *layer) {
     }
 }
 
-static void linear_step(pass *p, size_t l, const rk_layer *layer, int depth) {
+static void linear_step(rk_pass *p, size_t l, const rk_layer *layer, int depth) {
     bool radial = false;
     p->pre.n = layer->rows;
     for (int d = 1; d <= RK_MAX_DEGREE; d++) {
@@ -146,18 +134,20 @@ static void linear_step(pass *p, size_t l, const rk_layer *layer, int depth) {
                                    layer->weight, from->core, to->core);
     }
     add_bias(p->work, layer, p->pre.degree[1].core);
+    p->pre.factors.J = 0;
+    if (p->act.factors.J > 0 && depth >= p->spec->K) p->factored->transform(p, layer);
     p->pre.metric_diagonal = p->pre.metric_pairs = NULL;
     if (radial) transform_metric(p, l, layer);
 }
 
 /* ----------------------------------------------------------------------- the activation step */
 
-static double *take_slice(pass *p, const rk_slice *slice) {
+static double *take_slice(rk_pass *p, const rk_slice *slice) {
     return rk_work_doubles(p->work, rk_slice_count(slice), 1);
 }
 
 /* The slices of the core of degree d and of the metric, for the polynomials of radial slices. */
-static void radial_sources(pass *p, int d, rk_slice *sources) {
+static void radial_sources(rk_pass *p, int d, rk_slice *sources) {
     size_t n = p->pre.n;
     int s = rk_tower_order(&p->pre, d);
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
@@ -180,7 +170,7 @@ static void radial_sources(pass *p, int d, rk_slice *sources) {
 }
 
 /* The slices of the pre-activations that the diagrams use. */
-static void read_slices(pass *p, rk_slice *family) {
+static void read_slices(rk_pass *p, rk_slice *family) {
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         rk_slice *slice = &family[number];
         *slice = rk_slice_of(rk_partition_numbered(number), p->pre.n);
@@ -205,7 +195,7 @@ static void read_slices(pass *p, rk_slice *family) {
 }
 
 /* Wick coefficients of the layer, as sources behind `sources`' slices. */
-static void wick_coefficients(pass *p, const rk_activation *activation, rk_slice *sources) {
+static void wick_coefficients(rk_pass *p, const rk_activation *activation, rk_slice *sources) {
     size_t n = p->pre.n;
     int k_max = p->table.k_max, p_max = p->table.p_max;
     double *w = rk_work_doubles(p->work, n * (size_t)(k_max + 1), (size_t)p_max);
@@ -227,7 +217,7 @@ static void wick_coefficients(pass *p, const rk_activation *activation, rk_slice
 /* Slices of the cumulants of the activations, up to degree `depth`: power cumulants by diagrams,
  * converted in place from the highest degree down. The all-distinct slices of fully tracked degrees
  * are computed where their tensors live. */
-static void write_slices(pass *p, const rk_slice *sources, int depth, rk_slice *family) {
+static void write_slices(rk_pass *p, const rk_slice *sources, int depth, rk_slice *family) {
     size_t n = p->pre.n;
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         rk_slice *slice = &family[number];
@@ -244,11 +234,11 @@ static void write_slices(pass *p, const rk_slice *sources, int depth, rk_slice *
 }
 
 /* The tower of the activations from its slices. */
-static void project(pass *p, const rk_slice *family, int depth) {
+static void project(rk_pass *p, const rk_slice *family, int depth) {
     p->act.n = p->pre.n;
     for (int d = 1; d <= RK_MAX_DEGREE; d++) {
         rk_cumulant *cumulant = &p->act.degree[d];
-        cumulant->core = p->table.radial[d] >= 0 && d <= depth ? p->act_core[d] : NULL;
+        cumulant->core = d <= depth ? p->act_core[d] : NULL;
         if (cumulant->core && cumulant->radial > 0)
             rk_harmonic_core(p->work, family, rk_tower_order(&p->act, d), cumulant->radial,
                              p->act.n, cumulant->core);
@@ -256,24 +246,27 @@ static void project(pass *p, const rk_slice *family, int depth) {
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         const rk_slice *slice = &family[number];
         int d = rk_vector_sum(slice->lambda);
-        if (slice->data && p->table.radial[d] == 0 && slice->lambda.at[0] > 1)
+        if (slice->data && p->table.radial[d] == 0 && slice->lambda.at[0] > 1 && p->act_core[d])
             rk_slice_to_tensor(p->work, slice, p->act_core[d]);
     }
 }
 
-static void activation_step(pass *p, const rk_activation *activation, int depth) {
+static void activation_step(rk_pass *p, const rk_activation *activation, int depth) {
     size_t mark = rk_work_mark(p->work);
     rk_slice sources[RK_MAX_SOURCES], family[RK_N_PARTITIONS];
     read_slices(p, sources);
+    if (p->pre.factors.J > 0) p->factored->read_slices(p, sources);
     wick_coefficients(p, activation, sources);
     write_slices(p, sources, depth, family);
     project(p, family, depth);
+    p->act.factors.J = 0;
+    if (p->factored && depth >= p->spec->K) p->factored->activate(p, sources, family);
     rk_work_release(p->work, mark);
 }
 
 /* --------------------------------------------------------------------------------- the answer */
 
-static void deliver(pass *p, const rk_tower *tower, rk_outputs *outputs) {
+static void deliver(rk_pass *p, const rk_tower *tower, rk_outputs *outputs) {
     size_t n = tower->n;
     rk_deliver(p->work, n, tower->degree[1].core, outputs->mean);
     const double *core = tower->degree[2].core;
@@ -297,11 +290,11 @@ static void deliver(pass *p, const rk_tower *tower, rk_outputs *outputs) {
 /* ----------------------------------------------------------------------------------- the pass */
 
 /* Room for a core of every tracked degree, for the widest layer. */
-static void take_cores(pass *p, rk_tower *tower, double **core) {
+static void take_cores(rk_pass *p, rk_tower *tower, double **core) {
     size_t width = rk_network_max_width(p->net);
     for (int d = 1; d <= RK_MAX_DEGREE; d++) {
         int r = p->table.radial[d];
-        if (r < 0) continue;
+        if (r < 0 || (p->factored && d == p->spec->K)) continue;
         tower->degree[d].radial = r;
         core[d] = rk_work_doubles(p->work, rk_symmetric_count(width, d - 2 * r), 1);
     }
@@ -313,10 +306,20 @@ static bool tracks_radial(const rk_reference_table *table) {
     return false;
 }
 
-static void run(pass *p, const rk_input *input, rk_outputs *outputs,
+/* The degree up to which the activations of layer l are wanted; 0 if there are none. */
+static int wanted_depth(const rk_pass *p, size_t l) {
+    size_t n_layers = p->net->n_layers;
+    bool ends_activated = rk_network_is_activated(p->net, n_layers - 1);
+    if (!rk_network_is_activated(p->net, l)) return 0;
+    bool is_last_step = l + 1 == n_layers || (l + 2 == n_layers && !ends_activated);
+    return is_last_step ? p->depth : RK_MAX_DEGREE;
+}
+
+static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
                 const rk_reference_observer *observer) {
     size_t n_layers = p->net->n_layers, width = rk_network_max_width(p->net);
-    bool ends_activated = rk_network_is_activated(p->net, n_layers - 1);
+    for (size_t l = 0; l < n_layers; l++)
+        p->full_steps += wanted_depth(p, l) >= p->spec->K;
     take_cores(p, &p->act, p->act_core);
     take_cores(p, &p->pre, p->pre_core);
     if (tracks_radial(&p->table)) {
@@ -324,16 +327,16 @@ static void run(pass *p, const rk_input *input, rk_outputs *outputs,
         if (p->spec->K > 1)
             p->metric_pairs = rk_work_doubles(p->work, rk_symmetric_count(width, 2), 1);
     }
+    if (p->factored) p->factored->take(p);
     start_from_input(p, input);
     for (size_t l = 0; l < n_layers; l++) {
         const rk_layer *layer = &p->net->layers[l];
         bool activated = rk_network_is_activated(p->net, l), last = l + 1 == n_layers;
-        bool before_last_step = last || (l + 2 == n_layers && !ends_activated);
         if (!rk_work_step(p->work, "layer %zu: K = %d", l + 1, p->spec->K)) return;
         linear_step(p, l, layer, activated ? RK_MAX_DEGREE : p->depth);
         if (observer && !p->work->dry) observer->see(observer->context, l, false, &p->pre);
         if (activated) {
-            activation_step(p, &layer->activation, before_last_step ? p->depth : RK_MAX_DEGREE);
+            activation_step(p, &layer->activation, wanted_depth(p, l));
             if (observer && !p->work->dry) observer->see(observer->context, l, true, &p->act);
         }
         if (last)
@@ -347,7 +350,8 @@ static void run(pass *p, const rk_input *input, rk_outputs *outputs,
 rk_status rk_propagate_reference(rk_work *work, const rk_network *net, const rk_input *input,
                                  const rk_reference_spec *spec, rk_outputs *outputs,
                                  const rk_reference_observer *observer, rk_error *error) {
-    pass p = {.work = work, .net = net, .spec = spec};
+    rk_pass p = {.work = work, .net = net, .spec = spec};
+    if (spec->factored && spec->K >= 3) p.factored = spec->K == 3 ? &rk_factored3 : &rk_factored4;
     p.depth = observer ? RK_MAX_DEGREE : 2;
     rk_status status = rk_reference_table_fill(&p.table, spec, error);
     if (status == RK_OK) run(&p, input, outputs, observer);

@@ -43,7 +43,28 @@ static void settle(legs *x, int leg, unsigned used, int pairs, size_t *core_inde
                    product * metric(x->tower, x->index[leg], x->index[other]));
 }
 
+/* The average over the ways to hand the legs to the lists. */
+static double factored_entry(const rk_factors *x, size_t n, const size_t *index) {
+    static const int triples[6][4] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                      {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const int pairs[6][4] = {{0, 1, 2, 3}, {2, 3, 0, 1}, {0, 2, 1, 3},
+                                    {1, 3, 0, 2}, {0, 3, 1, 2}, {1, 2, 0, 3}};
+    double sum = 0;
+    for (int way = 0; way < 6; way++) {
+        const int *at = x->degree == 3 ? triples[way] : pairs[way];
+        size_t i = index[at[0]], j = index[at[1]], k = index[at[2]];
+        for (size_t r = 0; r < x->J; r++)
+            sum +=
+                x->degree == 3
+                    ? x->list[0][r * n + i] * x->list[1][r * n + j] * x->list[2][r * n + k]
+                    : x->list[0][(r * n + i) * n + j] * x->list[1][(r * n + k) * n + index[at[3]]];
+    }
+    return sum / 6;
+}
+
 double expand_entry(const rk_tower *tower, int d, const size_t *index) {
+    if (tower->factors.J > 0 && tower->factors.degree == d)
+        return factored_entry(&tower->factors, tower->n, index);
     legs x = {.tower = tower, .core = tower->degree[d].core, .index = index, .d = d};
     size_t core_index[RK_MAX_DEGREE];
     settle(&x, 0, 0, tower->degree[d].radial, core_index, 0, 1);

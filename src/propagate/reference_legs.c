@@ -1,0 +1,42 @@
+#include "propagate/reference_factored.h"
+
+/* s_ij = factor S_v[i, j]^power off the diagonal. */
+static void fill(rk_work *work, const rk_slice *slice, bool transposed, double factor, int power,
+                 double *s) {
+    size_t n = slice->n;
+    if (!rk_work_charge(work, (uint64_t)n * n * (uint64_t)power)) return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            double x =
+                slice->data[rk_slice_at(slice, (size_t[]){transposed ? j : i, transposed ? i : j})];
+            s[i * n + j] = i == j ? 0 : factor * (power == 2 ? x * x : x);
+        }
+}
+
+int rk_legs(rk_work *work, size_t n, const rk_slice *sources, int max_cost,
+            rk_leg leg[RK_MAX_LEGS]) {
+    static const struct kind {
+        rk_leg leg;
+        rk_vector slice;
+        bool transposed;
+        double factor;
+        int power;
+    } kinds[RK_MAX_LEGS] = {
+        {{1, 1, 1, NULL}, {2, {1, 1}}, false, 1, 1},
+        {{2, 1, 2, NULL}, {2, {2, 1}}, false, 1.0 / 2, 1},
+        {{1, 2, 2, NULL}, {2, {2, 1}}, true, 1.0 / 2, 1},
+        {{2, 2, 2, NULL}, {2, {2, 2}}, false, 1.0 / 4, 1},
+        {{2, 2, 2, NULL}, {2, {1, 1}}, false, 1.0 / 2, 2}, /* a double edge */
+    };
+    int n_legs = 0;
+    for (int t = 0; t < RK_MAX_LEGS; t++) {
+        const struct kind *kind = &kinds[t];
+        const rk_slice *slice = &sources[rk_partition_number(kind->slice)];
+        if (!slice->data || kind->leg.cost > max_cost) continue;
+        leg[n_legs] = kind->leg;
+        leg[n_legs].s = rk_work_doubles(work, n, n);
+        fill(work, slice, kind->transposed, kind->factor, kind->power, leg[n_legs].s);
+        n_legs++;
+    }
+    return n_legs;
+}
