@@ -214,16 +214,15 @@ char *rk_json_text(const json_t *value, size_t *length) {
 }
 
 const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out) {
-    const char *name = rk_activation_name(activation->kind);
-    snprintf(out->text, sizeof out->text, "%s", name);
+    int used = snprintf(out->text, sizeof out->text, "%s", rk_activation_name(activation->kind));
     if (activation->kind != RK_LEAKY_RELU) return out->text;
-    size_t used = strlen(name);
-    out->text[used++] = ':';
-    json_t *slope = json_real(activation->parameter);
-    used += json_dumpb(slope, out->text + used, sizeof out->text - used - 1,
-                       JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
-    json_decref(slope);
-    out->text[used] = '\0';
+    char *number = out->text + used + 1;
+    out->text[used] = ':';
+    snprintf(number, 32, "%.15g", activation->parameter);
+    if (strtod(number, NULL) != activation->parameter)
+        snprintf(number, 32, "%.17g", activation->parameter);
+    char *comma = strchr(number, ','); /* whatever the locale says, files have points */
+    if (comma) *comma = '.';
     return out->text;
 }
 

@@ -162,8 +162,9 @@ rk_status rk_safetensors_read(rk_tensors *tensors, rk_description *description,
     for (int i = LENGTH_BYTES; i-- > 0;)
         length = length << 8 | bytes[i];
     if (length > MAX_HEADER)
-        return rk_fail_at(error, RK_ERROR_FORMAT, 0,
-                          "not a safetensors file, or its header is longer than 100 MB");
+        return rk_fail_at(
+            error, RK_ERROR_FORMAT, 0,
+            "neither .npz nor .npy nor .safetensors (or with a header longer than 100 MB)");
     if (length > size - LENGTH_BYTES)
         return rk_fail_at(error, RK_ERROR_FORMAT, 0,
                           "the header is announced to be longer than the file");
