@@ -11,3 +11,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 sh -ex "$commands"
+for method in $(sed -n 's/^| `\([a-z]*\)` |.*/\1/p' "$SOURCE/README.md"); do
+    reckon explain --method "$method" net.safetensors
+done
