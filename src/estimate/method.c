@@ -33,6 +33,8 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    {NULL, 0, 0}};
 static const word sample_words[] = {
     WORD("iid", antithetic, 0), WORD("antithetic", antithetic, 1), {NULL, 0, 0}};
+static const word covariance_words[] = {
+    WORD("gauge=none", angular, 0), WORD("gauge=angular", angular, 1), {NULL, 0, 0}};
 static const word no_words[] = {{NULL, 0, 0}};
 
 static rk_status check_gaussian(const rk_problem *problem, rk_error *error) {
@@ -75,10 +77,19 @@ static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *r
     return RK_OK;
 }
 
+static rk_status check_covariance(const rk_problem *problem, rk_error *error) {
+    if (!problem->arguments.angular) return check_gaussian(problem, error);
+    if (problem->input.mean || problem->input.covariance)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "covariance:gauge=angular takes standard normal inputs only");
+    return check_homogeneous(problem, error);
+}
+
 static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_report *report,
                                 rk_error *error) {
     (void)error;
-    rk_propagate_covariance(work, problem->net, &problem->input, &report->outputs);
+    rk_covariance_spec spec = {problem->arguments.angular != 0};
+    rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
 
@@ -127,12 +138,12 @@ static const struct entry {
       .flops_convention = rk_flops_of_mean,
       .error_law = {0.075, 1, 0.95}},
      mean_words},
-    {{.info = {"covariance", "means and the full covariance (K=2)", ""},
-      .check = check_gaussian,
+    {{.info = {"covariance", "means and the full covariance (K=2)", "gauge=none|angular"},
+      .check = check_covariance,
       .run = run_covariance,
       .flops_convention = rk_flops_of_covariance,
       .error_law = {0.25, 2, 1.1}},
-     no_words},
+     covariance_words},
     {{.info = {"gain", "covariance and the network's common random gain (homogeneous networks)",
                ""},
       .check = check_homogeneous,

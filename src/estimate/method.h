@@ -11,6 +11,7 @@
 typedef struct rk_method_arguments {
     int metric; /**< rk_metric */
     int unit_variance;
+    int angular;
     int double_legs;
     int antithetic;
 } rk_method_arguments;

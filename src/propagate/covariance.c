@@ -3,6 +3,8 @@
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
 
+#include <math.h>
+
 /* m_i = E phi, var_i = C_ii = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (2, 2); C NULL: not
  * wanted. */
 static void activate(rk_work *work, size_t n, const double *w, double *m, double *var, double *C) {
@@ -20,8 +22,14 @@ static void activate(rk_work *work, size_t n, const double *w, double *m, double
     }
 }
 
+/* E |x| / sqrt(n) for x ~ N(0, I_n). */
+static double mean_radius(size_t n) {
+    double half = (double)n / 2;
+    return exp(lgamma(half + 0.5) - lgamma(half)) / sqrt(half);
+}
+
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
-                             rk_outputs *outputs) {
+                             const rk_covariance_spec *spec, rk_outputs *outputs) {
     size_t width = rk_network_max_width(net), n_layers = net->n_layers;
     double *m = rk_work_doubles(work, width, 1), *mu = rk_work_doubles(work, width, 1);
     double *var_z = rk_work_doubles(work, width, 1), *var_h = rk_work_doubles(work, width, 1);
@@ -30,6 +38,7 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
     double *C = rk_work_doubles(work, width, width), *Z = rk_work_doubles(work, width, width);
     const double *C_in = input->covariance; /* NULL: the identity */
     size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
+    double radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1;
     rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     rk_input_mean(work, rk_network_n_in(net), input, m);
     for (size_t l = 0; l < n_layers; l++) {
@@ -58,16 +67,19 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
             rk_expansion_activate(work, n, w, 2, var_z, var_h, &e);
             rk_expansion_close(work, l, n, &e, Z, outputs);
         }
+        if (l == 0 && radius != 1) rk_rescale(work, n, 1 / radius, m, var_h, full ? Z : NULL);
         if (last) {
+            double *mean = activated ? m : mu, *var = activated ? var_h : var_z;
+            if (radius != 1) rk_rescale(work, n, radius, mean, var, full ? Z : NULL);
             if (activated || full)
-                rk_deliver(work, n, activated ? var_h : var_z, outputs->variance);
+                rk_deliver(work, n, var, outputs->variance);
             else
                 rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, var_h) : 1,
                                     outputs);
-            rk_deliver(work, n, activated ? m : mu, outputs->mean);
+            rk_deliver(work, n, mean, outputs->mean);
             rk_deliver(work, n * n, Z, outputs->covariance);
         } else if (outputs->hidden_mean) {
-            rk_deliver(work, n, m, outputs->hidden_mean[l]);
+            rk_deliver_scaled(work, n, radius, m, outputs->hidden_mean[l]);
         }
         double *swap = C;
         C = Z;

@@ -4,12 +4,19 @@
 
 #include "propagate/propagate.h"
 
+typedef struct rk_covariance_spec {
+    /** Propagate the law for inputs on the sphere of radius sqrt(n_in) and put the radius back at
+     *  the end: exact for homogeneous networks with x ~ N(0, I), and one common fluctuation less
+     *  for the closure (docs/MATH.md#angular). */
+    bool angular;
+} rk_covariance_spec;
+
 /**
  * Covariance propagation (arXiv:2605.05179, Algorithm 2): variances exact for Gaussian
  * pre-activations, covariances to first order. About 3 n^3 FLOPs a layer; of the last hidden layer
  * only variances are formed (2 n^3) unless the output covariance is wanted. Memory 3 n^2.
  */
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
-                             rk_outputs *outputs);
+                             const rk_covariance_spec *spec, rk_outputs *outputs);
 
 #endif

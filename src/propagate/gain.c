@@ -140,19 +140,6 @@ static void second_moments(rk_work *work, size_t n, const double *var, const dou
         q[i] = var[i] + w[i] * w[i];
 }
 
-/* The same second moments with the mean r times as long: what it loses goes to the variances and,
- * unless NULL, the covariance Z. */
-static void shrink_mean(rk_work *work, size_t n, double r, double *mean, double *var, double *Z) {
-    if (!rk_work_charge(work, 4 * n + (Z ? 3 * (uint64_t)n * n : 0))) return;
-    for (size_t i = 0; i < n; i++) {
-        var[i] += (1 - r * r) * mean[i] * mean[i];
-        for (size_t j = 0; Z && j < n; j++)
-            Z[i * n + j] += (1 - r * r) * mean[i] * mean[j];
-    }
-    for (size_t i = 0; i < n; i++)
-        mean[i] *= r;
-}
-
 /* A_j, B_j over sqrt(j!) and the cumulants of one layer from its Wick coefficients. */
 static void expand(rk_work *work, size_t n, const double *var, const double *w, const double *high,
                    law *h) {
@@ -224,12 +211,6 @@ static void activate(rk_work *work, const rk_layer *layer, const double *mu, con
     rk_work_release(work, mark);
 }
 
-static void deliver_scaled(rk_work *work, size_t n, double scale, const double *x, double *out) {
-    if (!rk_work_charge(work, n)) return;
-    for (size_t i = 0; i < n; i++)
-        out[i] = scale * x[i];
-}
-
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
                        rk_outputs *outputs) {
     size_t width = rk_network_max_width(net), n_layers = net->n_layers;
@@ -265,7 +246,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
                 gamma += spread_of_gain(work, h, &c) / ((double)n * ((double)n - 1));
                 double before = gain;
                 gain = mean_gain(gamma);
-                shrink_mean(work, n, before / gain, mu, var, full ? next->R : NULL);
+                rk_rescale(work, n, before / gain, mu, var, full ? next->R : NULL);
             }
             rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
             activate(work, layer, mu, var, full, next, &e);
@@ -275,7 +256,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
             double *mean = activated ? next->mean : mu;
             double *variance = activated ? next->var : var;
             double *covariance = activated ? next->C : next->R;
-            shrink_mean(work, n, gain, mean, variance, full ? covariance : NULL);
+            rk_rescale(work, n, gain, mean, variance, full ? covariance : NULL);
             rk_deliver(work, n, mean, outputs->mean);
             rk_deliver(work, n * n, covariance, outputs->covariance);
             if (activated || full)
@@ -284,7 +265,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
                 rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, h->var) : 1,
                                     outputs);
         } else if (outputs->hidden_mean) {
-            deliver_scaled(work, n, gain, next->mean, outputs->hidden_mean[l]);
+            rk_deliver_scaled(work, n, gain, next->mean, outputs->hidden_mean[l]);
         }
         C = next->C;
     }

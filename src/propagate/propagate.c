@@ -66,6 +66,24 @@ void rk_deliver(rk_work *work, size_t count, const double *result, double *out) 
     if (out && rk_work_charge(work, 0)) memcpy(out, result, count * sizeof *out);
 }
 
+void rk_deliver_scaled(rk_work *work, size_t n, double scale, const double *x, double *out) {
+    if (!rk_work_charge(work, n)) return;
+    for (size_t i = 0; i < n; i++)
+        out[i] = scale * x[i];
+}
+
+void rk_rescale(rk_work *work, size_t n, double r, double *mean, double *var, double *C) {
+    if (!rk_work_charge(work, 4 * (uint64_t)n + (C ? 3 * (uint64_t)n * n : 0))) return;
+    double lost = 1 - r * r;
+    for (size_t i = 0; i < n; i++) {
+        var[i] += lost * mean[i] * mean[i];
+        for (size_t j = 0; C && j < n; j++)
+            C[i * n + j] += lost * mean[i] * mean[j];
+    }
+    for (size_t i = 0; i < n; i++)
+        mean[i] *= r;
+}
+
 void rk_deliver_variance(rk_work *work, const rk_layer *layer, double average,
                          rk_outputs *outputs) {
     size_t m = layer->rows, n = layer->cols;

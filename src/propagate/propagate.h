@@ -50,6 +50,13 @@ double rk_average(rk_work *work, size_t n, const double *x);
 /** Copies a result to where the caller wants it; nothing if `out` is NULL. */
 void rk_deliver(rk_work *work, size_t count, const double *result, double *out);
 
+/** The same times `scale`: out_i = scale x_i. */
+void rk_deliver_scaled(rk_work *work, size_t n, double scale, const double *x, double *out);
+
+/** A common random scale enters or leaves a law whose second moments stay: the mean becomes `r`
+ *  times as long, and what it loses goes to the variances and, unless NULL, the covariance. */
+void rk_rescale(rk_work *work, size_t n, double r, double *mean, double *var, double *C);
+
 /** Fills outputs->variance for a last layer without activation from the average variance of what it
  *  reads: exact for uncorrelated inputs of equal variance. 2 rows cols FLOPs. */
 void rk_deliver_variance(rk_work *work, const rk_layer *layer, double average, rk_outputs *outputs);

@@ -26,7 +26,7 @@ run 0 estimate net.safetensors
 is_empty err
 has out '^E\[M(x)\] of net.safetensors (8x4 relu)$'
 has out '^  y\[7\]  *-*[0-9.]*  +- [0-9.e-]*$'
-has out '^method   covariance$'
+has out '^method   covariance:gauge=none$'
 has out '^cost  .* FLOPs executed, .* by the paper'
 run 0 estimate net.safetensors --json --covariance --layers
 is_json out
