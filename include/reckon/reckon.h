@@ -194,8 +194,8 @@ typedef struct rk_read_options {
 /**
  * Reads a network from a .safetensors, .npz or .npy file, or from stdin if `path` is "-".
  * Tensors are chained by their names and shapes; activations come from `options`, from a side-car
- * `<path>.json`, or from safetensors metadata. `options` may be NULL. What was inferred is kept as
- * text: see rk_network_notes.
+ * `<path>.json`, or from the file (docs/FORMATS.md). `options` may be NULL. What was inferred is
+ * kept as text: see rk_network_notes.
  */
 RK_API rk_status rk_network_read(rk_network **out, const char *path, const rk_read_options *options,
                                  rk_error *error);

@@ -147,7 +147,7 @@ static rk_status parse_activation(rk_activation *out, const json_t *name,
 }
 
 static rk_status apply_activations(const rk_description *from, rk_layer *layers, size_t n_layers,
-                                   rk_error *error) {
+                                   rk_deciders *by, rk_error *error) {
     size_t n_named = json_array_size(from->activations), n_hidden = n_layers - 1;
     bool names_output = n_named == n_layers && !from->output_activation;
     if (n_named != 1 && n_named != n_hidden && !names_output)
@@ -155,6 +155,8 @@ static rk_status apply_activations(const rk_description *from, rk_layer *layers,
                        "%s: %zu activations for %zu layers; give one for all hidden layers, or "
                        "%zu, or %zu with the output's",
                        from->source, n_named, n_layers, n_hidden, n_layers);
+    by->hidden = from->source;
+    by->output = names_output || from->output_activation ? from->source : NULL;
     for (size_t l = 0; l < n_layers; l++) {
         bool is_output = l == n_hidden;
         const json_t *name = is_output && !names_output
@@ -179,13 +181,13 @@ static rk_status apply_scales(const rk_description *from, rk_layer *layers, size
 }
 
 rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
-                               size_t n_layers, const char **decided_by, rk_error *error) {
+                               size_t n_layers, rk_deciders *by, rk_error *error) {
     const rk_description *activations = NULL, *scales = NULL;
     for (size_t i = n_sources; i-- > 0;) {
         if (sources[i].activations) activations = &sources[i];
         if (sources[i].weight_scales) scales = &sources[i];
     }
-    *decided_by = activations ? activations->source : NULL;
+    *by = (rk_deciders){NULL, NULL};
     if (!activations && n_layers > 1)
         return rk_fail(error, RK_ERROR_FORMAT,
                        "nothing says which activation the %zu hidden layers have: pass one "
@@ -193,7 +195,7 @@ rk_status rk_description_apply(const rk_description *sources, size_t n_sources, 
                        "file named like the model with .json appended",
                        n_layers - 1);
     rk_status status =
-        activations ? apply_activations(activations, layers, n_layers, error) : RK_OK;
+        activations ? apply_activations(activations, layers, n_layers, by, error) : RK_OK;
     if (status == RK_OK && scales) status = apply_scales(scales, layers, n_layers, error);
     return status;
 }

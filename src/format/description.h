@@ -26,11 +26,15 @@ rk_status rk_description_from_text(rk_description *out, const char *source, cons
                                    rk_error *error);
 void rk_description_destroy(rk_description *description);
 
+/** Who named the activations; NULL: nobody, so the identity. */
+typedef struct rk_deciders {
+    const char *hidden, *output;
+} rk_deciders;
+
 /** Sets activation and weight_scale of the layers. The first source that speaks of activations
- *  decides all of them, likewise for scales. *decided_by is the source of the activations, or NULL
- *  if there was nothing to decide (a single layer defaults to the identity). */
+ *  decides all of them, likewise for scales. */
 rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
-                               size_t n_layers, const char **decided_by, rk_error *error);
+                               size_t n_layers, rk_deciders *by, rk_error *error);
 
 /** Describes a network; every value is a string, as safetensors metadata wants. A new reference, or
  *  NULL without memory. */

@@ -73,3 +73,8 @@ bool rk_name_alike(const char *a, const char *b) {
         }
     }
 }
+
+bool rk_name_ends_with(const char *name, const char *ending) {
+    size_t length = strlen(name), tail = strlen(ending);
+    return length >= tail && strcmp(name + length - tail, ending) == 0;
+}

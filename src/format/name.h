@@ -1,4 +1,4 @@
-/* What the names of tensors say. */
+/* What the names of tensors and files say. */
 #ifndef RK_FORMAT_NAME_H
 #define RK_FORMAT_NAME_H
 
@@ -16,5 +16,8 @@ int rk_name_compare(const char *a, const char *b);
 
 /** True if the names differ in their numbers alone: "layer1.fc2." and "layer10.fc1.". */
 bool rk_name_alike(const char *a, const char *b);
+
+/** True if `name` ends with `ending`. */
+bool rk_name_ends_with(const char *name, const char *ending);
 
 #endif

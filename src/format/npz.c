@@ -1,6 +1,7 @@
 #include "format/npz.h"
 
 #include "base/size.h"
+#include "format/name.h"
 #include "format/npy.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 /* Deflate cannot expand further than this, so whoever claims more lies. */
 enum { MAX_EXPANSION = 1032, EXPANSION_SLACK = 1 << 10 };
-static const uint64_t max_total = UINT64_C(1) << 36; /* bytes of all members together */
+static const uint64_t max_unpacked = UINT64_C(1) << 36; /* bytes of all members together */
 
 bool rk_npz_recognise(const unsigned char *bytes, size_t size) {
     return size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "PK\5\6", 4) == 0);
@@ -17,11 +18,6 @@ bool rk_npz_recognise(const unsigned char *bytes, size_t size) {
 
 static rk_status refuse(rk_error *error, const char *member, const char *why) {
     return rk_fail(error, RK_ERROR_FORMAT, "member '%s' %s", member, why);
-}
-
-static bool ends_with(const char *text, const char *ending) {
-    size_t a = strlen(text), b = strlen(ending);
-    return a >= b && strcmp(text + a - b, ending) == 0;
 }
 
 /* Fills `bytes` from the member, and at its end also has libzip verify the CRC. */
@@ -83,7 +79,12 @@ static rk_status read_array(rk_tensors *tensors, const char *member, const unsig
     return rk_npy_read(&tensor->array, tensor->name, bytes, size, error);
 }
 
-static rk_status check_member(const zip_stat_t *stat, uint64_t *total, rk_error *error) {
+/* What the members seen so far add up to. */
+typedef struct tally {
+    uint64_t unpacked, packed, archive;
+} tally;
+
+static rk_status check_member(const zip_stat_t *stat, tally *sum, rk_error *error) {
     const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
                                 ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     if ((stat->valid & needed) != needed)
@@ -93,9 +94,12 @@ static rk_status check_member(const zip_stat_t *stat, uint64_t *total, rk_error 
     if (stat->encryption_method != ZIP_EM_NONE) return refuse(error, stat->name, "is encrypted");
     if (stat->comp_method != ZIP_CM_STORE && stat->comp_method != ZIP_CM_DEFLATE)
         return refuse(error, stat->name, "is compressed in an unknown way");
-    if (stat->size > max_total || *total > max_total - stat->size)
+    if (stat->comp_size > sum->archive - sum->packed)
+        return refuse(error, stat->name, "overlaps another member");
+    sum->packed += stat->comp_size;
+    if (stat->size > max_unpacked - sum->unpacked)
         return refuse(error, stat->name, "makes the archive larger than 64 GiB");
-    *total += stat->size;
+    sum->unpacked += stat->size;
     if (stat->size > EXPANSION_SLACK &&
         (stat->size - EXPANSION_SLACK) / MAX_EXPANSION > stat->comp_size)
         return refuse(error, stat->name, "claims to be larger than its data can be");
@@ -103,17 +107,17 @@ static rk_status check_member(const zip_stat_t *stat, uint64_t *total, rk_error 
 }
 
 static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *tensors,
-                             rk_description *description, uint64_t *total, rk_error *error) {
+                             rk_description *description, tally *sum, rk_error *error) {
     zip_stat_t stat;
     if (zip_stat_index(archive, index, 0, &stat) != 0)
         return rk_fail(error, RK_ERROR_FORMAT, "the archive's directory is damaged");
-    rk_status status = check_member(&stat, total, error);
+    rk_status status = check_member(&stat, sum, error);
     if (status != RK_OK) return status;
     bool is_description = strcmp(stat.name, RK_NPZ_DESCRIPTION) == 0;
-    if (ends_with(stat.name, "data.pkl"))
+    if (rk_name_ends_with(stat.name, "data.pkl"))
         return refuse(error, stat.name,
                       "is a Python pickle, which is not read: save the weights as .safetensors");
-    if (!is_description && !ends_with(stat.name, ".npy"))
+    if (!is_description && !rk_name_ends_with(stat.name, ".npy"))
         return refuse(error, stat.name, "is not an array (.npy)");
     unsigned char *bytes;
     status = unpack(archive, index, &stat, !is_description, &bytes, error);
@@ -150,10 +154,10 @@ rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const un
     zip_t *archive;
     rk_status status = open_archive(&archive, bytes, size, error);
     if (status != RK_OK) return status;
-    uint64_t total = 0;
+    tally sum = {.archive = size};
     zip_int64_t members = zip_get_num_entries(archive, 0);
     for (zip_int64_t i = 0; i < members && status == RK_OK; i++)
-        status = read_member(archive, (zip_uint64_t)i, tensors, description, &total, error);
+        status = read_member(archive, (zip_uint64_t)i, tensors, description, &sum, error);
     zip_discard(archive);
     return status;
 }

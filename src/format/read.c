@@ -41,7 +41,7 @@ static void note_layer(FILE *notes, size_t l, const rk_link *link, const rk_laye
     fprintf(notes, source ? " from %s\n" : " by default\n", source);
 }
 
-static rk_status write_notes(rk_network *net, const rk_chain *chain, const char *source,
+static rk_status write_notes(rk_network *net, const rk_chain *chain, rk_deciders by,
                              rk_error *error) {
     char *text = NULL;
     size_t length;
@@ -50,7 +50,8 @@ static rk_status write_notes(rk_network *net, const rk_chain *chain, const char 
     if (chain->by_shape) fprintf(notes, "order of the layers: the only one their shapes allow\n");
     for (size_t l = 0; l < chain->count; l++) {
         rk_layer layer = rk_network_layer(net, l);
-        note_layer(notes, l, &chain->links[l], &layer, source);
+        note_layer(notes, l, &chain->links[l], &layer,
+                   l + 1 < chain->count ? by.hidden : by.output);
     }
     rk_status status = fclose(notes) == 0 ? rk_network_set_notes(net, text, error)
                                           : rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
@@ -64,13 +65,12 @@ static rk_status build(rk_network **out, const rk_chain *chain, const rk_descrip
     if (!layers) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu layers", chain->count);
     for (size_t l = 0; l < chain->count; l++)
         layers[l] = rk_link_layer(&chain->links[l]);
-    const char *source;
-    rk_status status =
-        rk_description_apply(sources, N_SOURCES, layers, chain->count, &source, error);
+    rk_deciders by;
+    rk_status status = rk_description_apply(sources, N_SOURCES, layers, chain->count, &by, error);
     if (status == RK_OK) status = rk_network_create(out, layers, chain->count, error);
     free(layers);
     if (status != RK_OK) return status;
-    status = write_notes(*out, chain, source, error);
+    status = write_notes(*out, chain, by, error);
     if (status == RK_OK) return RK_OK;
     rk_network_destroy(*out);
     *out = NULL;

@@ -2,12 +2,12 @@
 
 #include "base/size.h"
 #include "format/file.h"
+#include "format/name.h"
 #include "format/npz.h"
 #include "format/safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 rk_part *rk_network_parts(const rk_network *net, size_t *count) {
     size_t n = rk_network_n_layers(net);
@@ -28,11 +28,6 @@ rk_part *rk_network_parts(const rk_network *net, size_t *count) {
     return parts;
 }
 
-static bool ends_with(const char *text, const char *ending) {
-    size_t a = strlen(text), b = strlen(ending);
-    return a >= b && strcmp(text + a - b, ending) == 0;
-}
-
 rk_status rk_network_write(const rk_network *net, const char *path, rk_error *error) {
     static const struct {
         const char *ending;
@@ -43,7 +38,7 @@ rk_status rk_network_write(const rk_network *net, const char *path, rk_error *er
             return rk_fail(error, RK_ERROR_UNSUPPORTED,
                            "layer %zu: a custom activation cannot be written to a file", l + 1);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!ends_with(path, known[i].ending)) continue;
+        if (!rk_name_ends_with(path, known[i].ending)) continue;
         unsigned char *bytes;
         size_t size;
         rk_status status = known[i].write(&bytes, &size, net, error);

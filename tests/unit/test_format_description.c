@@ -65,14 +65,13 @@ static const struct {
 static rk_status apply(const char *options, const char *file, rk_layer *layers, size_t n_layers,
                        rk_error *error) {
     rk_description sources[2] = {{0}};
-    const char *decided_by;
+    rk_deciders by;
     rk_status status = RK_OK;
     if (options) status = rk_description_from_text(&sources[0], "options", options, error);
     if (file && status == RK_OK)
         status = rk_description_parse(&sources[1], "side-car", (const unsigned char *)file,
                                       strlen(file), error);
-    if (status == RK_OK)
-        status = rk_description_apply(sources, 2, layers, n_layers, &decided_by, error);
+    if (status == RK_OK) status = rk_description_apply(sources, 2, layers, n_layers, &by, error);
     for (int i = 0; i < 2; i++)
         rk_description_destroy(&sources[i]);
     return status;

@@ -282,7 +282,9 @@ static void test_a_stack_needs_an_activation(void **state) {
     assert_int_equal(rk_network_n_layers(net), 5);
     assert_int_equal(rk_network_layer(net, 3).activation.kind, RK_RELU);
     assert_int_equal(rk_network_layer(net, 4).activation.kind, RK_IDENTITY);
-    assert_non_null(strstr(rk_network_notes(net), "layer 5: array[4] 32x32; identity"));
+    assert_non_null(strstr(rk_network_notes(net),
+                           "layer 4: array[3] 32x32; relu from options\n"
+                           "layer 5: array[4] 32x32; identity by default\n"));
     rk_network_destroy(net);
     options.activation = "rleu";
     assert_int_equal(rk_network_read(&net, path, &options, &error), RK_ERROR_ARGUMENT);

@@ -86,6 +86,7 @@ static const struct {
     {"encrypted", "member 'W0.npy' is encrypted"},
     {"bomb", "has 1000136 bytes where its header announces"},
     {"liar", "claims to be larger than its data can be"},
+    {"overlap", "member 'W1.npy' overlaps another"},
     {"modest", "bytes where its header announces"},
 };
 

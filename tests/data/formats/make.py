@@ -140,6 +140,16 @@ for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
     at = lie.index(signature) + offset
     lie[at:at + 4] = struct.pack("<I", 1 << 30)
 put("bad_liar.npz", bytes(lie))
+# A member inside the data of another: so archives grow quadratically when unpacked.
+inner = npz({"W1": np.ones((16, 16))})
+local, central = inner[:inner.index(b"PK\1\2")], inner[inner.index(b"PK\1\2"):inner.index(b"PK\5\6")]
+outer = npz({"W0": np.frombuffer(local, "u1")})
+place = outer.index(local)
+central = central[:42] + struct.pack("<I", place) + central[46:]
+end = outer.index(b"PK\5\6")
+count, length = 2, end - outer.index(b"PK\1\2", place + len(local)) + len(central)
+put("bad_overlap.npz", outer[:end] + central + outer[end:end + 8]
+    + struct.pack("<HHI", count, count, length) + outer[end + 16:])
 # Another: its data are longer than announced.
 modest = bytearray(npz({"W0": np.ones((9, 9))}, method=zipfile.ZIP_DEFLATED))
 for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
