@@ -58,5 +58,19 @@ void rk_slice_to_tensor(rk_work *work, const rk_slice *slice, double *tensor);
 rk_vector rk_partition_numbered(int number);
 /** The number of a partition. */
 int rk_partition_number(rk_vector lambda);
+/** The numbers of the first ones. */
+enum {
+    RK_SLICE_1,
+    RK_SLICE_2,
+    RK_SLICE_11,
+    RK_SLICE_3,
+    RK_SLICE_21,
+    RK_SLICE_111,
+    RK_SLICE_4,
+    RK_SLICE_31,
+    RK_SLICE_22,
+    RK_SLICE_211,
+    RK_SLICE_1111
+};
 
 #endif

@@ -7,6 +7,12 @@
 
 /* --------------------------------------------------------------------------------- the input */
 
+static void fill_constant(rk_work *work, size_t n, double value, double *x) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        x[i] = value;
+}
+
 static void fill_covariance(rk_work *work, size_t n, const double *covariance, double *packed) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)
@@ -14,12 +20,10 @@ static void fill_covariance(rk_work *work, size_t n, const double *covariance, d
             *packed++ = covariance ? covariance[i * n + j] : i == j;
 }
 
-static void fill_average_variance(rk_work *work, size_t n, const double *covariance, double *c) {
-    if (!rk_work_charge(work, covariance ? n : 0)) return;
-    double trace = 0;
+static void fill_input_variance(rk_work *work, size_t n, const double *covariance, double *var) {
+    if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)
-        trace += covariance ? covariance[i * n + i] : 1;
-    *c = trace / (double)n;
+        var[i] = covariance ? covariance[i * n + i] : 1;
 }
 
 static void fill_third(rk_work *work, size_t n, const double *dense, double *packed) {
@@ -50,6 +54,7 @@ static void project_third(rk_work *work, size_t n, const double *dense, double *
 static void start_from_input(rk_pass *p, const rk_input *input) {
     size_t n = rk_network_n_in(p->net);
     p->act.n = n;
+    fill_input_variance(p->work, n, input->covariance, p->act_variance);
     p->act.degree[1].core = p->act_core[1];
     rk_input_mean(p->work, n, input, p->act.degree[1].core);
     if (p->table.radial[2] >= 0) {
@@ -57,7 +62,7 @@ static void start_from_input(rk_pass *p, const rk_input *input) {
         if (p->table.radial[2] == 0)
             fill_covariance(p->work, n, input->covariance, p->act_core[2]);
         else
-            fill_average_variance(p->work, n, input->covariance, p->act_core[2]);
+            fill_constant(p->work, 1, rk_average(p->work, n, p->act_variance), p->act_core[2]);
     }
     if (input->third_cumulant && p->table.radial[3] >= 0) {
         p->act.degree[3].core = p->act_core[3];
@@ -78,12 +83,6 @@ static void add_bias(rk_work *work, const rk_layer *layer, double *mean) {
 
 static void copy_scalar(rk_work *work, const double *from, double *to) {
     if (rk_work_charge(work, 0)) *to = *from;
-}
-
-static void fill_constant(rk_work *work, size_t n, double value, double *x) {
-    if (!rk_work_charge(work, 0)) return;
-    for (size_t i = 0; i < n; i++)
-        x[i] = value;
 }
 
 static void row_norms(rk_work *work, const rk_layer *layer, double *out) {
@@ -192,6 +191,9 @@ static void read_slices(rk_pass *p, rk_slice *family) {
         rk_polynomial_evaluate(p->work, p->table.radial_slice[number], sources, slice);
         rk_work_release(p->work, mark);
     }
+    if (p->table.radial[2] >= 0) return;
+    family[RK_SLICE_2].data = take_slice(p, &family[RK_SLICE_2]);
+    fill_constant(p->work, p->pre.n, 1, family[RK_SLICE_2].data);
 }
 
 /* Wick coefficients of the layer, as sources behind `sources`' slices. */
@@ -199,33 +201,28 @@ static void wick_coefficients(rk_pass *p, const rk_activation *activation, rk_sl
     size_t n = p->pre.n;
     int k_max = p->table.k_max, p_max = p->table.p_max;
     double *w = rk_work_doubles(p->work, n * (size_t)(k_max + 1), (size_t)p_max);
-    const double *var = sources[rk_partition_number((rk_vector){1, {2}})].data;
-    size_t mark = rk_work_mark(p->work);
-    if (!var) { /* base K = 1 */
-        double *ones = rk_work_doubles(p->work, n, 1);
-        fill_constant(p->work, n, 1, ones);
-        var = ones;
-    }
-    rk_wick_step(p->work, activation, n, p->pre.degree[1].core, var, k_max, p_max, w);
-    rk_work_release(p->work, mark);
+    rk_wick_step(p->work, activation, n, p->pre.degree[1].core, sources[RK_SLICE_2].data, k_max,
+                 p_max, w);
     for (int i = 0; i < (k_max + 1) * p_max; i++) {
         sources[RK_SOURCE_WICK + i] = rk_slice_of((rk_vector){1, {1}}, n);
         sources[RK_SOURCE_WICK + i].data = w + (size_t)i * n;
     }
 }
 
-/* Slices of the cumulants of the activations, up to degree `depth`: power cumulants by diagrams,
- * converted in place from the highest degree down. The all-distinct slices of fully tracked degrees
- * are computed where their tensors live. */
+/* Slices of the cumulants of the activations, the variances and up to degree `depth`: power
+ * cumulants by diagrams, converted in place from the highest degree down. The all-distinct slices
+ * of fully tracked degrees are computed where their tensors live. */
 static void write_slices(rk_pass *p, const rk_slice *sources, int depth, rk_slice *family) {
     size_t n = p->pre.n;
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         rk_slice *slice = &family[number];
         *slice = rk_slice_of(rk_partition_numbered(number), n);
         int d = rk_vector_sum(slice->lambda);
-        if (!p->table.power[number] || d > depth) continue;
+        if (!p->table.power[number] || (d > depth && number != RK_SLICE_2)) continue;
         bool in_place = p->table.radial[d] == 0 && slice->lambda.at[0] == 1;
-        slice->data = in_place ? p->act_core[d] : take_slice(p, slice);
+        slice->data = in_place               ? p->act_core[d]
+                      : number == RK_SLICE_2 ? p->act_variance
+                                             : take_slice(p, slice);
         rk_polynomial_evaluate(p->work, p->table.power[number], sources, slice);
     }
     for (int number = RK_N_PARTITIONS - 1; number >= 0; number--)
@@ -246,45 +243,86 @@ static void project(rk_pass *p, const rk_slice *family, int depth) {
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         const rk_slice *slice = &family[number];
         int d = rk_vector_sum(slice->lambda);
-        if (slice->data && p->table.radial[d] == 0 && slice->lambda.at[0] > 1 && p->act_core[d])
+        if (slice->data && p->table.radial[d] == 0 && slice->lambda.at[0] > 1 &&
+            p->act.degree[d].core)
             rk_slice_to_tensor(p->work, slice, p->act_core[d]);
     }
 }
 
-static void activation_step(rk_pass *p, const rk_activation *activation, int depth) {
+/* The full covariance, n x n; for the full kinds only. */
+static void unpack_covariance(rk_work *work, const rk_tower *tower, double *C) {
+    size_t n = tower->n;
+    const double *packed = tower->degree[2].core;
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++)
+            C[i * n + j] = C[j * n + i] = *packed++;
+}
+
+/* Variances that were no slice of their own, and the scale of the error. */
+static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice *family,
+                   rk_outputs *outputs) {
+    size_t n = p->act.n, n_layers = p->net->n_layers, mark = rk_work_mark(p->work);
+    const rk_layer *layer = &p->net->layers[l];
+    if (!family[RK_SLICE_2].data && p->table.radial[2] < 0)
+        fill_constant(p->work, n, 1, p->act_variance);
+    else if (!family[RK_SLICE_2].data)
+        take_diagonal(p->work, n, p->act.degree[2].core, p->act_variance);
+    bool closed = l + 1 < n_layers && (l + 2 < n_layers || rk_network_is_activated(p->net, l + 1));
+    if (!closed) return;
+    double *C = NULL;
+    if (p->table.radial[2] == 0) {
+        C = rk_work_doubles(p->work, n, n);
+        unpack_covariance(p->work, &p->act, C);
+    }
+    rk_expansion_linear(&p->expansion, layer->cols, rk_mean_square_row(p->work, layer));
+    rk_expansion_activate(p->work, n, sources[RK_SOURCE_WICK].data, p->table.k_max,
+                          sources[RK_SLICE_2].data, p->act_variance, &p->expansion);
+    rk_expansion_close(p->work, l, n, &p->expansion, C, outputs);
+    rk_work_release(p->work, mark);
+}
+
+static void activation_step(rk_pass *p, size_t l, int depth, rk_outputs *outputs) {
     size_t mark = rk_work_mark(p->work);
     rk_slice sources[RK_MAX_SOURCES], family[RK_N_PARTITIONS];
     read_slices(p, sources);
     if (p->pre.factors.J > 0) p->factored->read_slices(p, sources);
-    wick_coefficients(p, activation, sources);
+    wick_coefficients(p, &p->net->layers[l].activation, sources);
     write_slices(p, sources, depth, family);
     project(p, family, depth);
     p->act.factors.J = 0;
     if (p->factored && depth >= p->spec->K) p->factored->activate(p, sources, family);
+    assess(p, l, sources, family, outputs);
     rk_work_release(p->work, mark);
 }
 
 /* --------------------------------------------------------------------------------- the answer */
 
-static void deliver(rk_pass *p, const rk_tower *tower, rk_outputs *outputs) {
+static void deliver_covariance(rk_work *work, const rk_tower *tower, double *out) {
     size_t n = tower->n;
-    rk_deliver(p->work, n, tower->degree[1].core, outputs->mean);
-    const double *core = tower->degree[2].core;
-    if (!core || !rk_work_charge(p->work, 0)) return;
+    if (tower->degree[2].radial == 0) {
+        unpack_covariance(work, tower, out);
+        return;
+    }
+    if (!rk_work_charge(work, 0)) return;
+    memset(out, 0, n * n * sizeof *out);
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j <= i; j++) {
-            size_t at = rk_simplex(i, 2) + j;
-            double c = core[0];
-            if (tower->degree[2].radial == 0)
-                c = core[at];
-            else if (i != j)
-                c = 0;
-            else if (tower->metric_diagonal)
-                c *= tower->metric_diagonal[i];
-            if (outputs->covariance) outputs->covariance[i * n + j] = c;
-            if (outputs->covariance) outputs->covariance[j * n + i] = c;
-            if (outputs->variance && i == j) outputs->variance[i] = c;
-        }
+        out[i * n + i] =
+            *tower->degree[2].core * (tower->metric_diagonal ? tower->metric_diagonal[i] : 1);
+}
+
+static void deliver(rk_pass *p, bool activated, rk_outputs *outputs) {
+    const rk_tower *tower = activated ? &p->act : &p->pre;
+    const rk_layer *layer = &p->net->layers[p->net->n_layers - 1];
+    rk_deliver(p->work, tower->n, tower->degree[1].core, outputs->mean);
+    if (outputs->covariance) deliver_covariance(p->work, tower, outputs->covariance);
+    if (activated)
+        rk_deliver(p->work, tower->n, p->act_variance, outputs->variance);
+    else if (tower->degree[2].core && tower->degree[2].radial == 0)
+        take_diagonal(p->work, tower->n, tower->degree[2].core, outputs->variance);
+    else
+        rk_deliver_variance(p->work, layer, rk_average(p->work, layer->cols, p->act_variance),
+                            outputs);
 }
 
 /* ----------------------------------------------------------------------------------- the pass */
@@ -328,6 +366,8 @@ static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
             p->metric_pairs = rk_work_doubles(p->work, rk_symmetric_count(width, 2), 1);
     }
     if (p->factored) p->factored->take(p);
+    p->act_variance = rk_work_doubles(p->work, width, 1);
+    p->expansion = rk_expansion_start(p->work, rk_network_n_in(p->net), input);
     start_from_input(p, input);
     for (size_t l = 0; l < n_layers; l++) {
         const rk_layer *layer = &p->net->layers[l];
@@ -336,11 +376,11 @@ static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
         linear_step(p, l, layer, activated ? RK_MAX_DEGREE : p->depth);
         if (observer && !p->work->dry) observer->see(observer->context, l, false, &p->pre);
         if (activated) {
-            activation_step(p, &layer->activation, wanted_depth(p, l));
+            activation_step(p, l, wanted_depth(p, l), outputs);
             if (observer && !p->work->dry) observer->see(observer->context, l, true, &p->act);
         }
         if (last)
-            deliver(p, activated ? &p->act : &p->pre, outputs);
+            deliver(p, activated, outputs);
         else if (outputs->hidden_mean)
             rk_deliver(p->work, layer->rows, p->act.degree[1].core, outputs->hidden_mean[l]);
     }
@@ -352,7 +392,7 @@ rk_status rk_propagate_reference(rk_work *work, const rk_network *net, const rk_
                                  const rk_reference_observer *observer, rk_error *error) {
     rk_pass p = {.work = work, .net = net, .spec = spec};
     if (spec->factored && spec->K >= 3) p.factored = spec->K == 3 ? &rk_factored3 : &rk_factored4;
-    p.depth = observer ? RK_MAX_DEGREE : 2;
+    p.depth = observer ? RK_MAX_DEGREE : outputs->covariance || spec->no_power_cumulants ? 2 : 1;
     rk_status status = rk_reference_table_fill(&p.table, spec, error);
     if (status == RK_OK) run(&p, input, outputs, observer);
     rk_reference_table_clear(&p.table);

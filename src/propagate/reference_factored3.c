@@ -55,8 +55,8 @@ static void diagonals(rk_work *work, const rk_factors *factors, size_t n, double
 
 static void read_slices(rk_pass *p, rk_slice *sources) {
     size_t n = p->pre.n;
-    rk_slice *d = &sources[rk_partition_number((rk_vector){1, {3}})];
-    rk_slice *D = &sources[rk_partition_number((rk_vector){2, {2, 1}})];
+    rk_slice *d = &sources[RK_SLICE_3];
+    rk_slice *D = &sources[RK_SLICE_21];
     d->data = rk_work_doubles(p->work, n, 1);
     D->data = rk_work_doubles(p->work, n, n);
     diagonals(p->work, &p->pre.factors, n, d->data, D->data);
@@ -155,8 +155,8 @@ static void add_core_of_fourth(rk_pass *p, size_t n, const double *w1, const dou
 
 /* Makes the factors right where indices coincide, given that now they have d and D there. */
 static void repair(rk_pass *p, size_t n, const rk_slice *family, const double *d, const double *D) {
-    const double *S3 = family[rk_partition_number((rk_vector){1, {3}})].data;
-    const double *S21 = family[rk_partition_number((rk_vector){2, {2, 1}})].data;
+    const double *S3 = family[RK_SLICE_3].data;
+    const double *S21 = family[RK_SLICE_21].data;
     double *block[LISTS];
     append(p, n, block);
     if (!rk_work_charge(p->work, 2 * (uint64_t)n * n)) return;
@@ -202,8 +202,8 @@ static void complete_fourth(rk_pass *p, size_t n, const rk_slice *sources, const
                             const rk_factors *power, const double *D_power) {
     size_t mark = rk_work_mark(p->work);
     double *contribution = rk_work_doubles(p->work, n, n), *u = rk_work_doubles(p->work, n, 1);
-    const double *P1 = family[rk_partition_number((rk_vector){1, {1}})].data;
-    const double *D = sources[rk_partition_number((rk_vector){2, {2, 1}})].data;
+    const double *P1 = family[RK_SLICE_1].data;
+    const double *D = sources[RK_SLICE_21].data;
     if (rk_work_charge(p->work, n)) {
         memset(contribution, 0, n * n * sizeof *contribution);
         for (size_t i = 0; i < n; i++)

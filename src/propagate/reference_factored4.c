@@ -87,19 +87,17 @@ static void compute_diagonals(rk_work *work, const rk_factors *factors, size_t n
 }
 
 static diagonals diagonals_of(const rk_slice *family) {
-    return (diagonals){family[rk_partition_number((rk_vector){1, {4}})].data,
-                       family[rk_partition_number((rk_vector){2, {3, 1}})].data,
-                       family[rk_partition_number((rk_vector){2, {2, 2}})].data,
-                       family[rk_partition_number((rk_vector){3, {2, 1, 1}})].data};
+    return (diagonals){family[RK_SLICE_4].data, family[RK_SLICE_31].data, family[RK_SLICE_22].data,
+                       family[RK_SLICE_211].data};
 }
 
 static void read_slices(rk_pass *p, rk_slice *sources) {
     diagonals d = take_diagonals(p->work, p->pre.n);
     compute_diagonals(p->work, &p->pre.factors, p->pre.n, d);
-    sources[rk_partition_number((rk_vector){1, {4}})].data = d.s4;
-    sources[rk_partition_number((rk_vector){2, {3, 1}})].data = d.s31;
-    sources[rk_partition_number((rk_vector){2, {2, 2}})].data = d.s22;
-    sources[rk_partition_number((rk_vector){3, {2, 1, 1}})].data = d.s211;
+    sources[RK_SLICE_4].data = d.s4;
+    sources[RK_SLICE_31].data = d.s31;
+    sources[RK_SLICE_22].data = d.s22;
+    sources[RK_SLICE_211].data = d.s211;
 }
 
 /* ---------------------------------------------------------------- the slice (1, 1, 1, 1) */
@@ -161,8 +159,8 @@ typedef struct joint {
 } joint;
 
 static int joints(const rk_slice *sources, int max_cost, joint out[4]) {
-    const rk_slice *third = &sources[rk_partition_number((rk_vector){3, {1, 1, 1}})];
-    const rk_slice *fourth = &sources[rk_partition_number((rk_vector){3, {2, 1, 1}})];
+    const rk_slice *third = &sources[RK_SLICE_111];
+    const rk_slice *fourth = &sources[RK_SLICE_211];
     int n = 0;
     if (third->data && max_cost >= 2) out[n++] = (joint){{1, 1, 1}, 2, 1, third};
     for (int doubled = 0; fourth->data && max_cost >= 3 && doubled < 3; doubled++) {
@@ -315,7 +313,7 @@ static void complete_fifth(rk_pass *p, size_t n, const rk_slice *sources, const 
                            const double *s211_power) {
     size_t mark = rk_work_mark(p->work), count = rk_symmetric_count(n, 3);
     double *contribution = rk_work_doubles(p->work, count, 1), *u = rk_work_doubles(p->work, n, 1);
-    const double *P1 = family[rk_partition_number((rk_vector){1, {1}})].data;
+    const double *P1 = family[RK_SLICE_1].data;
     if (rk_work_charge(p->work, n)) {
         memset(contribution, 0, count * sizeof *contribution);
         for (size_t i = 0; i < n; i++)

@@ -17,21 +17,21 @@ int rk_legs(rk_work *work, size_t n, const rk_slice *sources, int max_cost,
             rk_leg leg[RK_MAX_LEGS]) {
     static const struct kind {
         rk_leg leg;
-        rk_vector slice;
+        int slice;
         bool transposed;
         double factor;
         int power;
     } kinds[RK_MAX_LEGS] = {
-        {{1, 1, 1, NULL}, {2, {1, 1}}, false, 1, 1},
-        {{2, 1, 2, NULL}, {2, {2, 1}}, false, 1.0 / 2, 1},
-        {{1, 2, 2, NULL}, {2, {2, 1}}, true, 1.0 / 2, 1},
-        {{2, 2, 2, NULL}, {2, {2, 2}}, false, 1.0 / 4, 1},
-        {{2, 2, 2, NULL}, {2, {1, 1}}, false, 1.0 / 2, 2}, /* a double edge */
+        {{1, 1, 1, NULL}, RK_SLICE_11, false, 1, 1},
+        {{2, 1, 2, NULL}, RK_SLICE_21, false, 1.0 / 2, 1},
+        {{1, 2, 2, NULL}, RK_SLICE_21, true, 1.0 / 2, 1},
+        {{2, 2, 2, NULL}, RK_SLICE_22, false, 1.0 / 4, 1},
+        {{2, 2, 2, NULL}, RK_SLICE_11, false, 1.0 / 2, 2}, /* a double edge */
     };
     int n_legs = 0;
     for (int t = 0; t < RK_MAX_LEGS; t++) {
         const struct kind *kind = &kinds[t];
-        const rk_slice *slice = &sources[rk_partition_number(kind->slice)];
+        const rk_slice *slice = &sources[kind->slice];
         if (!slice->data || kind->leg.cost > max_cost) continue;
         leg[n_legs] = kind->leg;
         leg[n_legs].s = rk_work_doubles(work, n, n);

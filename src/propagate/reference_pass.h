@@ -2,6 +2,7 @@
 #ifndef RK_PROPAGATE_REFERENCE_PASS_H
 #define RK_PROPAGATE_REFERENCE_PASS_H
 
+#include "propagate/expansion.h"
 #include "propagate/reference_table.h"
 
 typedef struct rk_pass rk_pass;
@@ -30,6 +31,8 @@ struct rk_pass {
     rk_tower act, pre;
     double *act_core[RK_MAX_DEGREE + 1], *pre_core[RK_MAX_DEGREE + 1]; /* where cores may live */
     double *metric_diagonal, *metric_pairs;
+    double *act_variance; /* of every neuron, also where no second cumulant is tracked */
+    rk_expansion expansion;
 };
 
 /** E[d^k phi], n entries, among the sources of the activation step. */

@@ -11,7 +11,7 @@ static int budget(const rk_reference_spec *spec) {
     return spec->kind == RK_REFERENCE_AUGMENT ? spec->K : spec->K - 1;
 }
 
-/* CUMULANTS degrees and radial indices: docs/MATH.md#tracked. */
+/* docs/MATH.md#tracked */
 static int tracked_radial(const rk_reference_spec *spec, int d) {
     int K = spec->K;
     if (spec->kind == RK_REFERENCE_BASE) return d <= K ? 0 : -1;
@@ -131,13 +131,13 @@ static bool fill_radial_slice(rk_reference_table *table, int number) {
 
 rk_status rk_reference_table_fill(rk_reference_table *table, const rk_reference_spec *spec,
                                   rk_error *error) {
-    *table = (rk_reference_table){.k_max = 2 * budget(spec)};
+    *table = (rk_reference_table){.k_max = budget(spec) > 0 ? 2 * budget(spec) : 2};
     table->radial[0] = -1;
     for (int d = 1; d <= RK_MAX_DEGREE; d++) {
         table->radial[d] = tracked_radial(spec, d);
         if (table->radial[d] >= 0) table->p_max = d;
     }
-    table->reads[rk_partition_number((rk_vector){1, {2}})] = true; /* the variance */
+    table->reads[RK_SLICE_2] = true; /* the variance */
     rk_terms diagrams[MAX_OUTPUT_BLOCKS + 1] = {{.n = 0}};
     for (int b = 1; b <= spec->K; b++)
         rk_diagrams(&diagrams[b], b, budget(spec));
