@@ -1,5 +1,7 @@
 #include "estimate/flops.h"
 
+#include "propagate/gauge.h"
+
 #include <math.h>
 
 /* A term c n^i l^j, where l + 1 is the number of hidden layers. */
@@ -48,6 +50,9 @@ double rk_flops_of_covariance(const rk_problem *problem) {
 }
 
 double rk_flops_of_third(const rk_problem *problem) {
+    rk_gauge gauge = rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net,
+                                     problem->options.covariance);
+    if (gauge != RK_GAUGE_NONE) return (double)NAN;
     return evaluate(problem->net,
                     problem->arguments.metric == RK_METRIC_EXACT ? third_exact : third_average);
 }

@@ -28,6 +28,10 @@ static const word mean_words[] = {WORD("simple", unit_variance, 0),
                                   {NULL, 0, 0}};
 static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT),
                                    WORD("metric=avg", metric, RK_METRIC_AVERAGE),
+                                   WORD("gauge=auto", gauge, RK_GAUGE_AUTO),
+                                   WORD("gauge=none", gauge, RK_GAUGE_NONE),
+                                   WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
+                                   WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
                                    {NULL, 0, 0}};
@@ -100,11 +104,22 @@ static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *r
     return RK_OK;
 }
 
+static rk_status check_third(const rk_problem *problem, rk_error *error) {
+    rk_gauge gauge = (rk_gauge)problem->arguments.gauge;
+    bool asked = gauge == RK_GAUGE_ZERO || gauge == RK_GAUGE_DIAGONAL;
+    if (asked && problem->options.covariance)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "a gauge keeps means, not the covariance");
+    if (asked && !rk_gauge_applies(problem->net))
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "a gauge needs homogeneous activations and no biases after layer 1");
+    return check_gaussian(problem, error);
+}
+
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     (void)error;
-    rk_third_spec spec = {(rk_metric)problem->arguments.metric,
-                          problem->arguments.double_legs != 0};
+    rk_third_spec spec = {(rk_metric)problem->arguments.metric, problem->arguments.double_legs != 0,
+                          (rk_gauge)problem->arguments.gauge, 0};
     rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -151,8 +166,8 @@ static const struct entry {
       .error_law = {0.1, 2, 1}},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "metric=exact|avg, legs=float|double"},
-      .check = check_gaussian,
+               "gauge=auto|none|zero|diagonal, metric=exact|avg, legs=float|double"},
+      .check = check_third,
       .run = run_third,
       .flops_convention = rk_flops_of_third,
       .error_law = {0.6, 3, 1.5}},

@@ -13,6 +13,7 @@ typedef struct rk_method_arguments {
     int unit_variance;
     int angular;
     int double_legs;
+    int gauge; /**< rk_gauge */
     int antithetic;
 } rk_method_arguments;
 

@@ -1,9 +1,8 @@
 #include "propagate/third.h"
 
+#include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
-#include "propagate/third_activation.h"
-#include "propagate/third_source.h"
 
 #include <string.h>
 
@@ -15,24 +14,37 @@ static purpose purpose_of(const rk_network *net, const rk_outputs *outputs, size
     return outputs->covariance ? FOR_COVARIANCE : FOR_MEAN;
 }
 
-/* The whole chain. C belongs to h before the linear map of a layer, to z after it, to h again after
- * its activation. */
+/* The whole chain. m, C and the core belong to h before the linear map of a layer; C to z after it
+ * and to h again after its activation. */
 typedef struct chain {
     rk_work *work;
     const rk_network *net;
     const rk_third_spec *spec;
-    const rk_outputs *outputs;
-    size_t width, n_sources;
+    rk_gauge gauge;
+    rk_diagrams diagrams;
+    size_t width, n_sources, slot;
     double *mu, *var, *C, *C_next, *scratch;
-    const double *m_in, *C_in; /* of h before the linear map; C_in NULL is the identity */
+    const double *m, *C_in; /* of h before the linear map; C_in NULL is the identity */
     rk_slices z;
-    double *metric;
+    double *M;
     rk_neurons neurons;
-    rk_legs W, W_slope; /* W and W diag(w1): transports of the newborn and of older sources */
-    rk_legs born, left;
-    rk_legs legs;    /* n_sources + 1 slots of width x 3 width */
-    double *statics; /* n_sources times w2, s and e */
+    rk_tilt tilt;
+    rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
+    rk_legs born;       /* the newborn's legs but p */
+    rk_slice_scratch slicing;
+    rk_legs legs;    /* n_sources + 1 slots of `slot` entries */
+    rk_legs L;       /* n_sources times rank x width */
+    double *statics; /* n_sources times w2, s, e, c1, c2 */
 } chain;
+
+static bool gauged(const chain *c) {
+    return c->gauge != RK_GAUGE_NONE;
+}
+
+static size_t rank_of(const chain *c, size_t width) {
+    size_t rank = c->spec->rank;
+    return rank > 0 && rank < width ? rank : width;
+}
 
 static void zero(rk_work *work, size_t n, double *x) {
     if (rk_work_charge(work, 0)) memset(x, 0, n * sizeof *x);
@@ -40,7 +52,8 @@ static void zero(rk_work *work, size_t n, double *x) {
 
 static chain start(rk_work *work, const rk_network *net, const rk_third_spec *spec,
                    const rk_outputs *outputs) {
-    chain c = {.work = work, .net = net, .spec = spec, .outputs = outputs};
+    chain c = {.work = work, .net = net, .spec = spec};
+    c.gauge = rk_gauge_choose(spec->gauge, net, outputs->covariance);
     size_t scratch = 0, width = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
@@ -49,58 +62,83 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
         c.n_sources += purpose_of(net, outputs, l) == FOR_THIRD;
     }
     c.width = width;
+    c.diagrams = gauged(&c) ? RK_DIAGRAMS_AUGMENTED : RK_DIAGRAMS_SIMPLE;
     c.mu = rk_work_doubles(work, width, 1);
     c.var = rk_work_doubles(work, width, 1);
     c.C = rk_work_doubles(work, width, width);
     c.C_next = rk_work_doubles(work, width, width);
     c.scratch = rk_work_doubles(work, scratch, 1);
     c.neurons = rk_neurons_take(work, width);
-    c.z.kappa4 = rk_work_doubles(work, 1, 1);
-    c.z.diagonal = rk_work_doubles(work, width, 1);
+    c.tilt = rk_tilt_take(work, width);
+    c.z.core = rk_work_doubles(work, width, 1);
+    c.z.metric = rk_work_doubles(work, width, 1);
     c.z.d3 = rk_work_doubles(work, width, 1);
-    zero(work, 1, c.z.kappa4); /* a Gaussian has none of these */
-    zero(work, width, c.z.diagonal);
+    c.z.core_scale = c.tilt.core;
+    zero(work, width, c.z.core); /* a Gaussian has none of these */
+    zero(work, width, c.z.metric);
     zero(work, width, c.z.d3);
+    zero(work, width, c.tilt.core);
+    zero(work, 1, c.tilt.gain);
     if (c.n_sources == 0) return c;
     bool in_double = spec->double_legs;
-    size_t slots = (c.n_sources + 1) * 3;
-    c.metric = rk_work_doubles(work, width, width);
+    size_t rank = rank_of(&c, width), cols = 2 * width + rank + 1;
+    c.slot = width * cols;
+    c.M = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
-    c.W = rk_legs_take(work, in_double, width, width);
-    c.W_slope = rk_legs_take(work, in_double, width, width);
-    c.born = rk_legs_take(work, in_double, width, 2 * width);
-    c.left = rk_legs_take(work, in_double, width, 3 * width);
-    c.legs = rk_legs_take(work, in_double, width * slots, width);
-    c.statics = rk_work_doubles(work, 3 * c.n_sources, width);
+    c.T = rk_legs_take(work, in_double, width, width);
+    c.T_slope = rk_legs_take(work, in_double, width, width);
+    c.born = rk_legs_take(work, in_double, width, cols - width);
+    c.slicing.left = rk_legs_take(work, in_double, width, cols);
+    c.slicing.square = rk_legs_take(work, in_double, width, rank < width ? width : 0);
+    c.legs = rk_legs_take(work, in_double, c.n_sources + 1, c.slot);
+    c.L = rk_legs_take(work, in_double, c.n_sources * rank, rank < width ? width : 0);
+    c.statics = rk_work_doubles(work, 5 * c.n_sources, width);
     return c;
 }
 
 /* Source s (born at layer s) as seen from layer l. All sources move on by one slot a layer, so that
  * one spare slot is enough for products that cannot be done in place. */
 static rk_source source_at(const chain *c, size_t s, size_t l) {
-    size_t slot = (s + l) % (c->n_sources + 1), width = c->net->layers[s].rows;
-    double *statics = c->statics + s * 3 * c->width;
-    return (rk_source){
+    size_t width = c->net->layers[s].rows, rank = rank_of(c, width);
+    double *statics = c->statics + s * 5 * c->width;
+    rk_source source = {
         .width = width,
-        .legs = rk_legs_view(c->legs, slot * 3 * c->width * c->width, 3 * width),
+        .rank = rank,
+        .fed = gauged(c),
+        .L = rk_legs_view(c->L, rank < width ? s * rank * c->width : 0, width),
         .w2 = statics,
         .s = statics + width,
         .e = statics + 2 * width,
+        .c1 = statics + 3 * width,
+        .c2 = statics + 4 * width,
     };
+    size_t slot = (s + l) % (c->n_sources + 1);
+    source.legs = rk_legs_view(c->legs, slot * c->slot, rk_source_columns(&source));
+    return source;
+}
+
+/* [a | z | y] */
+static rk_legs born_legs(const chain *c, const rk_source *newborn) {
+    return rk_legs_view(c->born, 0, rk_source_columns(newborn) - newborn->width);
 }
 
 static void prepare_transports(chain *c, const rk_layer *layer, bool older) {
     size_t n = layer->rows, k = layer->cols;
-    c->W.stride = c->W_slope.stride = k;
-    if (!rk_work_charge(c->work, older ? (uint64_t)n * k : 0)) return;
+    c->T = rk_legs_view(c->T, 0, k);
+    c->T_slope = rk_legs_view(c->T_slope, 0, k);
+    if (!rk_work_charge(c->work, (uint64_t)((gauged(c) ? 4 : 0) + (older ? 1 : 0)) * n * k)) return;
     double *row = c->scratch;
     for (size_t i = 0; i < n; i++) {
         const double *W = layer->weight + i * k;
-        rk_legs_write(&c->W, i, 0, k, W);
-        if (!older) continue;
+        double Wm = 0;
+        for (size_t j = 0; gauged(c) && j < k; j++)
+            Wm += W[j] * c->m[j];
         for (size_t j = 0; j < k; j++)
-            row[j] = W[j] * c->neurons.w1[j];
-        rk_legs_write(&c->W_slope, i, 0, k, row);
+            row[j] = gauged(c) ? W[j] - Wm * c->tilt.a[j] : W[j];
+        rk_legs_write(&c->T, i, 0, k, row);
+        for (size_t j = 0; older && j < k; j++)
+            row[j] *= c->neurons.w.k1[j];
+        if (older) rk_legs_write(&c->T_slope, i, 0, k, row);
     }
 }
 
@@ -108,38 +146,39 @@ static void prepare_transports(chain *c, const rk_layer *layer, bool older) {
 static void third_linear(chain *c, size_t l, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
     size_t n = layer->rows, k = layer->cols;
-    c->z.D.stride = n;
+    c->z.D = rk_legs_view(c->z.D, 0, n);
     prepare_transports(c, layer, l > 1);
     zero(c->work, n, c->z.d3);
     for (size_t s = l; s-- > 0;) {
-        rk_source to = source_at(c, s, l);
-        if (s == l - 1) {
-            rk_legs born = rk_legs_view(c->born, 0, 2 * k);
-            rk_source_first_transport(c->work, n, k, c->W, born, &to);
-        } else {
-            rk_source from = source_at(c, s, l - 1);
-            rk_source_transport(c->work, n, k, c->W_slope, &from, &to);
-        }
-        rk_legs left = rk_legs_view(c->left, 0, 3 * to.width);
-        rk_source_slices(c->work, n, &to, c->z.d3, &left, s == l - 1, pairs ? &c->z.D : NULL);
+        rk_source to = source_at(c, s, l), from = source_at(c, s, l - 1);
+        bool newborn = s == l - 1;
+        if (newborn)
+            rk_source_first_transport(c->work, n, k, c->T, born_legs(c, &to), &to);
+        else
+            rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
+        rk_source_slices(c->work, n, &to, &c->slicing, newborn, c->z.d3, pairs ? &c->z.D : NULL);
     }
 }
 
-/* The metric of the fourth cumulant, off the diagonal only if `pairs`. */
-static void metric_linear(chain *c, size_t l, bool pairs) {
+/* Core and metric of the fourth cumulant; what is off the diagonal only without gauge, which takes
+ * it away. */
+static void fourth_linear(chain *c, size_t l, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
-    c->z.metric = exact && pairs ? c->metric : NULL;
-    if (exact && pairs) {
-        rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->metric);
-        rk_diagonal(c->work, n, c->metric, c->z.diagonal);
-    } else if (exact) {
-        rk_variances(c->work, layer, NULL, NULL, c->z.diagonal);
-    } else if (rk_work_charge(c->work, 0)) {
-        double scale = rk_network_weight_scale(c->net, l);
-        for (size_t i = 0; i < n; i++)
-            c->z.diagonal[i] = scale;
+    c->z.M = exact && pairs && !gauged(c) ? c->M : NULL;
+    if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
+    if (!rk_work_charge(c->work, exact ? 5 * (uint64_t)n * k : n)) return;
+    double average = exact ? 0 : rk_network_weight_scale(c->net, l);
+    for (size_t i = 0; i < n; i++) {
+        double metric = average, core = average * c->tilt.core[0];
+        for (size_t j = 0; exact && j < k; j++) {
+            double square = layer->weight[i * k + j] * layer->weight[i * k + j];
+            metric += square;
+            core += square * c->tilt.core[j];
+        }
+        c->z.metric[i] = metric;
+        c->z.core[i] = core;
     }
 }
 
@@ -147,7 +186,7 @@ static void metric_linear(chain *c, size_t l, bool pairs) {
 static void second_linear(chain *c, size_t l, bool var, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
     size_t n = layer->rows, k = layer->cols;
-    rk_gemv(c->work, n, k, layer->weight, c->m_in, layer->bias, c->mu);
+    rk_gemv(c->work, n, k, layer->weight, c->m, layer->bias, c->mu);
     if (pairs) {
         rk_congruence(c->work, n, k, layer->weight, c->C_in, c->scratch, c->C_next);
         rk_diagonal(c->work, n, c->C_next, c->var);
@@ -157,23 +196,60 @@ static void second_linear(chain *c, size_t l, bool var, bool pairs) {
     } else if (var) {
         rk_variances(c->work, layer, c->C_in, c->scratch, c->var);
     }
-    c->m_in = c->neurons.m;
-    c->C_in = c->C;
 }
 
-/* Mean and variance of phi(z), and if `pairs` its covariance; if `newborn` also a new source. */
-static void activation(chain *c, size_t l, bool pairs, bool newborn) {
+/* Without gauge: the core is the identity times the total of the fourth cumulant. */
+static void average_core(chain *c, size_t n) {
+    if (!rk_work_charge(c->work, 2 * n)) return;
+    double total = rk_sum(n, c->neurons.k4) + rk_sum(n, c->neurons.k22);
+    for (size_t i = 0; i < n; i++)
+        c->tilt.core[i] = 3 * total / ((double)n * ((double)n + 2));
+}
+
+/* c1, c2 and y of the newborn: -2 times the sum of (projected C a) x C over the choices of a leg.
+ */
+static void feed_newborn(chain *c, size_t n, const rk_source *newborn, const rk_legs *born) {
+    if (!rk_work_charge(c->work, 0)) return;
+    memcpy(newborn->c1, c->neurons.w.k1, n * sizeof(double));
+    memcpy(newborn->c2, c->neurons.var, n * sizeof(double));
+    for (size_t i = 0; i < n; i++)
+        rk_legs_write(born, i, n + newborn->rank, 1, &c->tilt.feed[i]);
+}
+
+static void activation(chain *c, size_t l, purpose law) {
     size_t n = c->net->layers[l].rows;
-    const rk_activation *phi = &c->net->layers[l].activation;
-    rk_neurons_step(c->work, phi, n, c->mu, c->var, &c->z, pairs, &c->neurons);
-    if (!pairs) return;
-    rk_legs born = {0};
-    rk_source source = {0};
-    if (newborn) {
-        born = rk_legs_view(c->born, 0, 2 * n);
-        source = source_at(c, l, l);
+    bool pairs = law != FOR_MEAN;
+    rk_neurons_step(c->work, &c->net->layers[l].activation, n, c->mu, c->var, &c->z, pairs,
+                    &c->neurons);
+    if (law == FOR_COVARIANCE)
+        rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, NULL, NULL, NULL, NULL);
+    if (law != FOR_THIRD) return;
+    rk_source newborn = source_at(c, l, l);
+    rk_legs born = born_legs(c, &newborn);
+    rk_legs residual = rk_legs_view(born, n, born.stride);
+    rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, &newborn, &born, &residual,
+                  NULL);
+    if (gauged(c)) {
+        rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
+        feed_newborn(c, n, &newborn, &born);
+    } else {
+        average_core(c, n);
     }
-    rk_pairs_step(c->work, n, &c->z, &c->neurons, c->C, newborn ? &born : NULL, &source);
+    if (c->gauge == RK_GAUGE_ZERO) zero(c->work, n, c->tilt.core);
+}
+
+/* The variance of the output: the common factor that the gauge took out belongs to it. */
+static void deliver_variance(chain *c, size_t l, bool known, const double *var, const double *m,
+                             rk_outputs *outputs) {
+    const rk_layer *layer = &c->net->layers[l];
+    if (known)
+        rk_deliver(c->work, layer->rows, var, outputs->variance);
+    else
+        rk_deliver_variance(c->work, layer,
+                            l ? rk_average(c->work, layer->cols, c->neurons.var) : 1, outputs);
+    if (!gauged(c) || !rk_work_charge(c->work, 3 * layer->rows)) return;
+    for (size_t i = 0; i < layer->rows; i++)
+        outputs->variance[i] += *c->tilt.gain * m[i] * m[i];
 }
 
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
@@ -182,40 +258,38 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
     chain c = start(work, net, spec, outputs);
     double *m_in = rk_work_doubles(work, rk_network_n_in(net), 1);
     rk_input_mean(work, rk_network_n_in(net), input, m_in);
-    c.m_in = m_in;
+    c.m = m_in;
     c.C_in = input->covariance;
     rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
         size_t n = layer->rows;
-        bool last = l + 1 == net->n_layers, activated = rk_network_is_activated(net, l);
+        bool activated = rk_network_is_activated(net, l);
         purpose law = purpose_of(net, outputs, l);
         bool pairs = law != FOR_MEAN;
         if (!rk_work_step(work, "layer %zu: %s", l + 1, name[law])) return;
         second_linear(&c, l, activated, pairs);
-        if (activated) {
-            c.z.has_D = l > 0;
-            if (l > 0) third_linear(&c, l, pairs);
-            if (l > 0) metric_linear(&c, l, pairs);
-            activation(&c, l, pairs, law == FOR_THIRD);
+        if (activated && l > 0) {
+            third_linear(&c, l, pairs);
+            fourth_linear(&c, l, pairs);
         }
+        c.z.has_D = l > 0;
+        if (activated) activation(&c, l, law);
         if (law == FOR_THIRD) {
             rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
             rk_expansion_activate(work, n, c.neurons.wick, RK_NEURONS_MAX_K, c.var, c.neurons.var,
                                   &e);
             rk_expansion_close(work, l, n, &e, c.C, outputs);
         }
-        const double *m = activated ? c.neurons.m : c.mu;
-        if (!last) {
-            if (outputs->hidden_mean) rk_deliver(work, n, m, outputs->hidden_mean[l]);
+        c.m = activated ? c.neurons.m : c.mu;
+        c.C_in = c.C;
+        if (l + 1 < net->n_layers) {
+            if (outputs->hidden_mean) rk_deliver(work, n, c.m, outputs->hidden_mean[l]);
             continue;
         }
-        if (activated || pairs)
-            rk_deliver(work, n, activated ? c.neurons.var : c.var, outputs->variance);
-        else
-            rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, c.neurons.var) : 1,
-                                outputs);
-        rk_deliver(work, n, m, outputs->mean);
+        deliver_variance(&c, l, activated || pairs, activated ? c.neurons.var : c.var, c.m,
+                         outputs);
+        rk_deliver(work, n, c.m, outputs->mean);
         rk_deliver(work, n * n, c.C, outputs->covariance);
     }
     rk_work_end(work);

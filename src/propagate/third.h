@@ -2,11 +2,13 @@
 #ifndef RK_PROPAGATE_THIRD_H
 #define RK_PROPAGATE_THIRD_H
 
-#include "propagate/propagate.h"
+#include "propagate/gauge.h"
 
 typedef struct rk_third_spec {
     rk_metric metric; /**< of the fourth cumulant, which is one scalar times metric^2 */
     bool double_legs; /**< store and multiply the third cumulant's legs in double, not float */
+    rk_gauge gauge;   /**< ZERO and DIAGONAL only where rk_gauge_applies, and without covariance */
+    size_t rank;      /**< of each source's residual; 0: exact */
 } rk_third_spec;
 
 /**

@@ -5,60 +5,84 @@
 
 #include <string.h>
 
-enum { MAX_P = 4, ROWS = 16 };
+enum { MAX_K = RK_NEURONS_MAX_K, MAX_P = 4, ROWS = 16, CHUNK = 256 };
+
+static rk_ends take_ends(rk_work *work, size_t width) {
+    return (rk_ends){rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1),
+                     rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1)};
+}
 
 rk_neurons rk_neurons_take(rk_work *work, size_t width) {
     return (rk_neurons){
-        .wick = rk_work_doubles(work, width, (RK_NEURONS_MAX_K + 1) * MAX_P),
+        .wick = rk_work_doubles(work, width, (MAX_K + 1) * MAX_P),
         .m = rk_work_doubles(work, width, 1),
         .var = rk_work_doubles(work, width, 1),
         .k3 = rk_work_doubles(work, width, 1),
         .k4 = rk_work_doubles(work, width, 1),
-        .w1 = rk_work_doubles(work, width, 1),
-        .w2 = rk_work_doubles(work, width, 1),
-        .e = rk_work_doubles(work, width, 1),
-        .f = rk_work_doubles(work, width, 1),
-        .row = rk_work_doubles(work, width, 1),
+        .w = take_ends(work, width),
+        .e = take_ends(work, width),
+        .t = take_ends(work, width),
         .zeros = rk_work_doubles(work, width, 1),
         .D12 = rk_work_doubles(work, width, width),
+        .q = rk_work_doubles(work, width, 1),
+        .k22 = rk_work_doubles(work, width, 1),
+        .k21_q = rk_work_doubles(work, width, 1),
     };
+}
+
+/* From the coefficients of k = 1 .. 5 legs and the neuron's own cumulants. */
+static void set_ends(const rk_ends *ends, size_t i, const double *k, double d3, double d4) {
+    ends->k1[i] = k[1];
+    ends->k2[i] = k[2];
+    ends->k3[i] = k[3];
+    ends->tail[i] = k[4] * d3 / 6 + k[5] * d4 / 24;
 }
 
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
                      const double *var, const rk_slices *z, bool pairs, rk_neurons *neurons) {
     int max_p = pairs ? MAX_P : 2;
-    rk_wick_step(work, activation, n, mu, var, RK_NEURONS_MAX_K, max_p, neurons->wick);
-    if (!rk_work_charge(work, (pairs ? 40 : 10) * (uint64_t)n)) return;
+    rk_wick_step(work, activation, n, mu, var, MAX_K, max_p, neurons->wick);
+    if (!rk_work_charge(work, (pairs ? 60 : 12) * (uint64_t)n)) return;
+    double square = 0;
     for (size_t i = 0; i < n; i++) {
-        double w[RK_NEURONS_MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
-        double d3 = z->d3[i], d4 = *z->kappa4 * z->diagonal[i] * z->diagonal[i];
+        double w[MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
+        double d3 = z->d3[i], d4 = z->core[i] * z->metric[i];
         for (int p = 1; p <= max_p; p++) {
-            for (int k = 0; k <= RK_NEURONS_MAX_K; k++)
-                w[k][p] = neurons->wick[rk_wick_at(n, RK_NEURONS_MAX_K, k, p) + i];
+            for (int k = 0; k <= MAX_K; k++)
+                w[k][p] = neurons->wick[rk_wick_at(n, MAX_K, k, p) + i];
             moment[p] = w[0][p] + d3 / 6 * w[3][p] + d4 / 24 * w[4][p];
         }
-        double m = moment[1];
+        double m = moment[1], m2 = m * m;
         neurons->m[i] = m;
-        double m2 = m * m;
         neurons->var[i] = moment[2] - m2;
         if (!pairs) continue;
+        square += m2;
         neurons->k3[i] = moment[3] - 3 * moment[2] * m + 2 * m2 * m;
         neurons->k4[i] = moment[4] - 4 * moment[3] * m - 3 * moment[2] * moment[2] +
                          12 * moment[2] * m2 - 6 * m2 * m2;
-        neurons->w1[i] = w[1][1];
-        neurons->w2[i] = w[2][1];
-        neurons->e[i] = w[1][2] - 2 * m * w[1][1];
-        neurons->f[i] = w[2][2] - 2 * m * w[2][1];
+        double one[MAX_K + 1], two[MAX_K + 1], three[MAX_K + 1];
+        for (int k = 0; k <= MAX_K; k++) {
+            one[k] = w[k][1];
+            two[k] = w[k][2] - 2 * m * w[k][1];
+            three[k] = w[k][3] - 3 * m * w[k][2] + (6 * m2 - 3 * moment[2]) * w[k][1];
+        }
+        set_ends(&neurons->w, i, one, d3, d4);
+        set_ends(&neurons->e, i, two, d3, d4);
+        set_ends(&neurons->t, i, three, d3, d4);
         neurons->zeros[i] = 0;
     }
+    for (size_t i = 0; pairs && i < n; i++)
+        neurons->q[i] = square > 0 ? neurons->m[i] / square : 0;
 }
 
 typedef struct pairs {
     size_t n;
     const rk_slices *z;
+    rk_diagrams diagrams;
     const rk_neurons *neurons;
     double *C;
-    const rk_legs *born;
+    const rk_legs *a, *residual; /* NULL: no newborn */
+    double *k31;
 } pairs;
 
 static size_t n_blocks(size_t n) {
@@ -77,113 +101,155 @@ static void transpose_rows(void *context, size_t block) {
     }
 }
 
-/* One neuron i against a chunk of others j; the entry j = i is put right by the caller. */
-typedef struct pair_chunk {
+/* Coefficients of an end at one neuron. */
+typedef struct end {
+    double k1, k2, k3, tail;
+} end;
+
+static inline end end_at(const rk_ends *ends, size_t i) {
+    return (end){ends->k1[i], ends->k2[i], ends->k3[i], ends->tail[i]};
+}
+
+static inline rk_ends ends_from(const rk_ends *ends, size_t j) {
+    return (rk_ends){ends->k1 + j, ends->k2 + j, ends->k3 + j, ends->tail + j};
+}
+
+/* The cumulants of z that connect a neuron x with another y, with their combinatorial factors. */
+typedef struct links {
+    double xy, xxy, xyy;
+    double xxyy;       /* a quarter */
+    double xxxy, xyyy; /* a sixth */
+} links;
+
+/* The sum of the diagrams that connect x with y. */
+RK_HOT_PART double connect(rk_diagrams diagrams, links k, end x, end y) {
+    double both = k.xxyy + 0.5 * k.xy * k.xy;
+    double sum =
+        (x.k1 * k.xy + 0.5 * x.k2 * k.xxy) * y.k1 + (0.5 * x.k1 * k.xyy + x.k2 * both) * y.k2;
+    if (diagrams == RK_DIAGRAMS_SIMPLE) return sum;
+    double with_edge = x.k1 * y.tail + x.tail * y.k1 +
+                       0.5 * (k.xyy * x.k2 * y.k3 + k.xxy * x.k3 * y.k2) +
+                       (k.xxyy + 1. / 6 * k.xy * k.xy) * x.k3 * y.k3;
+    sum += k.xy * with_edge;
+    if (diagrams == RK_DIAGRAMS_AUGMENTED) return sum;
+    return sum + k.xxxy * x.k3 * y.k1 + k.xyyy * x.k1 * y.k3;
+}
+
+/* One neuron i against a stretch of others j; the entry j = i is put right by the caller. */
+typedef struct stretch {
     size_t count;
-    const double *D21, *D12, *metric;                /* kappa_iij, kappa_ijj, metric_ij */
-    const double *diagonal, *w1, *w2, *e, *f;        /* of j */
-    double diagonal_i, w1_i, w2_i, e_i, f_i, kappa4; /* of i */
-    double *C;                                       /* in: of z; out: of phi(z) */
-    double *a, *z, *k22;                             /* out, or NULL */
-} pair_chunk;
+    const double *D21, *D12, *M, *Q; /* kappa_iij, kappa_ijj, metric_ij, core_ij */
+    const double *metric, *core, *q; /* of j */
+    rk_ends w, e;                    /* of j */
+    double metric_i, core_i, core_scale;
+    end w_i, e_i, t_i;
+    double *C;                                /* in: of z; out: of phi(z) */
+    double *a, *residual, *k22, *k21_q, *k31; /* out, if newborn */
+} stretch;
 
-/* H_ij stands for the two diagrams that have (2, 2) at (i, j): kappa_iijj / 4 and C_ij^2 / 2. */
-RK_HOT_PART double double_edge(double kappa4, double M_ii, double M_jj, double M_ij, double C) {
-    return kappa4 / 12 * (M_ii * M_jj + 2 * M_ij * M_ij) + 0.5 * C * C;
-}
-
-RK_HOT_PART void covariance_chunk(const pair_chunk *x) {
-    const double *D21 = x->D21, *D12 = x->D12, *M = x->metric;
-    const double *diagonal = x->diagonal, *w1 = x->w1, *w2 = x->w2;
-    double *C = x->C;
+RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagrams) {
+    const double *D21 = x->D21, *D12 = x->D12, *M = x->M, *Q = x->Q;
+    const double *metric = x->metric, *core = x->core, *q = x->q;
+    const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
+    const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail;
+    double core_i = x->core_i, metric_i = x->metric_i, scale = x->core_scale;
+    end w_i = x->w_i, e_i = x->e_i, t_i = x->t_i;
+    double *C = x->C, *a = x->a, *residual = x->residual;
+    double *k22 = x->k22, *k21_q = x->k21_q, *k31 = x->k31;
     RK_INDEPENDENT
     for (size_t j = 0; j < x->count; j++) {
-        double H = double_edge(x->kappa4, x->diagonal_i, diagonal[j], M[j], C[j]);
-        C[j] = (x->w1_i * C[j] + 0.5 * x->w2_i * D21[j]) * w1[j] +
-               (0.5 * x->w1_i * D12[j] + x->w2_i * H) * w2[j];
-    }
-}
-
-/* kappa_iijj of phi(z), and the newborn's a and z: 3 (kappa_rri - what p, a, s, e and the older
- * sources already say of it). */
-RK_HOT_PART void birth_chunk(const pair_chunk *x) {
-    const double *D21 = x->D21, *D12 = x->D12, *M = x->metric;
-    const double *diagonal = x->diagonal, *w1 = x->w1, *w2 = x->w2;
-    const double *e = x->e, *f = x->f;
-    const double *C = x->C;
-    double *a = x->a, *z = x->z, *k22 = x->k22;
-    RK_INDEPENDENT
-    for (size_t j = 0; j < x->count; j++) {
-        double H = double_edge(x->kappa4, x->diagonal_i, diagonal[j], M[j], C[j]);
-        double k11 = (x->w1_i * C[j] + 0.5 * x->w2_i * D21[j]) * w1[j] +
-                     (0.5 * x->w1_i * D12[j] + x->w2_i * H) * w2[j];
-        k22[j] = (x->e_i * C[j] + 0.5 * x->f_i * D21[j]) * e[j] +
-                 (0.5 * x->e_i * D12[j] + x->f_i * H) * f[j] - 2 * k11 * k11;
-        a[j] = x->w1_i * C[j];
-        z[j] = 3 * (x->w1_i * D12[j] * (0.5 * f[j] - w1[j] * w1[j]) +
-                    x->w2_i * (0.5 * D21[j] * e[j] + H * f[j] - w1[j] * w1[j] * C[j] * C[j]));
+        double Q_ij = scale * Q[j], c = C[j];
+        links ij = {.xy = c, .xxy = D21[j], .xyy = D12[j]};
+        ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * Q_ij * M[j]);
+        if (diagrams == RK_DIAGRAMS_CORE) {
+            ij.xxxy = 1. / 12 * (Q_ij * metric_i + core_i * M[j]);
+            ij.xyyy = 1. / 12 * (Q_ij * metric[j] + core[j] * M[j]);
+        }
+        end w_j = {w1[j], w2[j], w3[j], wt[j]};
+        double k11 = connect(diagrams, ij, w_i, w_j);
+        C[j] = k11;
+        if (!newborn) continue;
+        end e_j = {e1[j], e2[j], e3[j], et[j]};
+        k21_q[j] = connect(diagrams, ij, e_i, w_j) * q[j];
+        k22[j] = connect(diagrams, ij, e_i, e_j) - 2 * k11 * k11;
+        if (diagrams == RK_DIAGRAMS_CORE) k31[j] = connect(diagrams, ij, t_i, w_j);
+        a[j] = w_i.k1 * c;
+        /* 3 (kappa_ijj - what p, a, e and the older sources already say of it) */
+        double w1w1 = w_j.k1 * w_j.k1;
+        residual[j] = 3 * (connect(diagrams, ij, w_i, e_j) - w_i.k1 * (e_j.k1 * c + w1w1 * D12[j]) -
+                           w_i.k2 * w1w1 * c * c);
     }
 }
 
 RK_HOT static void pair_rows(void *context, size_t block) {
     const pairs *job = context;
     const rk_neurons *neurons = job->neurons;
-    const rk_slices *slices = job->z;
-    enum { CHUNK = 256 };
-    double D21[CHUNK], a[CHUNK], z[CHUNK], k22[CHUNK];
+    const rk_slices *z = job->z;
+    const double *none = neurons->zeros;
+    double D21[CHUNK], a[CHUNK], residual[CHUNK], k22[CHUNK], k21_q[CHUNK];
     size_t n = job->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     for (size_t i = first; i < last; i++) {
-        double sum = 0;
+        neurons->k22[i] = neurons->k21_q[i] = 0;
         for (size_t j = 0; j < n; j += CHUNK) {
-            pair_chunk x = {
-                .count = n - j < CHUNK ? n - j : CHUNK,
-                .D12 = slices->has_D ? neurons->D12 + i * n + j : neurons->zeros,
-                .metric = slices->metric ? slices->metric + i * n + j : neurons->zeros,
-                .diagonal = slices->diagonal + j,
-                .w1 = neurons->w1 + j,
-                .w2 = neurons->w2 + j,
-                .e = neurons->e + j,
-                .f = neurons->f + j,
-                .diagonal_i = slices->diagonal[i],
-                .w1_i = neurons->w1[i],
-                .w2_i = neurons->w2[i],
-                .e_i = neurons->e[i],
-                .f_i = neurons->f[i],
-                .kappa4 = *slices->kappa4,
-                .C = job->C + i * n + j,
+            size_t at = i * n + j, count = n - j < CHUNK ? n - j : CHUNK;
+            stretch x = {
+                .count = count,
+                .D21 = z->has_D ? rk_legs_read(&z->D, i, j, count, D21) : none,
+                .D12 = z->has_D ? neurons->D12 + at : none,
+                .M = z->M ? z->M + at : none,
+                .Q = z->Q   ? z->Q + at
+                     : z->M ? z->M + at
+                            : none,
+                .metric = z->metric + j,
+                .core = z->core + j,
+                .q = neurons->q + j,
+                .w = ends_from(&neurons->w, j),
+                .e = ends_from(&neurons->e, j),
+                .metric_i = z->metric[i],
+                .core_i = z->core[i],
+                .core_scale = z->Q ? 1 : *z->core_scale,
+                .w_i = end_at(&neurons->w, i),
+                .e_i = end_at(&neurons->e, i),
+                .t_i = end_at(&neurons->t, i),
+                .C = job->C + at,
                 .a = a,
-                .z = z,
+                .residual = residual,
                 .k22 = k22,
+                .k21_q = k21_q,
+                .k31 = job->k31 ? job->k31 + at : NULL,
             };
-            x.D21 = slices->has_D ? rk_legs_read(&slices->D, i, j, x.count, D21) : neurons->zeros;
-            if (job->born) {
-                birth_chunk(&x);
-                if (j <= i && i < j + x.count) a[i - j] = z[i - j] = k22[i - j] = 0;
-                rk_legs_write(job->born, i, j, x.count, a);
-                rk_legs_write(job->born, i, n + j, x.count, z);
-                sum += rk_sum(x.count, k22);
-            }
-            covariance_chunk(&x);
+            bool newborn = job->a != NULL;
+            if (job->diagrams == RK_DIAGRAMS_CORE)
+                pair_stretch(&x, newborn, RK_DIAGRAMS_CORE);
+            else if (job->diagrams == RK_DIAGRAMS_AUGMENTED)
+                pair_stretch(&x, newborn, RK_DIAGRAMS_AUGMENTED);
+            else
+                pair_stretch(&x, newborn, RK_DIAGRAMS_SIMPLE);
+            if (!newborn) continue;
+            if (j <= i && i < j + count) a[i - j] = residual[i - j] = k22[i - j] = k21_q[i - j] = 0;
+            rk_legs_write(job->a, i, j, count, a);
+            rk_legs_write(job->residual, i, j, count, residual);
+            neurons->k22[i] += rk_sum(count, k22);
+            neurons->k21_q[i] += rk_sum(count, k21_q);
         }
         job->C[i * n + i] = neurons->var[i];
-        neurons->row[i] = sum;
     }
 }
 
-void rk_pairs_step(rk_work *work, size_t n, rk_slices *z, rk_neurons *neurons, double *C,
-                   const rk_legs *born, rk_source *source) {
-    if (!rk_work_charge(work, (born ? 56 : 16) * (uint64_t)n * n)) return;
-    pairs job = {n, z, neurons, C, born};
+void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
+                   rk_neurons *neurons, double *C, const rk_source *newborn, const rk_legs *a,
+                   const rk_legs *residual, double *k31) {
+    static const uint64_t flops[] = {100, 150, 200};
+    if (!rk_work_charge(work, (newborn ? flops[diagrams] : 30) * (uint64_t)n * n)) return;
+    pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, k31};
     if (z->has_D) rk_pool_run(work->pool, n_blocks(n), transpose_rows, &job);
     rk_pool_run(work->pool, n_blocks(n), pair_rows, &job);
-    if (!born) return;
+    if (!newborn) return;
     size_t bytes = n * sizeof(double);
-    memcpy(source->w2, neurons->w2, bytes);
-    memcpy(source->e, neurons->e, bytes);
+    memcpy(newborn->w2, neurons->w.k2, bytes);
+    memcpy(newborn->e, neurons->e.k1, bytes);
     for (size_t i = 0; i < n; i++) {
-        double w1 = neurons->w1[i];
-        source->s[i] = neurons->k3[i] - w1 * w1 * w1 * z->d3[i];
+        double w1 = neurons->w.k1[i];
+        newborn->s[i] = neurons->k3[i] - w1 * w1 * w1 * z->d3[i];
     }
-    double trace = rk_sum(n, neurons->k4) + rk_sum(n, neurons->row);
-    *z->kappa4 = 3 * trace / ((double)n * ((double)n + 2));
 }

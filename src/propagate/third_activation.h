@@ -5,39 +5,59 @@
 #include "propagate/propagate.h"
 #include "propagate/third_source.h"
 
-/** The third and fourth cumulants of z that the step reads: n entries or n x n. */
+/** The third and fourth cumulants of z that the step reads: n entries or n x n. The fourth is the
+ *  symmetrised product of a core and a metric, of which off-diagonal entries may be neglected. */
 typedef struct rk_slices {
-    double *d3;       /* kappa_iii */
-    bool has_D;       /* false: D vanishes, as it does for a Gaussian */
-    rk_legs D;        /* D_ij = kappa_iij */
-    double *kappa4;   /* one number c: kappa4 = c metric^2, symmetrised */
-    double *metric;   /* n x n, off the diagonal; NULL: zero */
-    double *diagonal; /* of the metric */
+    double *d3;   /* kappa_iii */
+    bool has_D;   /* false: D vanishes, as it does for a Gaussian */
+    rk_legs D;    /* D_ij = kappa_iij */
+    double *core; /* diagonals; kappa_iiii is their product */
+    double *metric;
+    double *M; /* the metric, n x n; NULL: off-diagonal entries neglected */
+    double *Q; /* the core, n x n; NULL: core_scale M */
+    double *core_scale;
 } rk_slices;
 
-enum { RK_NEURONS_MAX_K = 4 };
+/** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
+ *  `tail`: one leg beside the neuron's own third or fourth cumulant. */
+typedef struct rk_ends {
+    double *k1, *k2, *k3, *tail;
+} rk_ends;
 
-/** One number a neuron and array: what the pairs need of the two neurons, and the new diagonals. */
+enum { RK_NEURONS_MAX_K = 5 };
+
+/** What the pairs need of the two neurons, and the new diagonals; `width` entries each. */
 typedef struct rk_neurons {
     double *wick;              /* k <= RK_NEURONS_MAX_K, p <= 4 */
     double *m, *var, *k3, *k4; /* cumulants of phi(z_i) */
-    double *w1, *w2, *e, *f;   /* E of phi', phi'', and of (phi^2)', (phi^2)'' less 2 m those */
-    double *row;               /* a sum over the pairs of the neuron */
-    double *zeros, *D12;       /* n zeros; n x n: D transposed */
+    rk_ends w, e, t;           /* of phi, phi^2 and phi^3, less what lower cumulants explain */
+    double *zeros;
+    double *D12;         /* width x width: D transposed */
+    double *q;           /* gauge: m / |m|^2 */
+    double *k22, *k21_q; /* sum_j kappa_iijj and sum_j kappa_iij q_j of phi(z), j != i */
 } rk_neurons;
 
 rk_neurons rk_neurons_take(rk_work *work, size_t width);
 
-/** Fills `m` and `var`; with `pairs` everything but `row` and `D12`. */
+/** Which diagrams of two neurons: those of K = 3 simple, the augmented ones without, or with a
+ *  fourth cumulant kappa_iiij. */
+typedef enum rk_diagrams {
+    RK_DIAGRAMS_SIMPLE,
+    RK_DIAGRAMS_AUGMENTED,
+    RK_DIAGRAMS_CORE
+} rk_diagrams;
+
+/** Fills `m`, `var`; with `pairs` everything but D12, k22 and k21_q. */
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
                      const double *var, const rk_slices *z, bool pairs, rk_neurons *neurons);
 
 /**
- * C (n x n): covariance of z in, of phi(z) out. If `born` is not NULL also the new third and fourth
- * order: [a | z] of the newborn source in `born` (n x 2n), its statics in `source`, and the new
- * z->kappa4. About 50 n^2 FLOPs.
+ * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the
+ * source born here: w2, s and e, its leg `a` and the residual z L (n x n each); with
+ * RK_DIAGRAMS_CORE `k31_ij` = kappa_iiij of phi(z) (i != j), n x n. About 100 to 200 n^2 FLOPs.
  */
-void rk_pairs_step(rk_work *work, size_t n, rk_slices *z, rk_neurons *neurons, double *C,
-                   const rk_legs *born, rk_source *source);
+void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
+                   rk_neurons *neurons, double *C, const rk_source *newborn, const rk_legs *a,
+                   const rk_legs *residual, double *k31);
 
 #endif

@@ -12,7 +12,7 @@ static size_t n_blocks(size_t rows) {
 
 void rk_source_transport(rk_work *work, size_t m, size_t n, rk_legs T, const rk_source *from,
                          const rk_source *to) {
-    rk_legs_product(work, RK_NO_TRANS, m, 3 * from->width, n, T, from->legs, 0, to->legs);
+    rk_legs_product(work, RK_NO_TRANS, m, rk_source_columns(from), n, T, from->legs, 0, to->legs);
 }
 
 static void copy(rk_work *work, size_t rows, size_t cols, const rk_legs *from, const rk_legs *to) {
@@ -29,67 +29,113 @@ void rk_source_first_transport(rk_work *work, size_t m, size_t n, rk_legs T, rk_
                                const rk_source *to) {
     size_t width = to->width;
     copy(work, m, width, &T, &to->legs);
-    rk_legs_product(work, RK_NO_TRANS, m, 2 * width, n, T, born, 0,
+    rk_legs_product(work, RK_NO_TRANS, m, rk_source_columns(to) - width, n, T, born, 0,
                     rk_legs_view(to->legs, width, to->legs.stride));
+}
+
+/* A stretch of columns in one row of a source: legs and statics in, left factors of
+ * kappa_iij = [lp | la | lz | ly] [p | a | z | y]' out: what remains of each term of the cumulant
+ * after one of its three legs went to j. */
+typedef struct stretch {
+    size_t count;
+    const double *p, *a, *zl; /* zl: the row of z L */
+    const double *w2, *s, *e, *c1, *c2;
+    double y;                 /* of the row */
+    double *lp, *la, *square; /* square = p^2 / 3, which is lz if L is the identity */
+    double sum, feed;         /* kappa_iii; (c1 a + c2 p) p */
+} stretch;
+
+RK_HOT_PART void slice_stretch(stretch *x, bool fed, bool pairs) {
+    const double *p = x->p, *a = x->a, *zl = x->zl, *w2 = x->w2, *s = x->s, *e = x->e;
+    const double *c1 = x->c1, *c2 = x->c2;
+    double *lp = x->lp, *la = x->la, *square = x->square, y = x->y;
+    double term[CHUNK], feed[CHUNK];
+    RK_INDEPENDENT
+    for (size_t r = 0; r < x->count; r++) {
+        double pp = p[r] * p[r], wa = w2[r] * a[r];
+        double xp = (s[r] * p[r] + 3 * e[r] * a[r] + zl[r]) * p[r];
+        double f = fed ? c1[r] * a[r] + c2[r] * p[r] : 0;
+        term[r] = (3 * wa * a[r] + xp) * p[r];
+        if (fed) feed[r] = f * p[r];
+        if (!pairs) continue;
+        lp[r] = wa * a[r] + 1. / 3 * s[r] * pp + 2. / 3 * xp;
+        if (fed) lp[r] += 2. / 3 * y * f;
+        la[r] = 2 * wa * p[r] + e[r] * pp;
+        square[r] = 1. / 3 * pp;
+    }
+    x->sum = rk_sum(x->count, term);
+    x->feed = fed ? rk_sum(x->count, feed) : 0;
 }
 
 typedef struct slices {
     const rk_source *source;
-    const rk_legs *left;
+    const rk_slice_scratch *scratch;
     double *d3;
     size_t n;
+    bool pairs;
 } slices;
-
-/* Part of a row: kappa_iii and, if `lp`, the left factors of kappa_iij = [lp | la | lz] [p | a |
- * z]': what remains of each term of the cumulant after one of its three legs went to j. */
-RK_HOT_PART double slice_chunk(size_t count, const double *p, const double *a, const double *z,
-                               const double *w2, const double *s, const double *e, double *lp,
-                               double *la, double *lz) {
-    double term[CHUNK];
-    RK_INDEPENDENT
-    for (size_t r = 0; r < count; r++) {
-        double xp = (s[r] * p[r] + 3 * e[r] * a[r] + z[r]) * p[r];
-        term[r] = (3 * w2[r] * a[r] * a[r] + xp) * p[r];
-    }
-    if (!lp) return rk_sum(count, term);
-    RK_INDEPENDENT
-    for (size_t r = 0; r < count; r++) {
-        double xp = (s[r] * p[r] + 3 * e[r] * a[r] + z[r]) * p[r];
-        double pp = p[r] * p[r], wa = w2[r] * a[r];
-        lp[r] = wa * a[r] + 1. / 3 * s[r] * pp + 2. / 3 * xp;
-        la[r] = 2 * wa * p[r] + e[r] * pp;
-        lz[r] = 1. / 3 * pp;
-    }
-    return rk_sum(count, term);
-}
 
 RK_HOT static void slice_rows(void *context, size_t block) {
     const slices *job = context;
     const rk_source *source = job->source;
-    const rk_legs *legs = &source->legs, *left = job->left;
+    const rk_legs *legs = &source->legs, *left = &job->scratch->left;
     size_t m = source->width, first = block * ROWS;
     size_t last = first + ROWS < job->n ? first + ROWS : job->n;
-    double p[CHUNK], a[CHUNK], z[CHUNK], lp[CHUNK], la[CHUNK], lz[CHUNK];
-    for (size_t i = first; i < last; i++)
+    bool exact = source->rank == m, pairs = job->pairs, fed = source->fed;
+    const rk_legs *square = exact ? left : &job->scratch->square;
+    double p[CHUNK], a[CHUNK], zl[CHUNK], lp[CHUNK], la[CHUNK], pp[CHUNK], y = 0;
+    for (size_t i = first; i < last; i++) {
+        double sum = 0, feed = 0;
+        if (fed) y = *rk_legs_read(legs, i, 2 * m + source->rank, 1, &y);
         for (size_t r = 0; r < m; r += CHUNK) {
             size_t count = m - r < CHUNK ? m - r : CHUNK;
-            job->d3[i] += slice_chunk(count, rk_legs_read(legs, i, r, count, p),
-                                      rk_legs_read(legs, i, m + r, count, a),
-                                      rk_legs_read(legs, i, 2 * m + r, count, z), source->w2 + r,
-                                      source->s + r, source->e + r, left ? lp : NULL, la, lz);
-            if (!left) continue;
+            stretch x = {
+                .count = count,
+                .p = rk_legs_read(legs, i, r, count, p),
+                .a = rk_legs_read(legs, i, m + r, count, a),
+                .zl = exact ? rk_legs_read(legs, i, 2 * m + r, count, zl)
+                            : rk_legs_read(left, i, m + r, count, zl), /* where la will be */
+                .w2 = source->w2 + r,
+                .s = source->s + r,
+                .e = source->e + r,
+                .c1 = fed ? source->c1 + r : NULL,
+                .c2 = fed ? source->c2 + r : NULL,
+                .y = y,
+                .lp = lp,
+                .la = la,
+                .square = pp,
+            };
+            if (fed)
+                slice_stretch(&x, true, pairs);
+            else
+                slice_stretch(&x, false, pairs);
+            sum += x.sum;
+            feed += x.feed;
+            if (!pairs) continue;
             rk_legs_write(left, i, r, count, lp);
             rk_legs_write(left, i, m + r, count, la);
-            rk_legs_write(left, i, 2 * m + r, count, lz);
+            rk_legs_write(square, i, exact ? 2 * m + r : r, count, pp);
         }
+        job->d3[i] += sum + feed * y;
+        feed /= 3;
+        if (pairs && fed) rk_legs_write(left, i, 2 * m + source->rank, 1, &feed);
+    }
 }
 
-void rk_source_slices(rk_work *work, size_t n, const rk_source *source, double *d3,
-                      const rk_legs *left, bool first, const rk_legs *D) {
-    slices job = {source, D ? left : NULL, d3, n};
-    if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * source->width))
+void rk_source_slices(rk_work *work, size_t n, const rk_source *source,
+                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D) {
+    size_t m = source->width, rank = source->rank, cols = rk_source_columns(source);
+    rk_slice_scratch own = {.left = rk_legs_view(scratch->left, 0, cols),
+                            .square = rk_legs_view(scratch->square, 0, m)};
+    if (rank < m)
+        rk_legs_product(work, RK_NO_TRANS, n, m, rank, rk_legs_view(source->legs, 2 * m, cols),
+                        source->L, 0, rk_legs_view(own.left, m, cols));
+    slices job = {source, &own, d3, n, D != NULL};
+    if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * m))
         rk_pool_run(work->pool, n_blocks(n), slice_rows, &job);
-    if (D)
-        rk_legs_product(work, RK_TRANS, n, n, 3 * source->width, *left, source->legs, first ? 0 : 1,
-                        *D);
+    if (!D) return;
+    if (rank < m)
+        rk_legs_product(work, RK_TRANS, n, rank, m, own.square, source->L, 0,
+                        rk_legs_view(own.left, 2 * m, cols));
+    rk_legs_product(work, RK_TRANS, n, n, cols, own.left, source->legs, first ? 0 : 1, *D);
 }

@@ -2,34 +2,49 @@
  *
  * Born at a layer of `width` neurons, at a later layer of n neurons it is
  *
- *     Sym sum_r [3 w2_r a_ir a_jr p_kr + x_ir p_jr p_kr],   x = p diag(s) + 3 a diag(e) + z,
+ *     Sym [ sum_r 3 w2_r a_ir a_jr p_kr + x_ir p_jr p_kr  +  sum_r (c1_r a_ir + c2_r p_ir) p_jr y_k
+ * ], x = p diag(s) + 3 a diag(e) + z L,
  *
- * with legs p, a, z (n x width): at birth p is the identity, a the first-order covariance, z the
- * residual that makes the entries with repeated indices right (docs/MATH.md#third). Only the legs
- * move; w2, s and e stay as they were born. */
+ * with legs p and a (n x width), z (n x rank) and y (n x 1). At birth p is the identity, a the
+ * first-order covariance, z the residual that makes the entries with repeated indices right (exact
+ * if rank = width and L is the identity), y the gauge's feed (docs/MATH.md#third, #gauge). Only the
+ * legs move; the rest stays as it was born. */
 #ifndef RK_PROPAGATE_THIRD_SOURCE_H
 #define RK_PROPAGATE_THIRD_SOURCE_H
 
 #include "propagate/third_legs.h"
 
 typedef struct rk_source {
-    size_t width;
-    rk_legs legs;       /* n x 3 width: [p | a | z] */
+    size_t width, rank;
+    bool fed;           /* it has a y */
+    rk_legs legs;       /* n rows: [p | a | z | y] */
+    rk_legs L;          /* rank x width; unused if rank == width */
     double *w2, *s, *e; /* width each */
+    double *c1, *c2;    /* width each if fed */
 } rk_source;
 
-/** to->legs (m x 3 width) = T from->legs, T m x n. 6 m n width FLOPs. */
+/** Columns of `legs`. */
+static inline size_t rk_source_columns(const rk_source *source) {
+    return 2 * source->width + source->rank + (source->fed ? 1 : 0);
+}
+
+/** to->legs (m rows) = T from->legs, T m x n. */
 void rk_source_transport(rk_work *work, size_t m, size_t n, rk_legs T, const rk_source *from,
                          const rk_source *to);
 
-/** The first transport: p is the identity, [a | z] (n x 2 width) is in `born`. 4 m n width FLOPs.
- */
+/** The first transport: p is the identity and not stored, [a | z | y] (n rows) is in `born`. */
 void rk_source_first_transport(rk_work *work, size_t m, size_t n, rk_legs T, rk_legs born,
                                const rk_source *to);
 
+/** Scratch of rk_source_slices, each of at least the source's n rows. */
+typedef struct rk_slice_scratch {
+    rk_legs left;   /* as wide as the legs */
+    rk_legs square; /* as wide as p; unused if rank == width */
+} rk_slice_scratch;
+
 /** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij (entries i = j are meaningless), or
- *  = if `first`; `left` (n x 3 width) is scratch. 6 n^2 width FLOPs with D. */
-void rk_source_slices(rk_work *work, size_t n, const rk_source *source, double *d3,
-                      const rk_legs *left, bool first, const rk_legs *D);
+ *  = if `first`. With D about 6 n^2 width FLOPs, 4 if the rank is low. */
+void rk_source_slices(rk_work *work, size_t n, const rk_source *source,
+                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D);
 
 #endif

@@ -1,0 +1,45 @@
+/* The tilted gauge: the same means from a law with less to close (docs/MATH.md#gauge).
+ *
+ * If all that follows is positively homogeneous, F(c h) = c F(h), then for every S > 0 of mean 1
+ * E[F(h)] = E[S F(h/S)]: the law of h may be replaced by that of h/S weighted with S. With
+ * S = 1 + a.(h - m), a = theta m/|m|^2, that takes the common factor out of the fluctuations, and
+ * with it most of the fourth cumulant. The mean m stays; legs of h are projected by 1 - m a'. */
+#ifndef RK_PROPAGATE_GAUGE_H
+#define RK_PROPAGATE_GAUGE_H
+
+#include "propagate/third_activation.h"
+
+typedef enum rk_gauge {
+    RK_GAUGE_AUTO,    /**< DIAGONAL where that is right, otherwise NONE */
+    RK_GAUGE_NONE,    /**< the fourth cumulant is one scalar */
+    RK_GAUGE_ZERO,    /**< it is gauged away, and what is left neglected */
+    RK_GAUGE_DIAGONAL /**< it is gauged away, and the diagonal of what is left carried */
+} rk_gauge;
+
+/** True if a gauge is right: from the second layer on there are no biases and homogeneous
+ *  activations only; the output's own bias does not matter if no activation follows. */
+bool rk_gauge_applies(const rk_network *net);
+
+/** Resolves RK_GAUGE_AUTO. The tilted law has the means of the law itself, not its covariance: if
+ *  that is wanted there can be no gauge. */
+rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance);
+
+/** Of a layer of n neurons. */
+typedef struct rk_tilt {
+    double *a;                    /* n */
+    double *feed;                 /* n: the y of the newborn source, unprojected: -6 C a */
+    double *core;                 /* n, diagonal of the new fourth cumulant's core */
+    double *gain;                 /* one number: variance of the common factors taken out so far */
+    double *c, *t, *delta, *rows; /* scratch: C q, T q, its excess diagonal, four sums a row */
+} rk_tilt;
+
+rk_tilt rk_tilt_take(rk_work *work, size_t width);
+
+/**
+ * Chooses theta such that the total fourth cumulant sum_ij kappa_iijj vanishes, fills `tilt` and
+ * replaces C (n x n), the covariance of h, by that of the tilted law. Reads of `neurons` the
+ * cumulants of h (m, var, k3, k4, k22, k21_q). About 20 n^2 FLOPs.
+ */
+void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt);
+
+#endif
