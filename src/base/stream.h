@@ -19,7 +19,8 @@ enum {
     RK_STREAM_SAMPLES = 0, /**< item: the sample (antithetic: the pair) */
     RK_STREAM_WEIGHTS = 1, /**< item: the layer, counted from 0 */
     RK_STREAM_BIASES = 2,  /**< item: the layer, counted from 0 */
-    RK_STREAM_RECEIPT = 3  /**< item: the sample of the check */
+    RK_STREAM_RECEIPT = 3, /**< item: the sample of the check */
+    RK_STREAM_PROBES = 4   /**< item: the probe of a matrix */
 };
 
 typedef struct rk_stream {

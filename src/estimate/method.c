@@ -32,6 +32,8 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("gauge=none", gauge, RK_GAUGE_NONE),
                                    WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
                                    WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
+                                   WORD("rank=full", rank, 0),
+                                   WORD("rank=16", rank, 16),
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
                                    {NULL, 0, 0}};
@@ -119,7 +121,7 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
                            rk_error *error) {
     (void)error;
     rk_third_spec spec = {(rk_metric)problem->arguments.metric, problem->arguments.double_legs != 0,
-                          (rk_gauge)problem->arguments.gauge, 0};
+                          (rk_gauge)problem->arguments.gauge, (size_t)problem->arguments.rank};
     rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -166,7 +168,7 @@ static const struct entry {
       .error_law = {0.1, 2, 1}},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal, metric=exact|avg, legs=float|double"},
+               "gauge=auto|none|zero|diagonal, rank=full|16, metric=exact|avg, legs=float|double"},
       .check = check_third,
       .run = run_third,
       .flops_convention = rk_flops_of_third,

@@ -14,6 +14,7 @@ typedef struct rk_method_arguments {
     int angular;
     int double_legs;
     int gauge; /**< rk_gauge */
+    int rank;
     int antithetic;
 } rk_method_arguments;
 

@@ -3,6 +3,7 @@
 #include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
+#include "propagate/third_residual.h"
 
 #include <string.h>
 
@@ -225,10 +226,15 @@ static void activation(chain *c, size_t l, purpose law) {
         rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, NULL, NULL, NULL, NULL);
     if (law != FOR_THIRD) return;
     rk_source newborn = source_at(c, l, l);
-    rk_legs born = born_legs(c, &newborn);
-    rk_legs residual = rk_legs_view(born, n, born.stride);
+    rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, n, born.stride);
+    bool exact = newborn.rank == n;
+    rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, n);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, &newborn, &born, &residual,
                   NULL);
+    if (!exact) {
+        rk_legs thin = rk_legs_view(c->slicing.left, 0, n);
+        rk_residual_compress(c->work, n, newborn.rank, residual, thin, c->scratch, z, newborn.L);
+    }
     if (gauged(c)) {
         rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
         feed_newborn(c, n, &newborn, &born);

@@ -81,6 +81,8 @@ static void assert_same_answer(rk_answer *a, rk_answer *b, double tolerance) {
 static void test_threads(void **state) {
     fixture *f = *state;
     assert_same_answer(estimate(f, "third", true, 1), estimate(f, "third", true, 3), 0);
+    assert_same_answer(estimate(f, "third:rank=16", true, 1), estimate(f, "third:rank=16", true, 3),
+                       0);
 }
 
 static void test_precision_of_the_legs(void **state) {

@@ -1,0 +1,15 @@
+/* The residual of a newborn source at low rank. */
+#ifndef RK_PROPAGATE_THIRD_RESIDUAL_H
+#define RK_PROPAGATE_THIRD_RESIDUAL_H
+
+#include "propagate/third_legs.h"
+
+/**
+ * z L = R projected on the `rank` directions that random probes find most of R in, after one power
+ * iteration: R n x n, z n x rank with orthonormal columns, L rank x n. `thin` (rank x n) and
+ * `basis` (rank x n doubles) are scratch. About 8 n^2 rank FLOPs.
+ */
+void rk_residual_compress(rk_work *work, size_t n, size_t rank, rk_legs R, rk_legs thin,
+                          double *basis, rk_legs z, rk_legs L);
+
+#endif
