@@ -3,7 +3,7 @@
  *     calibrate measure fit|held-out METHOD...    errors on random networks, as CSV
  *     calibrate fit FILE                          the laws of src/estimate/error_model.c
  *     calibrate coverage FILE                     how often the estimated error is right */
-#include "support/study.h"
+#include "study.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +68,8 @@ static void measure(const char *name, char **methods) {
     const grid *g = grids;
     while (strcmp(g->name, name))
         if (++g == grids + sizeof grids / sizeof *grids) study_stop("no such grid");
-    puts("method,width,hidden,kind,seed,expansion,mse,standard_error,estimated_mse,variance,true_variance");
+    puts("method,width,hidden,kind,seed,expansion,mse,standard_error,estimated_mse,variance,true_"
+         "variance");
     for (size_t i = 0; g->width[i]; i++)
         for (size_t j = 0; g->hidden[j]; j++)
             for (size_t k = 0; g->kind[k]; k++) {

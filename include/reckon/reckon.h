@@ -289,6 +289,7 @@ typedef struct rk_answer_data {
     size_t n_out;
     const double *mean;       /**< n_out */
     const double *covariance; /**< n_out x n_out, or NULL */
+    const double *variance;   /**< n_out: of the outputs, as well as the method knows them */
     size_t n_hidden;          /**< 0 unless options.layers */
     const size_t *hidden_width;
     const double *const *hidden_mean; /**< [n_hidden][hidden_width[l]] */

@@ -54,6 +54,7 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
         .n_hidden = n_hidden,
         .hidden_width = width,
         .hidden_mean = (const double *const *)mean,
+        .variance = outputs->variance,
         .error_per_output = answer->report.error_per_output,
         .error_rms = (double)NAN,
         .expansion = (double)NAN,

@@ -4,12 +4,22 @@
 
 #include "propagate/propagate.h"
 
-/** Variance-normalised mean square error of the means = factor * expansion^power * L^depth_power
- *  for L hidden layers, where expansion is what the closure met on its way (rk_outputs). The
- *  constants are fitted by bench/accuracy. */
+/** Mean square error of the means over the variance of the outputs =
+ *  factor * expansion^power * L^depth_power for L hidden layers, where expansion is what the
+ *  closure met on its way (rk_outputs). Fitted by bench/accuracy/calibrate. */
 typedef struct rk_error_law {
+    const char *method; /**< "name" or "name:word", the word being one of its arguments */
     double factor, power, depth_power;
 } rk_error_law;
+
+/** Law `index` of the table, or NULL past its end. */
+const rk_error_law *rk_error_law_at(size_t index);
+
+/** The law of a method with all its arguments spelled out; NULL: nobody has measured it. */
+const rk_error_law *rk_error_law_of(const char *canonical);
+
+/** Mean square error to expect over the outputs' variance. `law` NULL: NaN. */
+double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs);
 
 /** error[i] = root mean square error to expect of outputs->mean[i], i < n_out. */
 void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,

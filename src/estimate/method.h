@@ -2,7 +2,6 @@
 #ifndef RK_ESTIMATE_METHOD_H
 #define RK_ESTIMATE_METHOD_H
 
-#include "estimate/error_model.h"
 #include "network/network.h"
 #include "propagate/propagate.h"
 
@@ -42,8 +41,6 @@ typedef struct rk_method {
     rk_status (*run)(rk_work *work, const rk_problem *problem, rk_report *report, rk_error *error);
     /** FLOPs by the paper's convention (docs/METHODS.md#flops), or NaN; NULL: never defined. */
     double (*flops_convention)(const rk_problem *problem);
-    /** What error to expect, for methods that do not sample. */
-    rk_error_law error_law;
 } rk_method;
 
 /** Method `index` of the table, or NULL past its end. */

@@ -1,6 +1,7 @@
 /* Plan, execute, report: the same for every method. */
 #include "base/size.h"
 #include "estimate/answer.h"
+#include "estimate/error_model.h"
 #include "estimate/method.h"
 #include "estimate/receipt.h"
 #include "linalg/blas.h"
@@ -171,7 +172,7 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->samples = answer->report.samples;
     data->error_kind = plan->method->samples ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
     if (!plan->method->samples && !work->interrupted)
-        rk_expected_error(&plan->method->error_law, &answer->report.outputs, data->n_out,
+        rk_expected_error(rk_error_law_of(plan->canonical), &answer->report.outputs, data->n_out,
                           answer->report.error_per_output);
     if (!plan->method->samples) data->expansion = answer->report.outputs.expansion;
     data->error_rms = root_mean_square(data->error_per_output, data->n_out);

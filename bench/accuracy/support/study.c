@@ -58,7 +58,8 @@ rk_network *study_network(const study_kind *kind, size_t n, size_t hidden, uint6
 double study_pass_flops(const rk_network *net) {
     double flops = 0;
     for (size_t l = 0; l < rk_network_n_layers(net); l++)
-        flops += 2.0 * (double)rk_network_layer(net, l).rows * (double)rk_network_layer(net, l).cols;
+        flops +=
+            2.0 * (double)rk_network_layer(net, l).rows * (double)rk_network_layer(net, l).cols;
     return flops;
 }
 
