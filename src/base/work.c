@@ -120,3 +120,40 @@ bool rk_work_step(rk_work *work, const char *format, ...) {
     work->step_started = rk_seconds();
     return rk_work_continue(work);
 }
+
+/* At most so many tasks hold memory at a time: a fixed number, for the plan knows no threads. */
+enum { MAX_TASKS_AT_ONCE = 8 };
+
+typedef struct spread {
+    void (*task)(rk_work *work, void *context, size_t index);
+    void *context;
+    unsigned char *arena;
+    size_t bytes, first; /* of one task's arena; the first task of this round */
+} spread;
+
+static void spread_block(void *context, size_t block) {
+    const spread *s = context;
+    rk_work own = {.arena = s->arena + block * s->bytes, .capacity = s->bytes};
+    s->task(&own, s->context, s->first + block);
+}
+
+void rk_work_spread(rk_work *work, size_t n_tasks,
+                    void (*task)(rk_work *work, void *context, size_t index), void *context) {
+    rk_work probe;
+    rk_work_init_dry(&probe);
+    for (size_t i = 0; i < n_tasks; i++) {
+        probe.used = 0;
+        task(&probe, context, i);
+    }
+    work->overflow |= probe.overflow;
+    size_t mark = rk_work_mark(work);
+    size_t at_once = n_tasks < MAX_TASKS_AT_ONCE ? n_tasks : MAX_TASKS_AT_ONCE;
+    spread s = {.task = task, .context = context, .bytes = probe.peak};
+    s.arena = rk_work_take(work, at_once, s.bytes);
+    if (rk_work_charge(work, probe.flops))
+        for (; s.first < n_tasks; s.first += at_once) {
+            size_t left = n_tasks - s.first;
+            rk_pool_run(work->pool, left < at_once ? left : at_once, spread_block, &s);
+        }
+    rk_work_release(work, mark);
+}

@@ -59,6 +59,12 @@ bool rk_work_continue(rk_work *work);
 /** Closes the last step. */
 void rk_work_end(rk_work *work);
 
+/** Does `n_tasks` independent tasks over the pool, a few at a time, each with memory of its own
+ *  that is given back when it ends. A task is written like a method: `work` is its own, dry when
+ *  this one asks what the task costs. Tasks must not spread further. */
+void rk_work_spread(rk_work *work, size_t n_tasks,
+                    void (*task)(rk_work *work, void *context, size_t index), void *context);
+
 /** Monotonic seconds. */
 double rk_seconds(void);
 

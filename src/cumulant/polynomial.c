@@ -100,6 +100,7 @@ bool rk_polynomial_add(rk_polynomial *polynomial, const rk_product *product) {
         else
             scalar[n_scalars++] = at;
     }
+    assert(rows.n > 0); /* every product here touches every index */
     sort(rows.row, rows.n);
     sort(scalar, n_scalars);
     term added = {.coefficient = product->coefficient, .value = n_scalars ? scalar[0] : NONE};
@@ -142,6 +143,7 @@ typedef struct evaluation {
     const rk_polynomial *polynomial;
     const rk_slice *sources;
     rk_slice *out;
+    const bool *tracked; /* which monomials */
     size_t n_pieces;
     const double **rows; /* [piece][rows of the polynomial] */
     double *scratch;     /* [piece][scratch_size] */
@@ -192,9 +194,10 @@ static void read_rows(const evaluation *e, const size_t *index, size_t limit, co
     }
 }
 
-/* sum[j] += weight * the product of the rows at j. The common small products are spelled out: rows
- * are short, and passing over them once is what counts. */
-static void add_product(size_t n, double weight, int n_rows, const double *const *r, double *sum) {
+/* sum[j] += weight * the product of the rows at j. Small products are spelled out: rows are short,
+ * and passing over them once is what counts. */
+static void add_product(size_t n, double weight, int n_rows, const double *const *r,
+                        double *product, double *sum) {
     switch (n_rows) {
     case 1:
         for (size_t j = 0; j < n; j++)
@@ -209,12 +212,13 @@ static void add_product(size_t n, double weight, int n_rows, const double *const
             sum[j] += weight * r[0][j] * r[1][j] * r[2][j];
         return;
     default:
-        for (size_t j = 0; j < n; j++) {
-            double product = weight;
-            for (int f = 0; f < n_rows; f++)
-                product *= r[f][j];
-            sum[j] += product;
-        }
+        for (size_t j = 0; j < n; j++)
+            product[j] = r[0][j] * r[1][j];
+        for (int f = 2; f < n_rows; f++)
+            for (size_t j = 0; j < n; j++)
+                product[j] *= r[f][j];
+        for (size_t j = 0; j < n; j++)
+            sum[j] += weight * product[j];
     }
 }
 
@@ -227,9 +231,9 @@ static void evaluate_row(const evaluation *e, size_t piece, const size_t *index,
     const double **rows = e->rows + piece * p->rows.n;
     double *values = e->scratch + piece * e->scratch_size;
     double *weights = values + p->values.n; /* of the monomials */
-    double *sum = weights + p->monomials.n;
+    double *sum = weights + p->monomials.n, *product = sum + e->out->n;
     read_values(e, index, values);
-    read_rows(e, index, limit, rows, sum + e->out->n);
+    read_rows(e, index, limit, rows, product + e->out->n);
     memset(weights, 0, p->monomials.n * sizeof *weights);
     for (size_t t = 0; t < p->terms.n; t++) /* 0 if untracked */
         weights[terms[t].monomial] += terms[t].value == NONE
@@ -237,11 +241,11 @@ static void evaluate_row(const evaluation *e, size_t piece, const size_t *index,
                                           : terms[t].coefficient * values[terms[t].value];
     memset(sum, 0, limit * sizeof *sum);
     for (size_t m = 0; m < p->monomials.n; m++) {
-        if (!is_monomial_tracked(p, e->sources, &monomials[m])) continue;
+        if (!e->tracked[m]) continue;
         const double *factors[RK_MAX_OPERANDS];
         for (int f = 0; f < monomials[m].n; f++)
             factors[f] = rows[monomials[m].row[f]];
-        add_product(limit, weights[m], monomials[m].n, factors, sum);
+        add_product(limit, weights[m], monomials[m].n, factors, product, sum);
     }
     memcpy(out, sum, limit * sizeof *out);
 }
@@ -288,10 +292,16 @@ void rk_polynomial_evaluate(rk_work *work, const rk_polynomial *polynomial, cons
     size_t mark = rk_work_mark(work), n = out->n;
     evaluation e = {.polynomial = polynomial, .sources = sources, .out = out};
     e.n_pieces = polynomial->n_blocks == 1 ? 1 : n < MAX_PIECES ? n : MAX_PIECES;
-    e.scratch_size = polynomial->values.n + polynomial->monomials.n + (polynomial->rows.n + 1) * n;
+    e.scratch_size = polynomial->values.n + polynomial->monomials.n + (polynomial->rows.n + 2) * n;
     e.rows = rk_work_take(work, e.n_pieces * polynomial->rows.n, sizeof *e.rows);
     e.scratch = rk_work_doubles(work, e.n_pieces, e.scratch_size);
-    if (rk_work_charge(work, flops(polynomial, sources, out)))
+    bool *tracked = rk_work_take(work, polynomial->monomials.n, sizeof *tracked);
+    e.tracked = tracked;
+    if (rk_work_charge(work, flops(polynomial, sources, out))) {
+        const monomial *monomials = polynomial->monomials.item;
+        for (size_t m = 0; m < polynomial->monomials.n; m++)
+            tracked[m] = is_monomial_tracked(polynomial, sources, &monomials[m]);
         rk_pool_run(work->pool, e.n_pieces, evaluate_piece, &e);
+    }
     rk_work_release(work, mark);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Rows of W applied to the first leg at a time, and rows of a triangle computed at once. */
-enum { LEG_ROWS = 64, TRIANGLE_ROWS = 16 };
+enum { LEG_ROWS = 16, TRIANGLE_ROWS = 16 };
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
@@ -39,8 +39,15 @@ void rk_symmetric_row(const double *tensor, size_t stride, int s, const size_t *
         size_t end = t ? smaller(fixed[t - 1], limit) : limit, base = 0;
         for (int u = 0; u < s - 1; u++)
             base += rk_simplex(fixed[u], u < t ? s - u : s - u - 1);
-        for (; j < end; j++)
-            row[j] = tensor[stride * (base + rk_simplex(j, s - t))];
+        if (t == s - 1)
+            for (; j < end; j++)
+                row[j] = tensor[stride * (base + j)];
+        else if (t == s - 2)
+            for (; j < end; j++)
+                row[j] = tensor[stride * (base + rk_simplex(j, 2))];
+        else
+            for (; j < end; j++)
+                row[j] = tensor[stride * (base + rk_simplex(j, s - t))];
     }
 }
 
@@ -80,27 +87,58 @@ static void last_leg(rk_work *work, size_t m, size_t n, const double *W, const d
     rk_work_release(work, mark);
 }
 
-void rk_symmetric_transform(rk_work *work, int s, size_t m, size_t n, const double *W,
-                            const double *tensor, double *out) {
-    if (s == 1) {
-        rk_gemv(work, m, n, W, tensor, NULL, out);
-        return;
-    }
-    size_t mark = rk_work_mark(work), n_rest = rk_symmetric_count(n, s - 1);
-    double *leg = rk_work_doubles(work, n, n_rest);
-    size_t n_rows = s == 2 ? m : smaller(m, LEG_ROWS);
-    double *rows = rk_work_doubles(work, n_rows, n_rest);
-    write_out_leg(work, s, n, tensor, leg);
-    for (size_t first = 0; first < m; first += n_rows) {
-        size_t last = smaller(first + n_rows, m);
-        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, last - first, n_rest, n, 1, W + first * n, n, leg,
-                n_rest, 0, rows, n_rest);
-        if (s == 2) last_leg(work, m, n, W, rows, out);
-        for (size_t i = first; s > 2 && i < last; i++)
-            rk_symmetric_transform(work, s - 1, i + 1, n, W, rows + (i - first) * n_rest,
-                                   out + rk_simplex(i, s));
+typedef struct transform {
+    int s;
+    size_t m, n;
+    const double *W, *tensor;
+    double *leg; /* n x entries of order s - 1 */
+    double *out;
+} transform;
+
+static void apply(rk_work *work, const transform *t, bool spread);
+
+/* The first leg's rows number `chunk` of W, and below them every other leg. */
+static void apply_rows(rk_work *work, void *context, size_t chunk) {
+    const transform *t = context;
+    size_t mark = rk_work_mark(work), n_rest = rk_symmetric_count(t->n, t->s - 1);
+    size_t first = chunk * LEG_ROWS, last = smaller(first + LEG_ROWS, t->m);
+    double *rows = rk_work_doubles(work, last - first, n_rest);
+    rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, last - first, n_rest, t->n, 1, t->W + first * t->n,
+            t->n, t->leg, n_rest, 0, rows, n_rest);
+    for (size_t i = first; i < last; i++) {
+        transform below = {.s = t->s - 1, .m = i + 1, .n = t->n, .W = t->W};
+        below.tensor = rows + (i - first) * n_rest;
+        below.out = t->out + rk_simplex(i, t->s);
+        apply(work, &below, false);
     }
     rk_work_release(work, mark);
+}
+
+static void apply(rk_work *work, const transform *t, bool spread) {
+    size_t mark = rk_work_mark(work), m = t->m, n = t->n;
+    transform written = *t;
+    written.leg = rk_work_doubles(work, n, rk_symmetric_count(n, t->s - 1));
+    write_out_leg(work, t->s, n, t->tensor, written.leg);
+    if (t->s == 2) {
+        double *rows = rk_work_doubles(work, m, n);
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, t->W, n, written.leg, n, 0, rows, n);
+        last_leg(work, m, n, t->W, rows, t->out);
+    } else if (spread) {
+        rk_work_spread(work, (m + LEG_ROWS - 1) / LEG_ROWS, apply_rows, &written);
+    } else {
+        for (size_t chunk = 0; chunk * LEG_ROWS < m; chunk++)
+            apply_rows(work, &written, chunk);
+    }
+    rk_work_release(work, mark);
+}
+
+void rk_symmetric_transform(rk_work *work, int s, size_t m, size_t n, const double *W,
+                            const double *tensor, double *out) {
+    transform t = {.s = s, .m = m, .n = n, .W = W, .tensor = tensor, .out = out};
+    if (s == 1)
+        rk_gemv(work, m, n, W, tensor, NULL, out);
+    else
+        apply(work, &t, true);
 }
 
 void rk_symmetric_gram(rk_work *work, size_t m, size_t n, const double *W, double *out) {

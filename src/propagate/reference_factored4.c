@@ -21,15 +21,26 @@ static void take(rk_pass *p) {
     }
 }
 
+typedef struct congruences {
+    const rk_layer *layer;
+    const double *from; /* J matrices */
+    double *to;
+} congruences;
+
+static void transform_one(rk_work *work, void *context, size_t r) {
+    const congruences *c = context;
+    size_t m = c->layer->rows, n = c->layer->cols, mark = rk_work_mark(work);
+    double *scratch = rk_work_doubles(work, m, n);
+    rk_congruence(work, m, n, c->layer->weight, c->from + r * n * n, scratch, c->to + r * m * m);
+    rk_work_release(work, mark);
+}
+
 static void transform(rk_pass *p, const rk_layer *layer) {
-    size_t m = layer->rows, n = layer->cols, J = p->act.factors.J, mark = rk_work_mark(p->work);
-    double *scratch = rk_work_doubles(p->work, m, n);
-    for (int f = 0; f < LISTS; f++)
-        for (size_t r = 0; r < J; r++)
-            rk_congruence(p->work, m, n, layer->weight, p->act.factors.list[f] + r * n * n, scratch,
-                          p->pre.factors.list[f] + r * m * m);
-    p->pre.factors.J = J;
-    rk_work_release(p->work, mark);
+    for (int f = 0; f < LISTS; f++) {
+        congruences c = {layer, p->act.factors.list[f], p->pre.factors.list[f]};
+        rk_work_spread(p->work, p->act.factors.J, transform_one, &c);
+    }
+    p->pre.factors.J = p->act.factors.J;
 }
 
 /* --------------------------------------------------------- slices with repeated indices */
