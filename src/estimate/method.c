@@ -32,6 +32,7 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("gauge=none", gauge, RK_GAUGE_NONE),
                                    WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
                                    WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
+                                   WORD("gauge=full", gauge, RK_GAUGE_FULL),
                                    WORD("rank=full", rank, 0),
                                    WORD("rank=16", rank, 16),
                                    WORD("legs=float", double_legs, 0),
@@ -108,7 +109,7 @@ static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *r
 
 static rk_status check_third(const rk_problem *problem, rk_error *error) {
     rk_gauge gauge = (rk_gauge)problem->arguments.gauge;
-    bool asked = gauge == RK_GAUGE_ZERO || gauge == RK_GAUGE_DIAGONAL;
+    bool asked = gauge != RK_GAUGE_AUTO && gauge != RK_GAUGE_NONE;
     if (asked && problem->options.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "a gauge keeps means, not the covariance");
     if (asked && !rk_gauge_applies(problem->net))
@@ -164,8 +165,9 @@ static const struct entry {
       .check = check_homogeneous,
       .run = run_gain},
      no_words},
-    {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal, rank=full|16, metric=exact|avg, legs=float|double"},
+    {{.info =
+          {"third", "means, covariance and a factored third cumulant (K=3)",
+           "gauge=auto|none|zero|diagonal|full, rank=full|16, metric=exact|avg, legs=float|double"},
       .check = check_third,
       .run = run_third,
       .flops_convention = rk_flops_of_third},

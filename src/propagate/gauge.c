@@ -2,6 +2,7 @@
 
 #include "base/simd.h"
 #include "base/sum.h"
+#include "linalg/blas.h"
 
 #include <math.h>
 
@@ -21,17 +22,24 @@ rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance)
     return rk_gauge_applies(net) && !covariance ? RK_GAUGE_DIAGONAL : RK_GAUGE_NONE;
 }
 
-rk_tilt rk_tilt_take(rk_work *work, size_t width) {
-    return (rk_tilt){
+rk_tilt rk_tilt_take(rk_work *work, size_t width, bool full) {
+    rk_tilt tilt = {
         .a = rk_work_doubles(work, width, 1),
         .feed = rk_work_doubles(work, width, 1),
         .core = rk_work_doubles(work, width, 1),
         .gain = rk_work_doubles(work, 1, 1),
-        .c = rk_work_doubles(work, width, 1),
-        .t = rk_work_doubles(work, width, 1),
-        .delta = rk_work_doubles(work, width, 1),
-        .rows = rk_work_doubles(work, width, 4),
     };
+    double **const vectors[] = {&tilt.c, &tilt.delta, &tilt.g,     &tilt.r,    &tilt.b,
+                                &tilt.d, &tilt.de,    &tilt.te_cp, &tilt.cp_cp};
+    for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
+        *vectors[k] = rk_work_doubles(work, width, 1);
+    if (!full) return tilt;
+    double **const more[] = {&tilt.Cm, &tilt.Cc, &tilt.Cg, &tilt.Cr, &tilt.h, &tilt.k, &tilt.z_C};
+    for (size_t k = 0; k < sizeof more / sizeof *more; k++)
+        *more[k] = rk_work_doubles(work, width, 1);
+    tilt.Q = rk_work_doubles(work, width, width);
+    tilt.C2 = rk_work_doubles(work, width, width);
+    return tilt;
 }
 
 static double dot(size_t n, const double *x, const double *y) {
@@ -41,17 +49,26 @@ static double dot(size_t n, const double *x, const double *y) {
     return sum;
 }
 
-typedef struct job {
+static size_t n_blocks(size_t n) {
+    return (n + ROWS - 1) / ROWS;
+}
+
+/* The law before the tilt, and what of the tilted law is a number at the present theta. */
+typedef struct tilting {
+    rk_work *work;
     size_t n;
     const rk_neurons *neurons;
     rk_tilt *tilt;
     double *C;
-    double theta, tau, qCq, qTq;
-} job;
+    bool write; /* C and Q, not only their sums */
+    /* |m|^2, q'Cq, trace of C, |C|^2; T.q: trace, part along C, q' of its excess diagonal q */
+    double mm, qCq, trC, CC, trT, tau, sigma;
+    double theta, v, trCp, trTe, rm, rr;
+} tilting;
 
 /* c = C q, and the squares of the rows of C. */
 RK_HOT static void gauge_read_rows(void *context, size_t block) {
-    const job *x = context;
+    const tilting *x = context;
     const double *q = x->neurons->q;
     size_t n = x->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     double product[CHUNK], square[CHUNK];
@@ -69,52 +86,104 @@ RK_HOT static void gauge_read_rows(void *context, size_t block) {
             squares += rk_sum(count, square);
         }
         x->tilt->c[i] = c;
-        x->tilt->rows[i] = squares;
+        x->tilt->cp_cp[i] = squares;
     }
 }
 
-/* The tilted covariance, and of Cp and Te, the projected covariance and third cumulant along a,
- * what the core of the fourth cumulant asks for: diagonals and row sums of products. */
-RK_HOT static void gauge_write_rows(void *context, size_t block) {
-    const job *x = context;
+/* Of the projected covariance Cp and third cumulant along a, Te: the row sums that the core asks
+ * for. With `write` the tilted covariance. With a full core, its off-diagonal entries z and their
+ * overlap with the tilted covariance. */
+RK_HOT static void gauge_rows(void *context, size_t block) {
+    const tilting *x = context;
     const rk_tilt *tilt = x->tilt;
-    const double *m = x->neurons->m, *c = tilt->c, *t = tilt->t;
-    double theta = x->theta, v = theta * theta * x->qCq, square = theta * theta;
+    const double *m = x->neurons->m, *r = tilt->r, *g = tilt->g, *b = tilt->b, *d = tilt->d;
+    const double *de = tilt->de, *delta = tilt->delta;
+    double theta = x->theta, v = x->v, tau = x->tau, square = theta * theta;
     size_t n = x->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
-    double cp[CHUNK], te[CHUNK];
+    double cp[CHUNK], te[CHUNK], tilted[CHUNK], z[CHUNK], sum[CHUNK];
     for (size_t i = first; i < last; i++) {
-        double b_i = theta * (c[i] - theta * x->qCq * m[i]);
-        double *diagonal = tilt->rows + 4 * i;
-        diagonal[2] = diagonal[3] = 0;
-        for (size_t j = 0; j < n; j += CHUNK) {
-            size_t count = n - j < CHUNK ? n - j : CHUNK;
-            double *C = x->C + i * n + j;
-            const double *m_j = m + j, *c_j = c + j, *t_j = t + j;
+        double te_cp = 0, cp_cp = 0, z_C = 0;
+        for (size_t from = 0; from < n; from += CHUNK) {
+            size_t count = n - from < CHUNK ? n - from : CHUNK;
+            double *C = x->C + i * n + from;
             RK_INDEPENDENT
             for (size_t k = 0; k < count; k++) {
-                double mm = square * m[i] * m_j[k];
-                double mc = theta * (m[i] * c_j[k] + c[i] * m_j[k]);
-                double mt = theta * (m[i] * t_j[k] + t[i] * m_j[k]);
-                double b_j = theta * (c_j[k] - theta * x->qCq * m_j[k]);
-                cp[k] = C[k] - mc + x->qCq * mm;
-                te[k] = theta * (x->tau * C[k] - mt + x->qTq * mm);
-                C[k] = (1 + v) * cp[k] - te[k] + 2 * b_i * b_j;
+                size_t j = from + k;
+                cp[k] = C[k] + m[i] * r[j] + r[i] * m[j];
+                te[k] = theta * (tau * cp[k] - theta * (m[i] * g[j] + g[i] * m[j]) +
+                                 square * x->sigma * m[i] * m[j]);
+                tilted[k] = (1 + v) * cp[k] - te[k] + 2 * b[i] * b[j];
             }
-            if (j <= i && i < j + count) {
-                C[i - j] -= theta * tilt->delta[i];
-                te[i - j] += theta * tilt->delta[i];
-                diagonal[0] = cp[i - j];
-                diagonal[1] = te[i - j];
-                cp[i - j] = 0;
+            if (tilt->Q) {
+                double *Q = tilt->Q + i * n + from, *C2 = tilt->C2 + i * n + from;
+                const double *Cm = tilt->Cm, *Cr = tilt->Cr, *h = tilt->h, *l = tilt->k;
+                double on_r = Cm[i] + x->rm * m[i] + x->mm * r[i];
+                double on_m = Cr[i] + x->rm * r[i] + x->rr * m[i];
+                RK_INDEPENDENT
+                for (size_t k = 0; k < count; k++) {
+                    size_t j = from + k;
+                    double cp2 = C2[k] + on_r * r[j] + on_m * m[j] + r[i] * Cm[j] + m[i] * Cr[j];
+                    double anti = (delta[i] + delta[j]) * cp[k] -
+                                  theta * (m[i] * h[j] + h[i] * m[j] + g[i] * l[j] + l[i] * g[j]) +
+                                  square * x->sigma * (m[i] * l[j] + l[i] * m[j]);
+                    z[k] = Q[k] - 6 * (de[i] + de[j]) * cp[k] - 6 * (d[i] + d[j]) * te[k] -
+                           2 * (x->trTe * cp[k] + x->trCp * te[k]) -
+                           4 * theta * (2 * tau * cp2 + anti) +
+                           4 * v * ((3 * (d[i] + d[j]) + x->trCp) * cp[k] + 2 * cp2);
+                    sum[k] = z[k] * tilted[k];
+                }
+                if (from <= i && i < from + count) sum[i - from] = 0;
+                z_C += rk_sum(count, sum);
+                for (size_t k = 0; x->write && k < count; k++)
+                    Q[k] = 6 / ((double)n + 4) * z[k];
+            }
+            if (from <= i && i < from + count) {
+                tilted[i - from] -= theta * delta[i];
+                cp[i - from] = 0;
             }
             RK_INDEPENDENT
             for (size_t k = 0; k < count; k++) {
                 te[k] *= cp[k];
                 cp[k] *= cp[k];
             }
-            diagonal[2] += rk_sum(count, te);
-            diagonal[3] += rk_sum(count, cp);
+            te_cp += rk_sum(count, te);
+            cp_cp += rk_sum(count, cp);
+            for (size_t k = 0; x->write && k < count; k++)
+                C[k] = tilted[k];
         }
+        tilt->te_cp[i] = te_cp;
+        tilt->cp_cp[i] = cp_cp;
+        if (tilt->Q) tilt->z_C[i] = z_C;
+    }
+}
+
+/* Everything at `theta` but the rows. */
+static void set_theta(tilting *x, double theta) {
+    rk_tilt *t = x->tilt;
+    const double *m = x->neurons->m, *var = x->neurons->var;
+    size_t n = x->n;
+    double square = theta * theta;
+    x->theta = theta;
+    x->v = square * x->qCq;
+    x->trCp = x->trTe = 0;
+    for (size_t i = 0; i < n; i++) {
+        t->a[i] = theta * x->neurons->q[i];
+        t->b[i] = theta * (t->c[i] - theta * x->qCq * m[i]);
+        t->r[i] = -theta * t->c[i] + 0.5 * square * x->qCq * m[i];
+        t->d[i] = var[i] + 2 * m[i] * t->r[i];
+        t->de[i] = theta * (x->tau * t->d[i] + t->delta[i] - 2 * theta * m[i] * t->g[i] +
+                            square * x->sigma * m[i] * m[i]);
+        x->trCp += t->d[i];
+        x->trTe += t->de[i];
+    }
+    if (!t->Q) return;
+    x->rm = dot(n, t->r, m);
+    x->rr = dot(n, t->r, t->r);
+    double rg = dot(n, t->r, t->g), mg = dot(n, m, t->g);
+    for (size_t i = 0; i < n; i++) {
+        t->Cr[i] = -theta * t->Cc[i] + 0.5 * square * x->qCq * t->Cm[i];
+        t->h[i] = t->Cg[i] + m[i] * rg + t->r[i] * mg;
+        t->k[i] = t->Cm[i] + m[i] * x->rm + t->r[i] * x->mm;
     }
 }
 
@@ -125,29 +194,33 @@ static double projected(double theta, double xy, double both, double single) {
            t2 * t2 * single;
 }
 
-/* sum_ij kappa_iijj of the tilted law, as a function of theta. */
-typedef struct trace {
-    double fourth;          /* of the law itself */
-    double CC, CC_both, mc; /* what `projected` wants of the covariance ... */
-    double TC, TC_both, mt; /* ... and the third cumulant along q */
-    double trC, trT, qCq;
-} trace;
-
-static double trace_at(const trace *x, double theta) {
-    double once = 2 * theta - theta * theta, v = theta * theta * x->qCq;
-    double trC = x->trC - once * x->mc, trT = x->trT - once * x->mt;
-    double TC = projected(theta, x->TC, x->TC_both, x->mc * x->mt);
-    double CC = projected(theta, x->CC, x->CC_both, x->mc * x->mc);
-    return x->fourth - 4 * theta * (trT * trC + 2 * TC) + 4 * v * (trC * trC + 2 * CC);
+/* sum_ij kappa_iijj of the tilted law. */
+static double trace_at(tilting *x, double theta) {
+    const rk_neurons *neurons = x->neurons;
+    const double *c = x->tilt->c, *g = x->tilt->g, *m = neurons->m;
+    size_t n = x->n;
+    double mc = dot(n, m, c), mt = x->tau * mc + dot(n, m, g), cc = x->mm * dot(n, c, c);
+    double ct = x->tau * cc + x->mm * dot(n, c, g);
+    double TC = x->tau * x->CC + dot(n, x->tilt->delta, neurons->var);
+    double once = 2 * theta - theta * theta, trC = x->trC - once * mc, trT = x->trT - once * mt;
+    double fourth = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22);
+    return fourth - 4 * theta * (trT * trC + 2 * projected(theta, TC, ct, mc * mt)) +
+           4 * theta * theta * x->qCq * (trC * trC + 2 * projected(theta, x->CC, cc, mc * mc));
 }
 
-/* The smallest root in [0, 1], else where the function is smallest; 0 if it starts below 0. */
-static double choose_theta(const trace *x) {
-    enum { STEPS = 64, REFINEMENTS = 40 };
-    const double step = 1. / STEPS;
-    double best = 0, smallest = trace_at(x, 0);
-    for (int k = 1; k <= STEPS && smallest > 0; k++) {
-        double value = trace_at(x, k * step);
+/* Overlap of the full core with the tilted covariance, off the diagonal. */
+static double overlap_at(tilting *x, double theta) {
+    set_theta(x, theta);
+    rk_pool_run(x->work->pool, n_blocks(x->n), gauge_rows, x);
+    return rk_sum(x->n, x->tilt->z_C);
+}
+
+/* The smallest root in [0, top], else where the function is smallest; 0 if it starts below 0. */
+static double choose_theta(tilting *x, double (*f)(tilting *, double), double top, int steps,
+                           int refinements) {
+    double step = top / steps, best = 0, smallest = f(x, 0);
+    for (int k = 1; k <= steps && smallest > 0; k++) {
+        double value = f(x, k * step);
         if (value < smallest) {
             smallest = value;
             best = k * step;
@@ -155,11 +228,10 @@ static double choose_theta(const trace *x) {
     }
     if (best == 0) return 0;
     bool root = smallest <= 0;
-    double low = best - step, high = root ? best : fmin(best + step, 1);
-    for (int k = 0; k < REFINEMENTS; k++) {
-        double third = root ? (high - low) / 2 : (high - low) / 3;
-        double left = low + third, right = high - third;
-        if (root ? trace_at(x, left) > 0 : trace_at(x, left) > trace_at(x, right))
+    double low = best - step, high = root ? best : fmin(best + step, top);
+    for (int k = 0; k < refinements; k++) {
+        double part = (high - low) / (root ? 2 : 3), left = low + part, right = high - part;
+        if (root ? f(x, left) > 0 : f(x, left) > f(x, right))
             low = left;
         else
             high = right;
@@ -168,65 +240,96 @@ static double choose_theta(const trace *x) {
 }
 
 /* Diagonal of the core of what is left of the fourth cumulant. */
-static void leave_core(size_t n, double v, const rk_neurons *neurons, rk_tilt *tilt) {
-    double sum_d = 0, sum_de = 0, total = 0;
+static void leave_core(const tilting *x) {
+    const rk_neurons *neurons = x->neurons;
+    rk_tilt *tilt = x->tilt;
+    size_t n = x->n;
+    double v = x->v, total = 0, width = (double)n;
     for (size_t i = 0; i < n; i++) {
-        sum_d += tilt->rows[4 * i];
-        sum_de += tilt->rows[4 * i + 1];
-    }
-    for (size_t i = 0; i < n; i++) {
-        const double *rows = tilt->rows + 4 * i;
-        double d = rows[0], de = rows[1], others = sum_d - d, de_others = sum_de - de;
+        double d = tilt->d[i], de = tilt->de[i], others = x->trCp - d, de_others = x->trTe - de;
         double k4 = neurons->k4[i] - 12 * de * d + 12 * v * d * d;
-        double k22 = neurons->k22[i] - 2 * (de * others + d * de_others + 4 * rows[2]) +
-                     4 * v * (d * others + 2 * rows[3]);
+        double k22 = neurons->k22[i] - 2 * (de * others + d * de_others + 4 * tilt->te_cp[i]) +
+                     4 * v * (d * others + 2 * tilt->cp_cp[i]);
         tilt->core[i] = k4 + k22;
         total += k4 + k22;
     }
-    double width = (double)n;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         tilt->core[i] = 6 / (width + 4) * (tilt->core[i] - total / (2 * (width + 2)));
+        if (tilt->Q) tilt->Q[i * n + i] = tilt->core[i];
+    }
 }
 
-static size_t n_blocks(size_t n) {
-    return (n + ROWS - 1) / ROWS;
+static void multiply(size_t n, const double *C, const double *x, double *y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = dot(n, C + i * n, x);
 }
 
 void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt) {
-    if (!rk_work_charge(work, 30 * (uint64_t)n * n)) return;
+    if (tilt->Q) rk_gemm_symmetric(work, RK_NO_TRANS, n, n, 1, C, n, C, n, 0, tilt->C2, n);
+    if (!rk_work_charge(work, (tilt->Q ? 900 : 30) * (uint64_t)n * n)) return;
     const double *m = neurons->m, *q = neurons->q, *var = neurons->var;
-    double *c = tilt->c, *t = tilt->t, *delta = tilt->delta;
-    job rows = {.n = n, .neurons = neurons, .tilt = tilt, .C = C};
-    rk_pool_run(work->pool, n_blocks(n), gauge_read_rows, &rows);
-
-    /* T q, the third cumulant along q: its diagonal exactly, the rest taken as tau C */
-    trace x = {.fourth = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22),
-               .CC = rk_sum(n, tilt->rows),
-               .trC = rk_sum(n, var),
-               .mc = dot(n, m, c),
-               .qCq = dot(n, q, c)};
+    tilting x = {.work = work, .n = n, .neurons = neurons, .tilt = tilt, .C = C};
+    rk_pool_run(work->pool, n_blocks(n), gauge_read_rows, &x);
+    x.mm = dot(n, m, m);
+    x.qCq = dot(n, q, tilt->c);
+    x.trC = rk_sum(n, var);
+    x.CC = rk_sum(n, tilt->cp_cp);
+    /* T.q, the third cumulant along q: its diagonal exactly, the rest taken as tau C */
     for (size_t i = 0; i < n; i++)
-        x.trT += t[i] = neurons->k3[i] * q[i] + neurons->k21_q[i];
-    double tau = x.trC > 0 ? x.trT / x.trC : 0, square = dot(n, m, m);
+        x.trT += tilt->delta[i] = neurons->k3[i] * q[i] + neurons->k21_q[i];
+    x.tau = x.trC > 0 ? x.trT / x.trC : 0;
     for (size_t i = 0; i < n; i++) {
-        delta[i] = t[i] - tau * var[i];
-        t[i] = tau * c[i] + delta[i] * q[i];
+        tilt->delta[i] -= x.tau * var[i];
+        tilt->g[i] = tilt->delta[i] * q[i];
     }
-    x.mt = dot(n, m, t);
-    x.CC_both = square * dot(n, c, c);
-    x.TC = tau * x.CC + dot(n, delta, var);
-    x.TC_both = square * dot(n, c, t);
+    x.sigma = dot(n, tilt->g, q);
+    for (size_t i = 0; tilt->Q && i < n; i++)
+        tilt->Cm[i] = x.mm * tilt->c[i];
+    if (tilt->Q) multiply(n, C, tilt->c, tilt->Cc);
+    if (tilt->Q) multiply(n, C, tilt->g, tilt->Cg);
 
-    double theta = choose_theta(&x);
-    for (size_t i = 0; i < n; i++) {
-        tilt->a[i] = theta * q[i];
-        tilt->feed[i] = -6 * theta * c[i];
-    }
+    double theta =
+        tilt->Q ? choose_theta(&x, overlap_at, 0.5, 8, 6) : choose_theta(&x, trace_at, 1, 64, 40);
+    set_theta(&x, theta);
+    x.write = true;
+    rk_pool_run(work->pool, n_blocks(n), gauge_rows, &x);
+    leave_core(&x);
+    for (size_t i = 0; i < n; i++)
+        tilt->feed[i] = -6 * theta * tilt->c[i];
     *tilt->gain += (2 * theta - theta * theta) * x.qCq;
-    rows.theta = theta;
-    rows.tau = tau;
-    rows.qCq = x.qCq;
-    rows.qTq = dot(n, q, t);
-    rk_pool_run(work->pool, n_blocks(n), gauge_write_rows, &rows);
-    leave_core(n, theta * theta * x.qCq, neurons, tilt);
+}
+
+/* B = C diag(f) without the diagonal; C loses its own. f is what two legs are worth at the middle
+ * of a chain of two edges from one neuron to another. */
+static void cut_chain(rk_work *work, size_t n, const rk_neurons *neurons, double *C, double *B,
+                      double *to_all) {
+    if (!rk_work_charge(work, 5 * (uint64_t)n * n)) return;
+    const double *w1 = neurons->w.k1, *e1 = neurons->e.k1, *e2 = neurons->e.k2;
+    for (size_t i = 0; i < n; i++) {
+        C[i * n + i] = 0;
+        for (size_t j = 0; j < n; j++)
+            B[i * n + j] = C[i * n + j] * (e2[j] - 2 * w1[j] * w1[j]);
+        to_all[i] = neurons->w.k2[i] * dot(n, C + i * n, e1);
+    }
+}
+
+void rk_core_chains(rk_work *work, size_t n, const rk_neurons *neurons, double *C, double *scratch,
+                    rk_tilt *tilt) {
+    cut_chain(work, n, neurons, C, scratch, tilt->h);
+    rk_gemm_symmetric(work, RK_NO_TRANS, n, n, 1, scratch, n, C, n, 0, tilt->Q, n);
+    if (!rk_work_charge(work, 7 * (uint64_t)n * n)) return;
+    const double *w1 = neurons->w.k1, *to_all = tilt->h;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            double *Q = &tilt->Q[i * n + j];
+            *Q =
+                0.5 * (*Q * w1[i] * w1[j] + C[i * n + j] * (to_all[i] * w1[j] + to_all[j] * w1[i]));
+        }
+}
+
+void rk_core_symmetrise(rk_work *work, size_t n, double *Q) {
+    if (!rk_work_charge(work, (uint64_t)n * n)) return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            Q[i * n + j] = Q[j * n + i] = Q[i * n + j] + Q[j * n + i];
 }

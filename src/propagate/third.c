@@ -27,7 +27,7 @@ typedef struct chain {
     double *mu, *var, *C, *C_next, *scratch;
     const double *m, *C_in; /* of h before the linear map; C_in NULL is the identity */
     rk_slices z;
-    double *M;
+    double *M, *Q; /* where z keeps its own */
     rk_neurons neurons;
     rk_tilt tilt;
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
@@ -63,14 +63,15 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
         c.n_sources += purpose_of(net, outputs, l) == FOR_THIRD;
     }
     c.width = width;
-    c.diagrams = gauged(&c) ? RK_DIAGRAMS_AUGMENTED : RK_DIAGRAMS_SIMPLE;
+    bool full = c.gauge == RK_GAUGE_FULL;
+    c.diagrams = full ? RK_DIAGRAMS_CORE : gauged(&c) ? RK_DIAGRAMS_AUGMENTED : RK_DIAGRAMS_SIMPLE;
     c.mu = rk_work_doubles(work, width, 1);
     c.var = rk_work_doubles(work, width, 1);
     c.C = rk_work_doubles(work, width, width);
     c.C_next = rk_work_doubles(work, width, width);
     c.scratch = rk_work_doubles(work, scratch, 1);
     c.neurons = rk_neurons_take(work, width);
-    c.tilt = rk_tilt_take(work, width);
+    c.tilt = rk_tilt_take(work, width, full);
     c.z.core = rk_work_doubles(work, width, 1);
     c.z.metric = rk_work_doubles(work, width, 1);
     c.z.d3 = rk_work_doubles(work, width, 1);
@@ -85,6 +86,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     size_t rank = rank_of(&c, width), cols = 2 * width + rank + 1;
     c.slot = width * cols;
     c.M = rk_work_doubles(work, width, width);
+    if (full) c.Q = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
     c.T = rk_legs_take(work, in_double, width, width);
     c.T_slope = rk_legs_take(work, in_double, width, width);
@@ -161,16 +163,11 @@ static void third_linear(chain *c, size_t l, bool pairs) {
     }
 }
 
-/* Core and metric of the fourth cumulant; what is off the diagonal only without gauge, which takes
- * it away. */
-static void fourth_linear(chain *c, size_t l, bool pairs) {
-    const rk_layer *layer = &c->net->layers[l];
+/* Diagonals of the core and of the metric of the fourth cumulant. */
+static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
     size_t n = layer->rows, k = layer->cols;
-    bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
-    c->z.M = exact && pairs && !gauged(c) ? c->M : NULL;
-    if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
+    bool exact = average == 0;
     if (!rk_work_charge(c->work, exact ? 5 * (uint64_t)n * k : n)) return;
-    double average = exact ? 0 : rk_network_weight_scale(c->net, l);
     for (size_t i = 0; i < n; i++) {
         double metric = average, core = average * c->tilt.core[0];
         for (size_t j = 0; exact && j < k; j++) {
@@ -180,6 +177,25 @@ static void fourth_linear(chain *c, size_t l, bool pairs) {
         }
         c->z.metric[i] = metric;
         c->z.core[i] = core;
+    }
+}
+
+/* The fourth cumulant; what is off the diagonals only of a full core or of a multiple of 1. */
+static void fourth_linear(chain *c, size_t l, bool pairs) {
+    const rk_layer *layer = &c->net->layers[l];
+    size_t n = layer->rows, k = layer->cols;
+    bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
+    bool full = c->gauge == RK_GAUGE_FULL;
+    fourth_diagonals(c, layer, exact || full ? 0 : rk_network_weight_scale(c->net, l));
+    c->z.M = pairs && (full || (exact && !gauged(c))) ? c->M : NULL;
+    c->z.Q = pairs && full ? c->Q : NULL;
+    if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
+    if (!full) return;
+    if (pairs) {
+        rk_congruence(c->work, n, k, layer->weight, c->tilt.Q, c->scratch, c->z.Q);
+        rk_diagonal(c->work, n, c->z.Q, c->z.core);
+    } else {
+        rk_variances(c->work, layer, c->tilt.Q, c->scratch, c->z.core);
     }
 }
 
@@ -229,8 +245,11 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, n, born.stride);
     bool exact = newborn.rank == n;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, n);
+    bool full = c->gauge == RK_GAUGE_FULL;
+    if (full) rk_core_chains(c->work, n, &c->neurons, c->C, c->scratch, &c->tilt);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, &newborn, &born, &residual,
-                  NULL);
+                  c->tilt.Q);
+    if (full) rk_core_symmetrise(c->work, n, c->tilt.Q);
     if (!exact) {
         rk_legs thin = rk_legs_view(c->slicing.left, 0, n);
         rk_residual_compress(c->work, n, newborn.rank, residual, thin, c->scratch, z, newborn.L);

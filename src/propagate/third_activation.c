@@ -172,7 +172,7 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         end e_j = {e1[j], e2[j], e3[j], et[j]};
         k21_q[j] = connect(diagrams, ij, e_i, w_j) * q[j];
         k22[j] = connect(diagrams, ij, e_i, e_j) - 2 * k11 * k11;
-        if (diagrams == RK_DIAGRAMS_CORE) k31[j] = connect(diagrams, ij, t_i, w_j);
+        if (diagrams == RK_DIAGRAMS_CORE) k31[j] += connect(diagrams, ij, t_i, w_j);
         a[j] = w_i.k1 * c;
         /* 3 (kappa_ijj - what p, a, e and the older sources already say of it) */
         double w1w1 = w_j.k1 * w_j.k1;

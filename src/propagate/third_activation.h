@@ -54,7 +54,7 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
 /**
  * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the
  * source born here: w2, s and e, its leg `a` and the residual z L (n x n each); with
- * RK_DIAGRAMS_CORE `k31_ij` = kappa_iiij of phi(z) (i != j), n x n. About 100 to 200 n^2 FLOPs.
+ * RK_DIAGRAMS_CORE `k31_ij` += kappa_iiij of phi(z) (i != j), n x n. About 100 to 200 n^2 FLOPs.
  */
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
                    rk_neurons *neurons, double *C, const rk_source *newborn, const rk_legs *a,

@@ -83,7 +83,9 @@ static void test_gauge_agrees_with_its_twin(void **state) {
     } twin[] = {{"third:gauge=zero,legs=double",
                  {0.34674017030761406, 1.3798859867746684, 0.41618298486081584}},
                 {"third:gauge=diagonal,legs=double",
-                 {0.34593178495249466, 1.3790973890230778, 0.41638249497137236}}};
+                 {0.34593178495249466, 1.3790973890230778, 0.41638249497137236}},
+                {"third:gauge=full,legs=double",
+                 {0.3448559933250608, 1.3804390846458736, 0.41517988441871656}}};
     for (size_t k = 0; k < sizeof twin / sizeof *twin; k++) {
         truth known = truth_open(64, 5, 0);
         rk_answer *answer = estimate(known.net, NULL, twin[k].method, false);
