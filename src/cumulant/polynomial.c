@@ -10,13 +10,13 @@ typedef struct list {
     void *item;
 } list;
 
-/* A product of rows (operands that depend on the last index). */
+/* A product of rows (operands that depend on the swept index). */
 typedef struct monomial {
     uint16_t n;
     uint16_t row[RK_MAX_OPERANDS];
 } monomial;
 
-/* A number that does not depend on the last index: an operand, or the product of two such values
+/* A number that does not depend on the swept index: an operand, or the product of two such values
  * before it in the list. Terms share their partial products. */
 typedef struct value {
     rk_operand operand; /* if left is NONE */
@@ -32,14 +32,27 @@ typedef struct term {
 } term;
 
 struct rk_polynomial {
-    int n_blocks;
+    rk_vector lambda;
+    int swept;         /* the index that rows run over */
     list values, rows; /* rows: of rk_operand */
     list monomials, terms;
 };
 
-rk_polynomial *rk_polynomial_create(int n_blocks) {
+/* Preferably an index alone in its group: its rows have full length, so there are fewer of them. */
+static int block_to_sweep(rk_vector lambda) {
+    for (int a = lambda.size - 1; a >= 0; a--) {
+        bool continues = a > 0 && lambda.at[a - 1] == lambda.at[a];
+        bool continued = a + 1 < lambda.size && lambda.at[a + 1] == lambda.at[a];
+        if (!continues && !continued) return a;
+    }
+    return lambda.size - 1;
+}
+
+rk_polynomial *rk_polynomial_create(rk_vector lambda) {
     rk_polynomial *polynomial = calloc(1, sizeof *polynomial);
-    if (polynomial) polynomial->n_blocks = n_blocks;
+    if (!polynomial) return NULL;
+    polynomial->lambda = lambda;
+    polynomial->swept = block_to_sweep(lambda);
     return polynomial;
 }
 
@@ -90,7 +103,7 @@ bool rk_polynomial_add(rk_polynomial *polynomial, const rk_product *product) {
         const rk_operand *operand = &product->operand[f];
         bool varies = false;
         for (int q = 0; q < operand->n_blocks; q++)
-            varies |= operand->block[q] == polynomial->n_blocks - 1;
+            varies |= operand->block[q] == polynomial->swept;
         value leaf = {*operand, NONE, NONE};
         uint16_t at = varies ? intern(&polynomial->rows, operand, sizeof *operand)
                              : intern(&polynomial->values, &leaf, sizeof leaf);
@@ -181,14 +194,13 @@ static void read_values(const evaluation *e, const size_t *index, double *values
 static void read_rows(const evaluation *e, const size_t *index, size_t limit, const double **rows,
                       double *buffers) {
     const rk_operand *operands = e->polynomial->rows.item;
-    int last = e->polynomial->n_blocks - 1;
     for (size_t r = 0; r < e->polynomial->rows.n; r++, buffers += e->out->n) {
         const rk_slice *source = &e->sources[operands[r].source];
         if (!source->data) continue;
         size_t own[RK_MAX_BLOCKS];
         int block = 0;
         pick(&operands[r], index, own);
-        while (operands[r].block[block] != last)
+        while (operands[r].block[block] != e->polynomial->swept)
             block++;
         rows[r] = rk_slice_row(source, own, block, limit, buffers);
     }
@@ -222,10 +234,10 @@ static void add_product(size_t n, double weight, int n_rows, const double *const
     }
 }
 
-/* The row of the result at index[0 .. b-2]. */
-static void evaluate_row(const evaluation *e, size_t piece, const size_t *index, size_t limit,
-                         double *out) {
+/* The row of the result at the indices but the swept one, which is 0. */
+static void evaluate_row(const evaluation *e, size_t piece, const size_t *index) {
     const rk_polynomial *p = e->polynomial;
+    size_t limit = rk_slice_limit(e->out, index, p->swept);
     const term *terms = p->terms.item;
     const monomial *monomials = p->monomials.item;
     const double **rows = e->rows + piece * p->rows.n;
@@ -247,26 +259,35 @@ static void evaluate_row(const evaluation *e, size_t piece, const size_t *index,
             factors[f] = rows[monomials[m].row[f]];
         add_product(limit, weights[m], monomials[m].n, factors, product, sum);
     }
-    memcpy(out, sum, limit * sizeof *out);
+    int group = 0;
+    while (e->out->first[group + 1] <= p->swept)
+        group++;
+    double *out = e->out->data + rk_slice_at(e->out, index);
+    for (size_t j = 0; j < limit; j++)
+        out[j * e->out->stride[group]] = sum[j];
+}
+
+/* lambda without the swept block: each of its tuples is a row. */
+static rk_slice rows_of(const rk_polynomial *p, size_t n) {
+    rk_vector others = {.size = 0};
+    for (int a = 0; a < p->lambda.size; a++)
+        if (a != p->swept) others.at[others.size++] = p->lambda.at[a];
+    return rk_slice_of(others, n);
 }
 
 static void evaluate_piece(void *context, size_t piece) {
     const evaluation *e = context;
-    rk_slice *out = e->out;
-    int b = e->polynomial->n_blocks;
-    if (b == 1) {
-        evaluate_row(e, piece, (size_t[]){0}, out->n, out->data);
-        return;
-    }
-    rk_slice prefixes = rk_slice_of(out->lambda, out->n);
-    prefixes.lambda.size--;
-    for (size_t i = piece; i < out->n; i += e->n_pieces) {
-        size_t index[RK_MAX_BLOCKS] = {i};
+    const rk_polynomial *p = e->polynomial;
+    rk_slice rows = rows_of(p, e->out->n);
+    for (size_t i = piece; i < e->out->n; i += e->n_pieces) {
+        size_t others[RK_MAX_BLOCKS] = {i}, index[RK_MAX_BLOCKS];
         do {
-            index[b - 1] = 0;
-            evaluate_row(e, piece, index, rk_slice_limit(out, index, b - 1),
-                         out->data + rk_slice_at(out, index));
-        } while (rk_slice_next(&prefixes, index) && index[0] == i);
+            for (int a = 0; a < rows.lambda.size; a++)
+                index[a < p->swept ? a : a + 1] = others[a];
+            index[p->swept] = 0;
+            evaluate_row(e, piece, index);
+        } while (rk_slice_next(&rows, others) && others[0] == i);
+        if (rows.lambda.size == 0) break; /* a single row */
     }
 }
 
@@ -280,18 +301,16 @@ static uint64_t flops(const rk_polynomial *p, const rk_slice *sources, const rk_
     for (size_t m = 0; m < p->monomials.n; m++)
         if (is_monomial_tracked(p, sources, &monomials[m]))
             per_entry += (uint64_t)monomials[m].n + 1;
-    rk_vector prefix = out->lambda;
-    prefix.at[--prefix.size] = 0;
-    rk_slice prefixes = rk_slice_of(prefix, out->n);
-    return rk_slice_count(&prefixes) * per_row + rk_slice_count(out) * per_entry;
+    rk_slice rows = rows_of(p, out->n);
+    return rk_slice_count(&rows) * per_row + rk_slice_count(out) * per_entry;
 }
 
 void rk_polynomial_evaluate(rk_work *work, const rk_polynomial *polynomial, const rk_slice *sources,
                             rk_slice *out) {
-    assert(out->lambda.size == polynomial->n_blocks);
+    assert(out->lambda.size == polynomial->lambda.size);
     size_t mark = rk_work_mark(work), n = out->n;
     evaluation e = {.polynomial = polynomial, .sources = sources, .out = out};
-    e.n_pieces = polynomial->n_blocks == 1 ? 1 : n < MAX_PIECES ? n : MAX_PIECES;
+    e.n_pieces = polynomial->lambda.size == 1 ? 1 : n < MAX_PIECES ? n : MAX_PIECES;
     e.scratch_size = polynomial->values.n + polynomial->monomials.n + (polynomial->rows.n + 2) * n;
     e.rows = rk_work_take(work, e.n_pieces * polynomial->rows.n, sizeof *e.rows);
     e.scratch = rk_work_doubles(work, e.n_pieces, e.scratch_size);

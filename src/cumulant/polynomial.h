@@ -3,8 +3,8 @@
  * The three pointwise steps of the closure are such sums: slices of a radial tensor in its core and
  * the metric, power cumulants in cumulants and Wick coefficients (the diagram sum), and cumulants
  * in power cumulants. Each is compiled once into an rk_polynomial and evaluated row by row: what
- * does not depend on the last index is multiplied out once a row, so the inner loops are a few
- * products of contiguous rows. */
+ * does not depend on the index that varies is multiplied out once a row, so the inner loops are a
+ * few products of contiguous rows. */
 #ifndef RK_CUMULANT_POLYNOMIAL_H
 #define RK_CUMULANT_POLYNOMIAL_H
 
@@ -27,8 +27,8 @@ typedef struct rk_product {
 
 typedef struct rk_polynomial rk_polynomial;
 
-/** A polynomial on `n_blocks` >= 1 indices without terms; NULL if out of memory. */
-rk_polynomial *rk_polynomial_create(int n_blocks);
+/** A polynomial for the slice `lambda`, without terms; NULL if out of memory. */
+rk_polynomial *rk_polynomial_create(rk_vector lambda);
 void rk_polynomial_destroy(rk_polynomial *polynomial);
 /** Adds a term. False if out of memory. */
 bool rk_polynomial_add(rk_polynomial *polynomial, const rk_product *product);

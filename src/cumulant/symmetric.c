@@ -71,16 +71,20 @@ static void write_out_leg(rk_work *work, int s, size_t n, const double *tensor, 
     }
 }
 
-/* out[i][j] = sum_k R[i][k] W[j][k] for j <= i < m: the last leg. */
+/* The last leg: out[i][j] = sum_k R[i][k] W[j][k] for j <= i < m. Its blocks are charged for in one
+ * go, so that dry runs of large tensors need not count them one by one. */
 static void last_leg(rk_work *work, size_t m, size_t n, const double *W, const double *R,
                      double *out) {
     size_t mark = rk_work_mark(work);
     double *rows = rk_work_doubles(work, smaller(m, TRIANGLE_ROWS), m);
-    for (size_t first = 0; first < m; first += TRIANGLE_ROWS) {
+    uint64_t blocks = m / TRIANGLE_ROWS, rest = m % TRIANGLE_ROWS;
+    uint64_t entries = TRIANGLE_ROWS * TRIANGLE_ROWS * (blocks * (blocks + 1) / 2) + rest * m;
+    bool wet = rk_work_charge(work, 2 * n * entries);
+    for (size_t first = 0; wet && first < m; first += TRIANGLE_ROWS) {
+        rk_work charged = {.pool = work->pool};
         size_t last = smaller(first + TRIANGLE_ROWS, m);
-        rk_gemm(work, RK_NO_TRANS, RK_TRANS, last - first, last, n, 1, R + first * n, n, W, n, 0,
-                rows, last);
-        if (!rk_work_charge(work, 0)) continue;
+        rk_gemm(&charged, RK_NO_TRANS, RK_TRANS, last - first, last, n, 1, R + first * n, n, W, n,
+                0, rows, last);
         for (size_t i = first; i < last; i++)
             memcpy(out + rk_simplex(i, 2), rows + (i - first) * last, (i + 1) * sizeof *out);
     }

@@ -34,9 +34,9 @@ static bool is_needed(const rk_reference_table *table, const rk_reference_spec *
     return !factored;
 }
 
-static bool add_all(rk_polynomial **out, const rk_terms *terms, int b,
+static bool add_all(rk_polynomial **out, const rk_terms *terms, rk_vector lambda,
                     void (*translate)(const rk_term *, void *, rk_product *), void *context) {
-    *out = terms->failed ? NULL : rk_polynomial_create(b);
+    *out = terms->failed ? NULL : rk_polynomial_create(lambda);
     bool complete = *out != NULL;
     for (size_t t = 0; complete && t < terms->n; t++) {
         const rk_term *term = &terms->term[t];
@@ -105,14 +105,13 @@ static bool fill_slice(rk_reference_table *table, const rk_reference_spec *spec,
     if (!is_needed(table, spec, lambda)) return true;
     assert(lambda.size <= MAX_OUTPUT_BLOCKS);
     activation_step step = {table, lambda};
-    bool complete = add_all(&table->power[number], &diagrams[lambda.size], lambda.size,
-                            translate_diagram, &step);
+    bool complete =
+        add_all(&table->power[number], &diagrams[lambda.size], lambda, translate_diagram, &step);
     rk_terms terms = {.n = 0};
     rk_conversion(&terms, lambda);
     bool converts = terms.n > 1; /* else the power cumulant is the cumulant */
     if (complete && converts && !spec->no_power_cumulants)
-        complete =
-            add_all(&table->conversion[number], &terms, lambda.size, translate_conversion, NULL);
+        complete = add_all(&table->conversion[number], &terms, lambda, translate_conversion, NULL);
     rk_terms_clear(&terms);
     return complete;
 }
@@ -123,8 +122,7 @@ static bool fill_radial_slice(rk_reference_table *table, int number) {
     if (!table->reads[number] || r <= 0) return true;
     rk_terms terms = {.n = 0};
     rk_radial_slice(&terms, lambda, r);
-    bool complete =
-        add_all(&table->radial_slice[number], &terms, lambda.size, translate_radial, NULL);
+    bool complete = add_all(&table->radial_slice[number], &terms, lambda, translate_radial, NULL);
     rk_terms_clear(&terms);
     return complete;
 }
