@@ -262,8 +262,7 @@ enum { N_SAMPLES = 40, N_NEURONS = 4 };
 
 /* Joint cumulant of `count` variables, each one a product of powers of the neurons: from moments,
  * summed over the set partitions of the variables. */
-static double joint_cumulant(double x[N_SAMPLES][N_NEURONS], const rk_vector *variable,
-                             int count) {
+static double joint_cumulant(double x[N_SAMPLES][N_NEURONS], const rk_vector *variable, int count) {
     rk_vector ones = {.size = (uint8_t)count};
     for (int a = 0; a < count; a++)
         ones.at[a] = 1;
