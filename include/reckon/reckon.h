@@ -234,6 +234,7 @@ typedef struct rk_options {
     const char *method;       /**< see rk_method_at; e.g. "covariance", "reference:3,augment" */
     bool covariance;          /**< also the output covariance */
     bool layers;              /**< also the means of every hidden layer */
+    int cumulants;            /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
     uint64_t samples;         /**< forward passes of `sample` */
     uint64_t seed;            /**< of `sample` and of the receipt */
     uint64_t receipt_samples; /**< forward passes for the unbiased check; 0: none */
@@ -287,10 +288,12 @@ typedef enum rk_error_kind { RK_STANDARD_ERROR, RK_ESTIMATED_RMS } rk_error_kind
 /** Everything a run found out. Pointers are owned by the rk_answer. */
 typedef struct rk_answer_data {
     size_t n_out;
-    const double *mean;       /**< n_out */
-    const double *covariance; /**< n_out x n_out, or NULL */
-    const double *variance;   /**< n_out: of the outputs, as well as the method knows them */
-    size_t n_hidden;          /**< 0 unless options.layers */
+    const double *mean;            /**< n_out */
+    const double *covariance;      /**< n_out x n_out, or NULL */
+    const double *variance;        /**< n_out: of the outputs, as well as the method knows them */
+    const double *third_cumulant;  /**< n_out^3, symmetric, or NULL */
+    const double *fourth_cumulant; /**< n_out^4, symmetric, or NULL */
+    size_t n_hidden;               /**< 0 unless options.layers */
     const size_t *hidden_width;
     const double *const *hidden_mean; /**< [n_hidden][hidden_width[l]] */
 

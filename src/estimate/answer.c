@@ -13,9 +13,13 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     size_t n_out = rk_network_n_out(net),
            n_hidden = problem->options.layers ? net->n_layers - 1 : 0;
     size_t n_covariance = problem->options.covariance ? n_out : 0, count, hidden = 0;
+    size_t n_third = problem->options.cumulants >= 3 ? n_out : 0;
+    size_t n_fourth = problem->options.cumulants >= 4 ? n_out : 0;
     for (size_t l = 0; l < n_hidden; l++)
         hidden += net->layers[l].rows; /* fits: the weights are larger */
-    bool fits = rk_size_mul(n_out, n_covariance + 3, &count) && rk_size_add(count, hidden, &count);
+    bool fits = rk_size_mul(n_fourth, n_out, &count) && rk_size_add(count, n_third, &count) &&
+                rk_size_mul(count, n_out, &count) && rk_size_add(count, n_covariance + 3, &count) &&
+                rk_size_mul(count, n_out, &count) && rk_size_add(count, hidden, &count);
 
     rk_answer *answer = calloc(1, sizeof *answer);
     double *storage = fits ? rk_alloc(count, 1, sizeof *storage) : NULL;
@@ -40,6 +44,8 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     outputs->variance = next, next += n_out;
     answer->report.error_per_output = next, next += n_out;
     if (n_covariance) outputs->covariance = next, next += n_out * n_out;
+    if (n_third) outputs->third = next, next += n_out * n_out * n_out;
+    if (n_fourth) outputs->fourth = next, next += n_out * n_out * n_out * n_out;
     for (size_t l = 0; l < n_hidden; l++) {
         width[l] = net->layers[l].rows;
         mean[l] = next;
@@ -51,6 +57,8 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
         .n_out = n_out,
         .mean = outputs->mean,
         .covariance = outputs->covariance,
+        .third_cumulant = outputs->third,
+        .fourth_cumulant = outputs->fourth,
         .n_hidden = n_hidden,
         .hidden_width = width,
         .hidden_mean = (const double *const *)mean,

@@ -1,31 +1,127 @@
 #include "estimate/flops.h"
 
-#include "propagate/gauge.h"
-
 #include <math.h>
 
-/* A term c n^i l^j, where l + 1 is the number of hidden layers. */
-typedef struct term {
-    double c;
-    int i, j;
-} term;
+typedef enum metrics { EXACT, AVERAGE, BOTH } metrics;
 
-/* Counted on the public reference; to the last hidden layer's activations. */
-static const term mean_exact[] = {{4, 2, 1}, {4, 2, 0},  {66, 1, 1}, {67, 1, 0},
-                                  {6, 0, 1}, {10, 0, 0}, {0, 0, 0}};
-static const term mean_average[] = {{2, 2, 1}, {2, 2, 0},  {67, 1, 1}, {68, 1, 0},
-                                    {6, 0, 1}, {10, 0, 0}, {0, 0, 0}};
-static const term covariance[] = {{3, 3, 1},  {3, 3, 0},  {18, 2, 1}, {18, 2, 0},
-                                  {77, 1, 1}, {77, 1, 0}, {0, 0, 0}};
-static const term third_exact[] = {{12, 3, 2},  {27, 3, 1},  {13, 3, 0},  {16, 2, 2},
-                                   {197, 2, 1}, {132, 2, 0}, {395, 1, 1}, {249, 1, 0},
-                                   {11, 0, 1},  {11, 0, 0},  {0, 0, 0}};
-static const term third_average[] = {{12, 3, 2},  {21, 3, 1},  {9, 3, 0},   {16, 2, 2},
-                                     {178, 2, 1}, {124, 2, 0}, {395, 1, 1}, {249, 1, 0},
-                                     {11, 0, 1},  {11, 0, 0},  {0, 0, 0}};
+/* c[i][j] is the coefficient of n^i l^j, where l + 1 is the number of hidden layers: FLOPs of the
+ * public reference to the activations of the last of them. Counted on it (see docs/METHODS.md), so
+ * data: they tell of its program, not of the mathematics. */
+static const struct count {
+    int K;
+    rk_reference_kind kind;
+    bool factored;
+    metrics metric;
+    double c[6][3];
+} counts[] = {
+    {1, RK_REFERENCE_SIMPLE, false, EXACT, {[2] = {4, 4}, [1] = {67, 66}, [0] = {10, 6}}},
+    {1, RK_REFERENCE_SIMPLE, false, AVERAGE, {[2] = {2, 2}, [1] = {68, 67}, [0] = {10, 6}}},
+    {2, RK_REFERENCE_SIMPLE, false, BOTH, {[3] = {3, 3}, [2] = {18, 18}, [1] = {77, 77}}},
+    {2,
+     RK_REFERENCE_AUGMENT,
+     false,
+     EXACT,
+     {[3] = {7, 11}, [2] = {107, 164}, [1] = {255, 397}, [0] = {13, 13}}},
+    {2,
+     RK_REFERENCE_AUGMENT,
+     false,
+     AVERAGE,
+     {[3] = {3, 3}, [2] = {99, 135}, [1] = {255, 397}, [0] = {13, 13}}},
+    {3,
+     RK_REFERENCE_SIMPLE,
+     true,
+     EXACT,
+     {[3] = {13, 27, 12}, [2] = {132, 197, 16}, [1] = {249, 395}, [0] = {11, 11}}},
+    {3,
+     RK_REFERENCE_SIMPLE,
+     true,
+     AVERAGE,
+     {[3] = {9, 21, 12}, [2] = {124, 178, 16}, [1] = {249, 395}, [0] = {11, 11}}},
+    {3,
+     RK_REFERENCE_AUGMENT,
+     true,
+     EXACT,
+     {[3] = {110, 433 / 2.0, 108},
+      [2] = {317, 1455 / 2.0, 180},
+      [1] = {342, 517, -27},
+      [0] = {12, 12}}},
+    {3,
+     RK_REFERENCE_AUGMENT,
+     true,
+     AVERAGE,
+     {[3] = {106, 403 / 2.0, 96},
+      [2] = {309, 1385 / 2.0, 160},
+      [1] = {342, 515, -24},
+      [0] = {12, 12}}},
+    {3,
+     RK_REFERENCE_SIMPLE,
+     false,
+     EXACT,
+     {[4] = {0, 7 / 3.0},
+      [3] = {521 / 6.0, 607 / 6.0},
+      [2] = {359 / 2.0, 1519 / 6.0},
+      [1] = {935 / 3.0, 1363 / 3.0},
+      [0] = {17, 17}}},
+    {3,
+     RK_REFERENCE_SIMPLE,
+     false,
+     AVERAGE,
+     {[4] = {0, 7 / 3.0},
+      [3] = {497 / 6.0, 559 / 6.0},
+      [2] = {343 / 2.0, 1351 / 6.0},
+      [1] = {935 / 3.0, 1363 / 3.0},
+      [0] = {17, 17}}},
+    {3,
+     RK_REFERENCE_AUGMENT,
+     false,
+     EXACT,
+     {[4] = {0, 7 / 3.0},
+      [3] = {229 / 2.0, 427 / 2.0},
+      [2] = {501 / 2.0, 3139 / 6.0},
+      [1] = {354, 529},
+      [0] = {12, 12}}},
+    {3,
+     RK_REFERENCE_AUGMENT,
+     false,
+     AVERAGE,
+     {[4] = {0, 7 / 3.0},
+      [3] = {221 / 2.0, 393 / 2.0},
+      [2] = {485 / 2.0, 2935 / 6.0},
+      [1] = {354, 529},
+      [0] = {12, 12}}},
+    {4,
+     RK_REFERENCE_SIMPLE,
+     true,
+     BOTH,
+     {[4] = {8, 79 / 3.0, 16},
+      [3] = {319 / 2.0, 539 / 2.0, 14},
+      [2] = {455 / 2.0, 2905 / 6.0, 2},
+      [1] = {375, 559}}},
+    {4,
+     RK_REFERENCE_SIMPLE,
+     false,
+     BOTH,
+     {[5] = {0, 5 / 4.0},
+      [4] = {133 / 2.0, 467 / 6.0},
+      [3] = {267 / 2.0, 885 / 4.0},
+      [2] = {230, 1430 / 3.0},
+      [1] = {363, 540}}},
+};
 
-static double evaluate(const rk_network *net, const term *polynomial) {
-    double n = (double)rk_network_n_in(net), hidden = (double)net->n_layers - 1;
+static const struct count *find(const rk_reference_spec *spec) {
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const struct count *c = &counts[i];
+        metrics metric = spec->metric == RK_METRIC_EXACT ? EXACT : AVERAGE;
+        if (c->K == spec->K && c->kind == spec->kind &&
+            (spec->K < 3 || c->factored == spec->factored) &&
+            (c->metric == metric || c->metric == BOTH))
+            return c;
+    }
+    return NULL;
+}
+
+/* ReLU layers of one width, and a linear output. */
+static bool is_covered(const rk_network *net) {
     bool covered = net->n_layers > 1;
     for (size_t l = 0; l < net->n_layers; l++) {
         bool last = l + 1 == net->n_layers;
@@ -33,36 +129,25 @@ static double evaluate(const rk_network *net, const term *polynomial) {
         covered = covered && net->layers[l].rows == rk_network_n_in(net) &&
                   net->layers[l].activation.kind == expected;
     }
-    if (!covered) return (double)NAN;
+    return covered;
+}
+
+double rk_flops_of_reference(const rk_network *net, const rk_reference_spec *spec) {
+    const struct count *count = is_covered(net) ? find(spec) : NULL;
+    if (!count) return (double)NAN;
+    double n = (double)rk_network_n_in(net), l = (double)net->n_layers - 2;
     double sum = 2 * n * n; /* the output layer */
-    for (const term *t = polynomial; t->c != 0; t++)
-        sum += t->c * pow(n, t->i) * pow(hidden - 1, t->j);
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 3; j++)
+            sum += count->c[i][j] * pow(n, i) * pow(l, j);
     return sum;
 }
 
-double rk_flops_of_mean(const rk_problem *problem) {
-    return evaluate(problem->net,
-                    problem->arguments.metric == RK_METRIC_EXACT ? mean_exact : mean_average);
-}
-
-double rk_flops_of_covariance(const rk_problem *problem) {
-    return evaluate(problem->net, covariance);
-}
-
-double rk_flops_of_third(const rk_problem *problem) {
-    rk_gauge gauge = rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net,
-                                     problem->options.covariance);
-    if (gauge != RK_GAUGE_NONE) return (double)NAN;
-    return evaluate(problem->net,
-                    problem->arguments.metric == RK_METRIC_EXACT ? third_exact : third_average);
-}
-
-double rk_flops_of_sample(const rk_problem *problem) {
-    const rk_network *net = problem->net;
+double rk_flops_of_sample(const rk_network *net, uint64_t samples) {
     double pass = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
         pass += 2 * (double)net->layers[l].rows * (double)net->layers[l].cols;
         if (rk_network_is_activated(net, l)) pass += (double)net->layers[l].rows;
     }
-    return pass * (double)problem->options.samples;
+    return pass * (double)samples;
 }

@@ -2,14 +2,13 @@
 #ifndef RK_ESTIMATE_FLOPS_H
 #define RK_ESTIMATE_FLOPS_H
 
-#include "estimate/method.h"
+#include "propagate/reference.h"
 
-/** The polynomials of the public reference, to the output layer. Defined for ReLU networks whose
- *  widths are all equal; NaN otherwise. */
-double rk_flops_of_mean(const rk_problem *problem);
-double rk_flops_of_covariance(const rk_problem *problem);
-double rk_flops_of_third(const rk_problem *problem);
-/** N (sum of 2mn over the layers + one a hidden neuron): any network. */
-double rk_flops_of_sample(const rk_problem *problem);
+/** To the output layer, for ReLU networks whose widths are all equal; NaN for others, and for kinds
+ *  nobody counted. */
+double rk_flops_of_reference(const rk_network *net, const rk_reference_spec *spec);
+
+/** N (sum of 2mn over the layers + one an activation): any network. */
+double rk_flops_of_sample(const rk_network *net, uint64_t samples);
 
 #endif

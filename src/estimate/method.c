@@ -1,6 +1,7 @@
 #include "estimate/method.h"
 
 #include "base/stream.h"
+#include "cumulant/expand.h"
 #include "estimate/flops.h"
 #include "propagate/covariance.h"
 #include "propagate/gain.h"
@@ -8,6 +9,7 @@
 #include "propagate/third.h"
 #include "sample/sample.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +28,18 @@ static const word mean_words[] = {WORD("simple", unit_variance, 0),
                                   WORD("metric=exact", metric, RK_METRIC_EXACT),
                                   WORD("metric=avg", metric, RK_METRIC_AVERAGE),
                                   {NULL, 0, 0}};
+static const word reference_words[] = {WORD("1", K, 1),
+                                       WORD("2", K, 2),
+                                       WORD("3", K, 3),
+                                       WORD("4", K, 4),
+                                       WORD("simple", kind, RK_REFERENCE_SIMPLE),
+                                       WORD("augment", kind, RK_REFERENCE_AUGMENT),
+                                       WORD("base", kind, RK_REFERENCE_BASE),
+                                       WORD("factored", dense, 0),
+                                       WORD("dense", dense, 1),
+                                       WORD("metric=exact", metric, RK_METRIC_EXACT),
+                                       WORD("metric=avg", metric, RK_METRIC_AVERAGE),
+                                       {NULL, 0, 0}};
 static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT),
                                    WORD("metric=avg", metric, RK_METRIC_AVERAGE),
                                    WORD("gauge=auto", gauge, RK_GAUGE_AUTO),
@@ -44,16 +58,10 @@ static const word covariance_words[] = {
     WORD("gauge=none", angular, 0), WORD("gauge=angular", angular, 1), {NULL, 0, 0}};
 static const word no_words[] = {{NULL, 0, 0}};
 
-static rk_status check_gaussian(const rk_problem *problem, rk_error *error) {
-    if (problem->input.third_cumulant)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "this method takes Gaussian inputs only");
-    return RK_OK;
-}
-
 static rk_status check_mean(const rk_problem *problem, rk_error *error) {
     if (problem->arguments.unit_variance && problem->options.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "mean:base knows no covariance");
-    return check_gaussian(problem, error);
+    return RK_OK;
 }
 
 /* The network passes a positive factor on its input through to its output. */
@@ -72,7 +80,16 @@ static rk_status check_homogeneous(const rk_problem *problem, rk_error *error) {
                            "%s",
                            l + 1, ops->name);
     }
-    return check_gaussian(problem, error);
+    return RK_OK;
+}
+
+static double flops_of_mean(const rk_problem *problem) {
+    const rk_method_arguments *arguments = &problem->arguments;
+    rk_reference_spec spec = {.K = 1,
+                              .kind = arguments->unit_variance ? RK_REFERENCE_BASE
+                                                               : RK_REFERENCE_SIMPLE,
+                              .metric = (rk_metric)arguments->metric};
+    return rk_flops_of_reference(problem->net, &spec);
 }
 
 static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -85,11 +102,16 @@ static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *r
 }
 
 static rk_status check_covariance(const rk_problem *problem, rk_error *error) {
-    if (!problem->arguments.angular) return check_gaussian(problem, error);
+    if (!problem->arguments.angular) return RK_OK;
     if (problem->input.mean || problem->input.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "covariance:gauge=angular takes standard normal inputs only");
     return check_homogeneous(problem, error);
+}
+
+static double flops_of_covariance(const rk_problem *problem) {
+    rk_reference_spec spec = {.K = 2};
+    return rk_flops_of_reference(problem->net, &spec);
 }
 
 static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -107,24 +129,111 @@ static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *r
     return RK_OK;
 }
 
+static rk_gauge gauge_of_third(const rk_problem *problem) {
+    bool more = problem->options.covariance || problem->options.cumulants;
+    return rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net, more);
+}
+
 static rk_status check_third(const rk_problem *problem, rk_error *error) {
     rk_gauge gauge = (rk_gauge)problem->arguments.gauge;
     bool asked = gauge != RK_GAUGE_AUTO && gauge != RK_GAUGE_NONE;
-    if (asked && problem->options.covariance)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "a gauge keeps means, not the covariance");
+    if (asked && (problem->options.covariance || problem->options.cumulants))
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "a gauge keeps means, not covariances and cumulants");
     if (asked && !rk_gauge_applies(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "a gauge needs homogeneous activations and no biases after layer 1");
-    return check_gaussian(problem, error);
+    return RK_OK;
+}
+
+/* The same closure in the reference's form, which answers more and is slower. */
+static rk_reference_spec third_as_reference(const rk_problem *problem) {
+    return (rk_reference_spec){
+        .K = 3, .factored = true, .metric = (rk_metric)problem->arguments.metric};
+}
+
+static double flops_of_third(const rk_problem *problem) {
+    rk_reference_spec spec = third_as_reference(problem);
+    return gauge_of_third(problem) == RK_GAUGE_NONE ? rk_flops_of_reference(problem->net, &spec)
+                                                    : (double)NAN;
+}
+
+/* Where the observer leaves the cumulants of the output. */
+typedef struct output_watch {
+    const rk_network *net;
+    rk_outputs *outputs;
+} output_watch;
+
+static void watch_output(void *context, size_t l, bool activated, const rk_tower *tower) {
+    const output_watch *watch = context;
+    if (l + 1 < watch->net->n_layers || activated != rk_network_is_activated(watch->net, l)) return;
+    rk_tower_expand(tower, 3, watch->outputs->third);
+    if (watch->outputs->fourth) rk_tower_expand(tower, 4, watch->outputs->fourth);
+}
+
+static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
+                                     const rk_reference_spec *spec, rk_report *report,
+                                     rk_error *error) {
+    output_watch watch = {problem->net, &report->outputs};
+    rk_reference_observer observer = {watch_output, &watch};
+    return rk_propagate_reference(work, problem->net, &problem->input, spec, &report->outputs,
+                                  report->outputs.third ? &observer : NULL, error);
 }
 
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
-    (void)error;
+    if (report->outputs.third) {
+        rk_reference_spec same = third_as_reference(problem);
+        return propagate_reference(work, problem, &same, report, error);
+    }
     rk_third_spec spec = {(rk_metric)problem->arguments.metric, problem->arguments.double_legs != 0,
                           (rk_gauge)problem->arguments.gauge, (size_t)problem->arguments.rank};
     rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
+}
+
+static rk_reference_spec reference_spec(const rk_problem *problem) {
+    const rk_method_arguments *arguments = &problem->arguments;
+    return (rk_reference_spec){.K = arguments->K,
+                               .kind = (rk_reference_kind)arguments->kind,
+                               .factored = !arguments->dense,
+                               .metric = (rk_metric)arguments->metric};
+}
+
+static rk_status check_reference(const rk_problem *problem, rk_error *error) {
+    rk_reference_spec spec = reference_spec(problem);
+    if (spec.K == 0)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "reference needs an order: reference:1 .. 4");
+    if (problem->options.cumulants > spec.K)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "reference:%d knows no cumulants of degree %d",
+                       spec.K, problem->options.cumulants);
+    return rk_reference_check(&spec, &problem->input, problem->options.covariance, error);
+}
+
+static double flops_of_the_reference(const rk_problem *problem) {
+    rk_reference_spec spec = reference_spec(problem);
+    return rk_flops_of_reference(problem->net, &spec);
+}
+
+static rk_status run_reference(rk_work *work, const rk_problem *problem, rk_report *report,
+                               rk_error *error) {
+    rk_reference_spec spec = reference_spec(problem);
+    return propagate_reference(work, problem, &spec, report, error);
+}
+
+static const rk_reference_spec fourth_spec = {.K = 4, .factored = true};
+
+static double flops_of_fourth(const rk_problem *problem) {
+    return rk_flops_of_reference(problem->net, &fourth_spec);
+}
+
+static rk_status run_fourth(rk_work *work, const rk_problem *problem, rk_report *report,
+                            rk_error *error) {
+    return propagate_reference(work, problem, &fourth_spec, report, error);
+}
+
+static double flops_of_sample(const rk_problem *problem) {
+    return rk_flops_of_sample(problem->net, problem->options.samples);
 }
 
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -153,12 +262,12 @@ static const struct entry {
                "simple|base, metric=exact|avg"},
       .check = check_mean,
       .run = run_mean,
-      .flops_convention = rk_flops_of_mean},
+      .flops_convention = flops_of_mean},
      mean_words},
     {{.info = {"covariance", "means and the full covariance (K=2)", "gauge=none|angular"},
       .check = check_covariance,
       .run = run_covariance,
-      .flops_convention = rk_flops_of_covariance},
+      .flops_convention = flops_of_covariance},
      covariance_words},
     {{.info = {"gain", "covariance and the network's common random gain (homogeneous networks)",
                ""},
@@ -168,15 +277,29 @@ static const struct entry {
     {{.info =
           {"third", "means, covariance and a factored third cumulant (K=3)",
            "gauge=auto|none|zero|diagonal|full, rank=full|16, metric=exact|avg, legs=float|double"},
+      .gives_cumulants = true,
       .check = check_third,
       .run = run_third,
-      .flops_convention = rk_flops_of_third},
+      .flops_convention = flops_of_third},
      third_words},
+    {{.info = {"fourth", "cumulants up to the fourth, that one factored (K=4)", ""},
+      .takes_third_cumulant = true,
+      .gives_cumulants = true,
+      .run = run_fourth,
+      .flops_convention = flops_of_fourth},
+     no_words},
+    {{.info = {"reference", "the published family, number for number",
+               "1|2|3|4, simple|augment|base, factored|dense, metric=exact|avg"},
+      .takes_third_cumulant = true,
+      .gives_cumulants = true,
+      .check = check_reference,
+      .run = run_reference,
+      .flops_convention = flops_of_the_reference},
+     reference_words},
     {{.info = {"sample", "Monte Carlo: the mean of forward passes", "iid|antithetic"},
       .samples = true,
-      .check = check_gaussian,
       .run = run_sample,
-      .flops_convention = rk_flops_of_sample},
+      .flops_convention = flops_of_sample},
      sample_words},
 };
 enum { N_METHODS = sizeof table / sizeof *table };

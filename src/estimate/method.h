@@ -8,7 +8,8 @@
 /** A method's arguments, parsed; each method reads the fields its own words may set. All are ints,
  *  and 0 is the default. */
 typedef struct rk_method_arguments {
-    int metric; /**< rk_metric */
+    int K, kind, dense; /**< of rk_reference_spec; K = 0: not said */
+    int metric;         /**< rk_metric */
     int unit_variance;
     int angular;
     int double_legs;
@@ -35,6 +36,8 @@ typedef struct rk_report {
 typedef struct rk_method {
     rk_method_info info;
     bool samples; /**< answers with a standard error, and with part of the work done if stopped */
+    bool takes_third_cumulant; /**< of the input */
+    bool gives_cumulants;      /**< of the output, beyond the covariance */
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);
     /** Dry or wet, see base/work.h. */

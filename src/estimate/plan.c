@@ -31,6 +31,9 @@ static rk_status check_options(const rk_options *options, rk_error *error) {
     if (options->threads < 0 || options->threads > RK_MAX_THREADS)
         return rk_fail(error, RK_ERROR_ARGUMENT, "%d threads: expected 0 to %d", options->threads,
                        RK_MAX_THREADS);
+    if (options->cumulants != 0 && options->cumulants != 3 && options->cumulants != 4)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "cumulants up to degree %d: expected 3 or 4",
+                       options->cumulants);
     if (options->receipt_samples != 0 && options->receipt_samples < 2 * RK_RECEIPT_GROUPS)
         return rk_fail(error, RK_ERROR_ARGUMENT, "a receipt takes at least %d samples",
                        2 * RK_RECEIPT_GROUPS);
@@ -58,14 +61,28 @@ static rk_status check_input(const rk_input *input, size_t n, rk_error *error) {
     return RK_OK;
 }
 
+static rk_status check_scope(const rk_plan *plan, rk_error *error) {
+    const rk_method *method = plan->method;
+    if (plan->problem.input.third_cumulant && !method->takes_third_cumulant)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s takes Gaussian inputs only",
+                       method->info.name);
+    if (plan->problem.options.cumulants && !method->gives_cumulants)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no cumulants beyond the covariance",
+                       method->info.name);
+    return method->check ? method->check(&plan->problem, error) : RK_OK;
+}
+
 /* The dry run looks at what is wanted, never behind the pointers. */
 static rk_status run_dry(rk_plan *plan, rk_error *error) {
     const rk_problem *problem = &plan->problem;
     double wanted = 0;
     double **hidden = rk_alloc(problem->net->n_layers, 1, sizeof *hidden);
     if (!hidden) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    rk_report nowhere = {.outputs = {.covariance = problem->options.covariance ? &wanted : NULL,
-                                     .hidden_mean = problem->options.layers ? hidden : NULL}};
+    const rk_options *options = &problem->options;
+    rk_report nowhere = {.outputs = {.covariance = options->covariance ? &wanted : NULL,
+                                     .third = options->cumulants >= 3 ? &wanted : NULL,
+                                     .fourth = options->cumulants >= 4 ? &wanted : NULL,
+                                     .hidden_mean = options->layers ? hidden : NULL}};
     rk_status status = plan->method->run(&plan->dry, problem, &nowhere, error);
     free(hidden);
     return status;
@@ -88,7 +105,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
                                        plan->canonical, sizeof plan->canonical, error);
     if (status == RK_OK) status = check_options(&problem->options, error);
     if (status == RK_OK) status = check_input(&problem->input, rk_network_n_in(net), error);
-    if (status == RK_OK && plan->method->check) status = plan->method->check(problem, error);
+    if (status == RK_OK) status = check_scope(plan, error);
     if (status == RK_OK) status = run_dry(plan, error);
     uint64_t limit = problem->options.memory_limit;
     if (limit == 0) limit = physical_memory();

@@ -1,8 +1,8 @@
 /* The public implementation's own golden setting, and a network with closed-form weights: every
  * tracked core at every layer. */
+#include "cumulant/expand.h"
 #include "linalg/blas.h"
 #include "propagate/reference.h"
-#include "support/expand.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -47,7 +47,10 @@ static double *dense_core(const rk_tower *tower, int d, size_t *count) {
     *count = 1;
     for (int a = 0; a < s; a++)
         *count *= tower->n;
-    return expand(&core, s);
+    double *dense = malloc(*count * sizeof *dense);
+    assert_non_null(dense);
+    rk_tower_expand(&core, s, dense);
+    return dense;
 }
 
 static void assert_close(double a, double b, double scale, const char *line) {

@@ -1,7 +1,7 @@
 /* What the reference closure must satisfy whatever the weights, and laws that are known exactly. */
+#include "cumulant/expand.h"
 #include "linalg/blas.h"
 #include "propagate/reference.h"
-#include "support/expand.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -339,7 +339,7 @@ static void see_squares(void *context, size_t l, bool activated, const rk_tower 
     for (int d = 1; d <= s->exact_to; d++) {
         size_t index[4] = {0};
         do {
-            assert_close(expand_entry(tower, d, index), cumulant_of_squares(s->C, s->n, index, d),
+            assert_close(rk_tower_entry(tower, d, index), cumulant_of_squares(s->C, s->n, index, d),
                          1e-12);
         } while (rk_symmetric_next(index, d, s->n));
     }
@@ -377,7 +377,7 @@ static void see_one(void *context, size_t l, bool activated, const rk_tower *tow
     (void)context;
     for (int d = 1; l == 0 && activated && d <= 4; d++)
         if (tower->degree[d].core || tower->factors.degree == d)
-            assert_close(expand_entry(tower, d, (size_t[]){0, 0, 0, 0}), want[d], 1e-14);
+            assert_close(rk_tower_entry(tower, d, (size_t[]){0, 0, 0, 0}), want[d], 1e-14);
 }
 
 static void test_powers_of_one_gaussian(void **state) {

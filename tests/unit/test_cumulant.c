@@ -1,9 +1,9 @@
 /* Packed tensors, slices, projections and conversions against their definitions. */
+#include "cumulant/expand.h"
 #include "cumulant/harmonic.h"
 #include "cumulant/symmetric.h"
 #include "diagram/conversion.h"
 #include "diagram/partition.h"
-#include "support/expand.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -189,7 +189,7 @@ static void slices_of(rk_work *work, int d, size_t n, const rk_tower *tower, rk_
     double *tensor = rk_work_doubles(work, rk_simplex(n, d), 1);
     size_t index[6] = {0}, at = 0;
     do {
-        tensor[at++] = expand_entry(tower, d, index);
+        tensor[at++] = rk_tower_entry(tower, d, index);
     } while (rk_symmetric_next(index, d, n));
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         family[number] = rk_slice_of(rk_partition_numbered(number), n);

@@ -57,12 +57,41 @@ static void test_methods_parse(void **state) {
     }
 }
 
+/* Every method once, on a network it can afford. */
+static const struct {
+    const char *method;
+    size_t n;
+} every_method[] = {
+    {"mean", 300},
+    {"covariance", 300},
+    {"gain", 300},
+    {"third", 300},
+    {"third:gauge=none", 300},
+    {"fourth", 24},
+    {"reference:3,augment", 40},
+    {"reference:4,augment,dense", 12},
+    {"sample", 300},
+    {"sample:antithetic", 300},
+};
+enum { N_METHODS = sizeof every_method / sizeof *every_method };
+
+static void test_every_method_is_tested(void **state) {
+    (void)state;
+    for (size_t i = 0; rk_method_at(i); i++) {
+        bool listed = false;
+        for (size_t k = 0; k < N_METHODS; k++)
+            listed = listed || strncmp(every_method[k].method, rk_method_at(i)->name,
+                                       strlen(rk_method_at(i)->name)) == 0;
+        if (!listed) fail_msg("add %s to every_method", rk_method_at(i)->name);
+    }
+}
+
 static void test_plans_predict_what_is_executed(void **state) {
     (void)state;
-    rk_network *net = make(256, 5);
-    for (size_t i = 0; rk_method_at(i); i++) {
+    for (size_t i = 0; i < N_METHODS; i++) {
+        rk_network *net = make(every_method[i].n, 5);
         rk_options options = rk_options_default();
-        options.method = rk_method_at(i)->name;
+        options.method = every_method[i].method;
         options.samples = 1000;
         options.threads = 1;
         rk_plan *plan;
@@ -81,8 +110,8 @@ static void test_plans_predict_what_is_executed(void **state) {
         assert_true(in_steps <= flops);
         rk_answer_destroy(answer);
         rk_plan_destroy(plan);
+        rk_network_destroy(net);
     }
-    rk_network_destroy(net);
 }
 
 static uint64_t planned_flops(const rk_network *net, const char *method, double *convention) {
@@ -117,12 +146,13 @@ static void test_flops_are_counted_as_documented(void **state) {
 
 static void test_same_bits_for_any_number_of_threads(void **state) {
     (void)state;
-    rk_network *net = make(300, 4);
-    for (size_t i = 0; rk_method_at(i); i++) {
+    for (size_t i = 0; i < N_METHODS; i++) {
+        size_t n = every_method[i].n;
+        rk_network *net = make(n, 4);
         rk_answer *first = NULL;
-        for (int threads = 1; threads <= 4; threads++) {
+        for (int threads = 1; threads <= 4; threads += threads) {
             rk_options options = rk_options_default();
-            options.method = rk_method_at(i)->name;
+            options.method = every_method[i].method;
             options.samples = 3000;
             options.threads = threads;
             options.covariance = true;
@@ -133,13 +163,13 @@ static void test_same_bits_for_any_number_of_threads(void **state) {
                 continue;
             }
             const rk_answer_data *a = rk_answer_view(first), *b = rk_answer_view(answer);
-            assert_memory_equal(a->mean, b->mean, 300 * sizeof(double));
-            assert_memory_equal(a->covariance, b->covariance, 300 * 300 * sizeof(double));
+            assert_memory_equal(a->mean, b->mean, n * sizeof(double));
+            assert_memory_equal(a->covariance, b->covariance, n * n * sizeof(double));
             rk_answer_destroy(answer);
         }
         rk_answer_destroy(first);
+        rk_network_destroy(net);
     }
-    rk_network_destroy(net);
 }
 
 static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
@@ -203,14 +233,61 @@ static void test_a_deterministic_run_can_be_interrupted(void **state) {
     rk_network_destroy(net);
 }
 
+/* Squares of independent standard normals: mean 1, variance 2, then 8 and 48. */
+static void test_cumulants_of_the_output(void **state) {
+    (void)state;
+    const double identity[] = {1, 0, 0, 1};
+    const rk_layer layers[] = {
+        {.rows = 2, .cols = 2, .weight = identity, .activation.kind = RK_SQUARE},
+        {.rows = 2, .cols = 2, .weight = identity},
+    };
+    static const struct {
+        const char *method;
+        int cumulants;
+    } cases[] = {{"fourth", 4}, {"reference:4,augment,dense", 4}, {"third", 3}};
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rk_options options = rk_options_default();
+        options.method = cases[i].method;
+        options.covariance = true;
+        options.cumulants = cases[i].cumulants;
+        rk_answer *answer;
+        assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+        const rk_answer_data *data = rk_answer_view(answer);
+        for (size_t at = 0; at < 8; at++) {
+            double expected = at == 0 || at == 7 ? 8 : 0;
+            assert_true(fabs(data->third_cumulant[at] - expected) <= 1e-12);
+        }
+        assert_true((data->fourth_cumulant != NULL) == (cases[i].cumulants == 4));
+        for (size_t at = 0; data->fourth_cumulant && at < 16; at++) {
+            double expected = at == 0 || at == 15 ? 48 : 0;
+            assert_true(fabs(data->fourth_cumulant[at] - expected) <= 1e-11);
+        }
+        assert_true(fabs(data->mean[1] - 1) <= 1e-14 && fabs(data->covariance[3] - 2) <= 1e-14);
+        rk_answer_destroy(answer);
+    }
+    rk_options options = rk_options_default();
+    options.cumulants = 3;
+    rk_answer *answer;
+    rk_error error;
+    assert_int_equal(rk_estimate(&answer, net, NULL, &options, &error), RK_ERROR_UNSUPPORTED);
+    assert_string_equal(error.message, "covariance knows no cumulants beyond the covariance");
+    options.cumulants = 2;
+    assert_int_equal(rk_estimate(&answer, net, NULL, &options, &error), RK_ERROR_ARGUMENT);
+    rk_network_destroy(net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_methods_parse),
+        cmocka_unit_test(test_every_method_is_tested),
         cmocka_unit_test(test_plans_predict_what_is_executed),
         cmocka_unit_test(test_flops_are_counted_as_documented),
         cmocka_unit_test(test_same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_what_cannot_fit_is_refused_with_its_size),
         cmocka_unit_test(test_bad_input_laws_are_refused),
+        cmocka_unit_test(test_cumulants_of_the_output),
         cmocka_unit_test(test_a_deterministic_run_can_be_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,4 @@
-#include "support/expand.h"
-
-#include <stdlib.h>
+#include "cumulant/expand.h"
 
 static double metric(const rk_tower *tower, size_t i, size_t j) {
     if (i == j) return tower->metric_diagonal ? tower->metric_diagonal[i] : 1;
@@ -62,25 +60,32 @@ static double factored_entry(const rk_factors *x, size_t n, const size_t *index)
     return sum / 6;
 }
 
-double expand_entry(const rk_tower *tower, int d, const size_t *index) {
+double rk_tower_entry(const rk_tower *tower, int d, const size_t *index) {
     if (tower->factors.J > 0 && tower->factors.degree == d)
         return factored_entry(&tower->factors, tower->n, index);
+    if (!tower->degree[d].core) return 0;
     legs x = {.tower = tower, .core = tower->degree[d].core, .index = index, .d = d};
     size_t core_index[RK_MAX_DEGREE];
     settle(&x, 0, 0, tower->degree[d].radial, core_index, 0, 1);
     return x.sum / x.ways;
 }
 
-double *expand(const rk_tower *tower, int d) {
-    size_t count = 1, index[RK_MAX_DEGREE];
+void rk_tower_expand(const rk_tower *tower, int d, double *dense) {
+    size_t n = tower->n, count = 1, index[RK_MAX_DEGREE];
     for (int a = 0; a < d; a++)
-        count *= tower->n;
-    double *dense = malloc(count * sizeof *dense);
-    for (size_t at = 0; dense && at < count; at++) {
-        size_t rest = at;
-        for (int a = d - 1; a >= 0; a--, rest /= tower->n)
-            index[a] = rest % tower->n;
-        dense[at] = expand_entry(tower, d, index);
+        count *= n;
+    for (size_t at = 0; at < count; at++) {
+        size_t rest = at, twin = 0;
+        for (int a = d - 1; a >= 0; a--, rest /= n)
+            index[a] = rest % n;
+        for (int a = 1; a < d; a++) /* ascending: the first of its permutations in the array */
+            for (int t = a; t > 0 && index[t - 1] > index[t]; t--) {
+                size_t swap = index[t];
+                index[t] = index[t - 1];
+                index[t - 1] = swap;
+            }
+        for (int a = 0; a < d; a++)
+            twin = twin * n + index[a];
+        dense[at] = twin < at ? dense[twin] : rk_tower_entry(tower, d, index);
     }
-    return dense;
 }
