@@ -5,8 +5,9 @@
 
 /* A method with a word of its arguments comes before the method itself. */
 static const rk_error_law laws[] = {
-    {"mean:base", NAN, 0, 0}, {"mean", 0.075, 1, 0.95}, {"covariance", 0.25, 2, 1.1},
-    {"gain", 0.1, 2, 1},      {"third", 0.6, 3, 1.5},   {"fourth", 2, 4, 2},
+    {"mean:base", NAN, 0, 0}, {"mean", 0.075, 1, 0.95},          {"covariance", 0.25, 2, 1.1},
+    {"gain", 0.1, 2, 1},      {"third:gauge=none", 0.6, 3, 1.5}, {"third", 0.25, 3, 1.5},
+    {"fourth", 2, 4, 2},
 };
 enum { N_LAWS = sizeof laws / sizeof *laws };
 

@@ -180,6 +180,11 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
                                   report->outputs.third ? &observer : NULL, error);
 }
 
+static void resolve_third(rk_problem *problem) {
+    problem->arguments.gauge = rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net,
+                                               problem->options.covariance);
+}
+
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     if (report->outputs.third) {
@@ -279,6 +284,7 @@ static const struct entry {
            "gauge=auto|none|zero|diagonal|full, rank=full|16, metric=exact|avg, legs=float|double"},
       .gives_cumulants = true,
       .check = check_third,
+      .resolve = resolve_third,
       .run = run_third,
       .flops_convention = flops_of_third},
      third_words},
@@ -331,6 +337,19 @@ static rk_status unknown_method(const char *name, size_t length, rk_error *error
                    (int)(length < 100 ? length : 100), name, known);
 }
 
+void rk_method_spell(const rk_method *method, const rk_method_arguments *arguments, char *canonical,
+                     size_t size) {
+    const struct entry *entry = (const struct entry *)method; /* its first member */
+    snprintf(canonical, size, "%s", method->info.name);
+    const char *separator = ":";
+    for (const word *w = entry->words; w->text; w++) {
+        if (*(const int *)((const unsigned char *)arguments + w->field) != w->value) continue;
+        append(canonical, size, separator);
+        append(canonical, size, w->text);
+        separator = ",";
+    }
+}
+
 rk_status rk_method_parse(const char *text, const rk_method **method,
                           rk_method_arguments *arguments, char *canonical, size_t size,
                           rk_error *error) {
@@ -360,14 +379,7 @@ rk_status rk_method_parse(const char *text, const rk_method **method,
         rest += length;
     }
 
-    snprintf(canonical, size, "%s", entry->method.info.name);
-    const char *separator = ":";
-    for (const word *w = entry->words; w->text; w++) {
-        if (*field_of(arguments, w) != w->value) continue;
-        append(canonical, size, separator);
-        append(canonical, size, w->text);
-        separator = ",";
-    }
     *method = &entry->method;
+    rk_method_spell(*method, arguments, canonical, size);
     return RK_OK;
 }

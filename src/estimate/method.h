@@ -40,6 +40,8 @@ typedef struct rk_method {
     bool gives_cumulants;      /**< of the output, beyond the covariance */
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);
+    /** Replaces arguments that depend on the network and on what is wanted; may be NULL. */
+    void (*resolve)(rk_problem *problem);
     /** Dry or wet, see base/work.h. */
     rk_status (*run)(rk_work *work, const rk_problem *problem, rk_report *report, rk_error *error);
     /** FLOPs by the paper's convention (docs/METHODS.md#flops), or NaN; NULL: never defined. */
@@ -55,5 +57,9 @@ const rk_method *rk_method_get(size_t index);
 rk_status rk_method_parse(const char *text, const rk_method **method,
                           rk_method_arguments *arguments, char *canonical, size_t size,
                           rk_error *error);
+
+/** The method with all its arguments spelled out, at most `size` bytes. */
+void rk_method_spell(const rk_method *method, const rk_method_arguments *arguments, char *canonical,
+                     size_t size);
 
 #endif

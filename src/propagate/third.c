@@ -21,7 +21,6 @@ typedef struct chain {
     rk_work *work;
     const rk_network *net;
     const rk_third_spec *spec;
-    rk_gauge gauge;
     rk_diagrams diagrams;
     size_t width, n_sources, slot;
     double *mu, *var, *C, *C_next, *scratch;
@@ -39,7 +38,7 @@ typedef struct chain {
 } chain;
 
 static bool gauged(const chain *c) {
-    return c->gauge != RK_GAUGE_NONE;
+    return c->spec->gauge != RK_GAUGE_NONE;
 }
 
 static size_t rank_of(const chain *c, size_t width) {
@@ -54,7 +53,6 @@ static void zero(rk_work *work, size_t n, double *x) {
 static chain start(rk_work *work, const rk_network *net, const rk_third_spec *spec,
                    const rk_outputs *outputs) {
     chain c = {.work = work, .net = net, .spec = spec};
-    c.gauge = rk_gauge_choose(spec->gauge, net, outputs->covariance);
     size_t scratch = 0, width = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
@@ -63,7 +61,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
         c.n_sources += purpose_of(net, outputs, l) == FOR_THIRD;
     }
     c.width = width;
-    bool full = c.gauge == RK_GAUGE_FULL;
+    bool full = spec->gauge == RK_GAUGE_FULL;
     c.diagrams = full ? RK_DIAGRAMS_CORE : gauged(&c) ? RK_DIAGRAMS_AUGMENTED : RK_DIAGRAMS_SIMPLE;
     c.mu = rk_work_doubles(work, width, 1);
     c.var = rk_work_doubles(work, width, 1);
@@ -185,7 +183,7 @@ static void fourth_linear(chain *c, size_t l, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
-    bool full = c->gauge == RK_GAUGE_FULL;
+    bool full = c->spec->gauge == RK_GAUGE_FULL;
     fourth_diagonals(c, layer, exact || full ? 0 : rk_network_weight_scale(c->net, l));
     c->z.M = pairs && (full || (exact && !gauged(c))) ? c->M : NULL;
     c->z.Q = pairs && full ? c->Q : NULL;
@@ -245,7 +243,7 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, n, born.stride);
     bool exact = newborn.rank == n;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, n);
-    bool full = c->gauge == RK_GAUGE_FULL;
+    bool full = c->spec->gauge == RK_GAUGE_FULL;
     if (full) rk_core_chains(c->work, n, &c->neurons, c->C, c->scratch, &c->tilt);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, &newborn, &born, &residual,
                   c->tilt.Q);
@@ -260,7 +258,7 @@ static void activation(chain *c, size_t l, purpose law) {
     } else {
         average_core(c, n);
     }
-    if (c->gauge == RK_GAUGE_ZERO) zero(c->work, n, c->tilt.core);
+    if (c->spec->gauge == RK_GAUGE_ZERO) zero(c->work, n, c->tilt.core);
 }
 
 /* The variance of the output: the common factor that the gauge took out belongs to it. */

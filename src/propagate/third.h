@@ -7,7 +7,7 @@
 typedef struct rk_third_spec {
     rk_metric metric; /**< of the fourth cumulant, which is one scalar times metric^2 */
     bool double_legs; /**< store and multiply the third cumulant's legs in double, not float */
-    rk_gauge gauge;   /**< ZERO and DIAGONAL only where rk_gauge_applies, and without covariance */
+    rk_gauge gauge;   /**< not AUTO; others than NONE where rk_gauge_applies, without covariance */
     size_t rank;      /**< of each source's residual; 0: exact */
 } rk_third_spec;
 
