@@ -168,14 +168,15 @@ static void radial_sources(rk_pass *p, int d, rk_slice *sources) {
     sources[RK_SOURCE_SCALAR].data = s == 0 ? p->pre.degree[d].core : NULL;
 }
 
-/* The slices of the pre-activations that the diagrams use. */
-static void read_slices(rk_pass *p, rk_slice *family) {
+/* The slices of the pre-activations that diagrams up to degree `depth` use. */
+static void read_slices(rk_pass *p, int depth, rk_slice *family) {
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         rk_slice *slice = &family[number];
         *slice = rk_slice_of(rk_partition_numbered(number), p->pre.n);
         int d = rk_vector_sum(slice->lambda);
         const rk_cumulant *cumulant = &p->pre.degree[d];
-        if (!p->table.reads[number] || !cumulant->core) continue;
+        int read_by = p->table.read_by[number];
+        if (read_by == 0 || read_by > depth || !cumulant->core) continue;
         if (cumulant->radial == 0 && slice->lambda.at[0] == 1) {
             slice->data = cumulant->core;
             continue;
@@ -249,7 +250,7 @@ static void project(rk_pass *p, const rk_slice *family, int depth) {
     }
 }
 
-/* The full covariance, n x n; for the full kinds only. */
+/* The covariance written out, n x n, where it is tracked in full. */
 static void unpack_covariance(rk_work *work, const rk_tower *tower, double *C) {
     size_t n = tower->n;
     const double *packed = tower->degree[2].core;
@@ -285,8 +286,8 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
 static void activation_step(rk_pass *p, size_t l, int depth, rk_outputs *outputs) {
     size_t mark = rk_work_mark(p->work);
     rk_slice sources[RK_MAX_SOURCES], family[RK_N_PARTITIONS];
-    read_slices(p, sources);
-    if (p->pre.factors.J > 0) p->factored->read_slices(p, sources);
+    read_slices(p, depth, sources);
+    if (p->pre.factors.J > 0) p->factored->read_slices(p, depth, sources);
     wick_coefficients(p, &p->net->layers[l].activation, sources);
     write_slices(p, sources, depth, family);
     project(p, family, depth);

@@ -53,11 +53,24 @@ static void diagonals(rk_work *work, const rk_factors *factors, size_t n, double
     rk_work_release(work, mark);
 }
 
-static void read_slices(rk_pass *p, rk_slice *sources) {
+/* d_i alone. */
+static void triple_diagonal(rk_work *work, const rk_factors *factors, size_t n, double *d) {
+    const double *A = factors->list[0], *B = factors->list[1], *C = factors->list[2];
+    if (!rk_work_charge(work, 3 * (uint64_t)factors->J * n)) return;
+    memset(d, 0, n * sizeof *d);
+    for (size_t r = 0; r < factors->J; r++, A += n, B += n, C += n)
+        for (size_t i = 0; i < n; i++)
+            d[i] += A[i] * B[i] * C[i];
+}
+
+static void read_slices(rk_pass *p, int depth, rk_slice *sources) {
     size_t n = p->pre.n;
-    rk_slice *d = &sources[RK_SLICE_3];
-    rk_slice *D = &sources[RK_SLICE_21];
+    rk_slice *d = &sources[RK_SLICE_3], *D = &sources[RK_SLICE_21];
     d->data = rk_work_doubles(p->work, n, 1);
+    if (depth == 1) {
+        triple_diagonal(p->work, &p->pre.factors, n, d->data);
+        return;
+    }
     D->data = rk_work_doubles(p->work, n, n);
     diagonals(p->work, &p->pre.factors, n, d->data, D->data);
 }

@@ -102,9 +102,25 @@ static diagonals diagonals_of(const rk_slice *family) {
                        family[RK_SLICE_211].data};
 }
 
-static void read_slices(rk_pass *p, rk_slice *sources) {
-    diagonals d = take_diagonals(p->work, p->pre.n);
-    compute_diagonals(p->work, &p->pre.factors, p->pre.n, d);
+/* s4 alone. */
+static void quadruple_diagonal(rk_work *work, const rk_factors *factors, size_t n, double *s4) {
+    const double *A = factors->list[0], *B = factors->list[1];
+    if (!rk_work_charge(work, 2 * (uint64_t)factors->J * n)) return;
+    memset(s4, 0, n * sizeof *s4);
+    for (size_t r = 0; r < factors->J; r++, A += n * n, B += n * n)
+        for (size_t i = 0; i < n; i++)
+            s4[i] += A[i * n + i] * B[i * n + i];
+}
+
+static void read_slices(rk_pass *p, int depth, rk_slice *sources) {
+    size_t n = p->pre.n;
+    if (depth == 1) {
+        sources[RK_SLICE_4].data = rk_work_doubles(p->work, n, 1);
+        quadruple_diagonal(p->work, &p->pre.factors, n, sources[RK_SLICE_4].data);
+        return;
+    }
+    diagonals d = take_diagonals(p->work, n);
+    compute_diagonals(p->work, &p->pre.factors, n, d);
     sources[RK_SLICE_4].data = d.s4;
     sources[RK_SLICE_31].data = d.s31;
     sources[RK_SLICE_22].data = d.s22;

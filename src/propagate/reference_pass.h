@@ -13,8 +13,9 @@ typedef struct rk_factored_ops {
     void (*take)(rk_pass *p);
     /** act.factors -> pre.factors through the weights. */
     void (*transform)(rk_pass *p, const rk_layer *layer);
-    /** Fills the slices of the top degree with coinciding indices, from pre.factors. */
-    void (*read_slices)(rk_pass *p, rk_slice *sources);
+    /** Fills the slices of the top degree with coinciding indices, from pre.factors; for depth 1
+     *  only the one with all indices equal. */
+    void (*read_slices)(rk_pass *p, int depth, rk_slice *sources);
     /** pre.factors, the slices read and the Wick coefficients behind them, and the slices of the
      *  activations -> act.factors, and what they add to the next degree's core. */
     void (*activate)(rk_pass *p, const rk_slice *sources, const rk_slice *family);

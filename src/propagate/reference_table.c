@@ -60,7 +60,8 @@ static void translate_diagram(const rk_term *term, void *context, rk_product *pr
     rk_vector k = {.size = step->lambda.size};
     for (int f = 0; f < term->n_factors; f++) {
         rk_product_cumulant(product, term->factor[f]);
-        step->table->reads[product->operand[product->n - 1].source] = true;
+        int *read_by = &step->table->read_by[product->operand[product->n - 1].source];
+        if (*read_by == 0) *read_by = rk_vector_sum(step->lambda); /* they come by degree */
         for (int a = 0; a < k.size; a++)
             k.at[a] = (uint8_t)(k.at[a] + term->factor[f].at[a]);
     }
@@ -119,7 +120,7 @@ static bool fill_slice(rk_reference_table *table, const rk_reference_spec *spec,
 static bool fill_radial_slice(rk_reference_table *table, int number) {
     rk_vector lambda = rk_partition_numbered(number);
     int r = table->radial[rk_vector_sum(lambda)];
-    if (!table->reads[number] || r <= 0) return true;
+    if (table->read_by[number] == 0 || r <= 0) return true;
     rk_terms terms = {.n = 0};
     rk_radial_slice(&terms, lambda, r);
     bool complete = add_all(&table->radial_slice[number], &terms, lambda, translate_radial, NULL);
@@ -135,7 +136,7 @@ rk_status rk_reference_table_fill(rk_reference_table *table, const rk_reference_
         table->radial[d] = tracked_radial(spec, d);
         if (table->radial[d] >= 0) table->p_max = d;
     }
-    table->reads[RK_SLICE_2] = true; /* the variance */
+    table->read_by[RK_SLICE_2] = 1; /* the variance */
     rk_terms diagrams[MAX_OUTPUT_BLOCKS + 1] = {{.n = 0}};
     for (int b = 1; b <= spec->K; b++)
         rk_diagrams(&diagrams[b], b, budget(spec));

@@ -21,7 +21,8 @@ typedef struct rk_reference_table {
     rk_polynomial *power[RK_N_PARTITIONS];      /* the power cumulant, by diagrams */
     rk_polynomial *conversion[RK_N_PARTITIONS]; /* the cumulant, by power cumulants */
     rk_polynomial *radial_slice[RK_N_PARTITIONS];
-    bool reads[RK_N_PARTITIONS]; /* the diagrams use this slice of the pre-activations */
+    /* Lowest degree whose diagrams use this slice of the pre-activations; 0: none. */
+    int read_by[RK_N_PARTITIONS];
 } rk_reference_table;
 
 /** Fills `table`; free with rk_reference_table_clear, also after a failure (lack of memory). */
