@@ -181,8 +181,8 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
 }
 
 static void resolve_third(rk_problem *problem) {
-    problem->arguments.gauge = rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net,
-                                               problem->options.covariance);
+    problem->arguments.gauge = (int)rk_gauge_choose((rk_gauge)problem->arguments.gauge,
+                                                    problem->net, problem->options.covariance);
 }
 
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,

@@ -61,6 +61,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
         c.n_sources += purpose_of(net, outputs, l) == FOR_THIRD;
     }
     c.width = width;
+    if (width * width > scratch) scratch = width * width;
     bool full = spec->gauge == RK_GAUGE_FULL;
     c.diagrams = full ? RK_DIAGRAMS_CORE : gauged(&c) ? RK_DIAGRAMS_AUGMENTED : RK_DIAGRAMS_SIMPLE;
     c.mu = rk_work_doubles(work, width, 1);
@@ -161,7 +162,8 @@ static void third_linear(chain *c, size_t l, bool pairs) {
     }
 }
 
-/* Diagonals of the core and of the metric of the fourth cumulant. */
+/* Diagonals of the core and of the metric of the fourth cumulant; `average` replaces the squares of
+ * the weights, 0: it does not. */
 static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = average == 0;
@@ -184,7 +186,7 @@ static void fourth_linear(chain *c, size_t l, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
     bool full = c->spec->gauge == RK_GAUGE_FULL;
-    fourth_diagonals(c, layer, exact || full ? 0 : rk_network_weight_scale(c->net, l));
+    fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
     c->z.M = pairs && (full || (exact && !gauged(c))) ? c->M : NULL;
     c->z.Q = pairs && full ? c->Q : NULL;
     if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
@@ -221,8 +223,7 @@ static void average_core(chain *c, size_t n) {
         c->tilt.core[i] = 3 * total / ((double)n * ((double)n + 2));
 }
 
-/* c1, c2 and y of the newborn: -2 times the sum of (projected C a) x C over the choices of a leg.
- */
+/* c1, c2 and y of the newborn: -2 (P C a) x C, summed over the legs that may be the first. */
 static void feed_newborn(chain *c, size_t n, const rk_source *newborn, const rk_legs *born) {
     if (!rk_work_charge(c->work, 0)) return;
     memcpy(newborn->c1, c->neurons.w.k1, n * sizeof(double));

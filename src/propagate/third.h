@@ -12,10 +12,11 @@ typedef struct rk_third_spec {
 } rk_third_spec;
 
 /**
- * Third-order propagation (arXiv:2605.05179, K = 3 simple, factored), exactly, in the lean form of
- * docs/MATH.md#third. Each hidden layer but the last adds a source of three n x n legs. With L
- * hidden layers of n neurons: about 6 n^3 L^2 FLOPs and 12 (L + 1) n^2 bytes for the legs plus
- * 60 n^2 for the rest. `input->third_cumulant` is ignored.
+ * Third-order propagation (arXiv:2605.05179, K = 3 simple, factored) in the lean form of
+ * docs/MATH.md#third, if wanted in the tilted gauge. Each hidden layer but the last adds a source
+ * of three n x n legs, or two at low rank. With L hidden layers of n neurons: about 6 n^3 L^2 FLOPs
+ * (low rank 4 n^3 L^2), 12 (L + 1) n^2 bytes for the legs and 80 n^2 for the rest.
+ * `input->third_cumulant` is ignored.
  */
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
                         const rk_third_spec *spec, rk_outputs *outputs);

@@ -16,10 +16,12 @@ static const size_t widths[N_LAYERS + 1] = {7, 270, 37, 300, 21, 4};
 typedef struct fixture {
     rk_layer layers[N_LAYERS];
     double *weight[N_LAYERS], *bias[N_LAYERS];
+    bool biased;
 } fixture;
 
-static void fixture_create(fixture *f) {
+static void fixture_create(fixture *f, bool biased) {
     memset(f, 0, sizeof *f);
+    f->biased = biased;
     uint64_t x = 1;
     for (size_t l = 0; l < N_LAYERS; l++) {
         size_t rows = widths[l + 1], cols = widths[l];
@@ -35,7 +37,7 @@ static void fixture_create(fixture *f) {
         f->layers[l] = (rk_layer){.rows = rows,
                                   .cols = cols,
                                   .weight = f->weight[l],
-                                  .bias = f->bias[l],
+                                  .bias = biased ? f->bias[l] : NULL,
                                   .activation = {.kind = l + 1 < N_LAYERS ? RK_RELU : RK_IDENTITY}};
     }
 }
@@ -85,6 +87,12 @@ static void test_threads(void **state) {
                        0);
 }
 
+static void test_threads_of_the_gauge(void **state) {
+    fixture *f = *state;
+    assert_same_answer(estimate(f, "third:gauge=full", false, 1),
+                       estimate(f, "third:gauge=full", false, 3), 0);
+}
+
 static void test_precision_of_the_legs(void **state) {
     fixture *f = *state;
     assert_same_answer(estimate(f, "third", true, 1), estimate(f, "third:legs=double", true, 1),
@@ -100,7 +108,7 @@ static void test_means_do_not_depend_on_what_else_is_asked(void **state) {
 /* Relabelling the neurons of every hidden layer moves them between blocks and chunks. */
 static void test_permutation_of_hidden_neurons(void **state) {
     fixture *f = *state, g;
-    fixture_create(&g);
+    fixture_create(&g, f->biased);
     for (size_t l = 0; l < N_LAYERS; l++) {
         size_t rows = widths[l + 1], cols = widths[l];
         for (size_t i = 0; i < rows; i++) {
@@ -112,8 +120,9 @@ static void test_permutation_of_hidden_neurons(void **state) {
             }
         }
     }
-    assert_same_answer(estimate(&g, "third:legs=double", true, 1),
-                       estimate(f, "third:legs=double", true, 1), 1e-12);
+    const char *method = f->biased ? "third:legs=double" : "third:gauge=full,legs=double";
+    assert_same_answer(estimate(&g, method, f->biased, 1), estimate(f, method, f->biased, 1),
+                       1e-12);
     fixture_destroy(&g);
 }
 
@@ -136,16 +145,20 @@ static void test_plan_is_what_happens(void **state) {
 }
 
 int main(void) {
-    fixture f;
-    fixture_create(&f);
+    fixture f, unbiased;
+    fixture_create(&f, true);
+    fixture_create(&unbiased, false);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_threads, &f),
+        cmocka_unit_test_prestate(test_threads_of_the_gauge, &unbiased),
         cmocka_unit_test_prestate(test_precision_of_the_legs, &f),
         cmocka_unit_test_prestate(test_means_do_not_depend_on_what_else_is_asked, &f),
         cmocka_unit_test_prestate(test_permutation_of_hidden_neurons, &f),
+        cmocka_unit_test_prestate(test_permutation_of_hidden_neurons, &unbiased),
         cmocka_unit_test_prestate(test_plan_is_what_happens, &f),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fixture_destroy(&f);
+    fixture_destroy(&unbiased);
     return failed;
 }
