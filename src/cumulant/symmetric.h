@@ -51,7 +51,8 @@ void rk_symmetric_row(const double *tensor, size_t stride, int s, const size_t *
 /** out (order s over m) = `tensor` (over n) with W (m x n) applied to every leg, 1 <= s <=
  *  RK_MAX_ORDER: one leg after another by matrix products, and only i_1 >= i_2 >= ... of the
  *  result. For m = n that is 2 (2^s - 1)/s! n^(s+1) FLOPs, the paper's discount beta_s on
- *  2 s n^(s+1) (App. J), plus the corners of small diagonal blocks. Takes n^s/(s-1)! doubles. */
+ *  2 s n^(s+1) (App. J), plus the corners of small diagonal blocks. Takes n^s/(s-1)! doubles and
+ * more for the rows under way; runs over the pool. */
 void rk_symmetric_transform(rk_work *work, int s, size_t m, size_t n, const double *W,
                             const double *tensor, double *out);
 
