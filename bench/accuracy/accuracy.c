@@ -39,8 +39,17 @@ static const struct candidate {
     const char *method;
     double max_flops;
 } candidates[] = {
-    {"mean", 1e12}, {"covariance", 1e12}, {"covariance:gauge=angular", 1e12},
-    {"gain", 1e12}, {"third", 2e12},
+    {"mean", 1e12},
+    {"covariance", 1e12},
+    {"covariance:gauge=angular", 1e12},
+    {"gain", 1e12},
+    {"third:gauge=none", 2e12},
+    {"third:gauge=zero", 2e12},
+    {"third:gauge=diagonal", 2e12},
+    {"third:gauge=full", 2e12},
+    {"fourth", 1e11},
+    {"reference:2,augment", 1e11},
+    {"reference:3,augment", 1e11},
 };
 enum { N_CANDIDATES = sizeof candidates / sizeof *candidates };
 
@@ -53,7 +62,7 @@ static const struct floor {
     {"mean", 256, 4, 250},
     {"covariance", 256, 4, 60},
     {"gain", 256, 4, 150},
-    {"third", 256, 4, 600},
+    {"third:gauge=none", 256, 4, 600},
 };
 
 typedef struct row {

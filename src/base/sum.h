@@ -17,4 +17,16 @@ static inline double rk_sum(size_t count, const double *x) {
            ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
+/** x . y, summed the same way. */
+static inline double rk_dot(size_t count, const double *x, const double *y) {
+    double part[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (size_t lane = 0; lane < 8; lane++)
+            part[lane] += x[i + lane] * y[i + lane];
+    for (; i < count; i++)
+        part[i % 8] += x[i] * y[i];
+    return rk_sum(8, part);
+}
+
 #endif

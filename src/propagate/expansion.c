@@ -41,15 +41,6 @@ void rk_expansion_activate(rk_work *work, size_t n, const double *w, int k_max, 
     e->curvature = slopes > 0 ? bends / slopes : 0;
 }
 
-double rk_mean_square_row(rk_work *work, const rk_layer *layer) {
-    size_t m = layer->rows, n = layer->cols;
-    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return 1;
-    double sum = 0;
-    for (size_t i = 0; i < m * n; i++)
-        sum += layer->weight[i] * layer->weight[i];
-    return sum / (double)m;
-}
-
 /* How much more concentrated than this a covariance must be before it counts: late layers of deep
  * random networks, where the recursion above is rough, stay below. */
 static const double tolerated = 3;

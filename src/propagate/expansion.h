@@ -32,7 +32,4 @@ void rk_expansion_activate(rk_work *work, size_t n, const double *w, int k_max, 
 void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e, const double *C,
                         rk_outputs *outputs);
 
-/** The mean square row norm of W. 2mn FLOPs. */
-double rk_mean_square_row(rk_work *work, const rk_layer *layer);
-
 #endif

@@ -1,6 +1,7 @@
 #include "propagate/mean.h"
 
-#include "linalg/blas.h"
+#include "base/simd.h"
+#include "base/sum.h"
 #include "propagate/expansion.h"
 
 #include <string.h>
@@ -14,22 +15,42 @@ static double input_variance(rk_work *work, size_t n, const rk_input *input) {
     return trace / (double)n;
 }
 
-/* var_i = s (W W')_ii, or s times its expectation; answers the average of that factor. */
-static double spread(rk_work *work, const rk_network *net, size_t l, const rk_mean_spec *spec,
-                     double s, double *var) {
-    const rk_layer *layer = &net->layers[l];
-    size_t m = layer->rows, n = layer->cols;
-    bool exact = spec->metric == RK_METRIC_EXACT || l + 1 == net->n_layers;
-    if (!rk_work_charge(work, exact ? 2 * (uint64_t)m * n : m)) return 1;
-    double scale = exact ? 0 : rk_network_weight_scale(net, l), total = 0;
-    for (size_t i = 0; i < m; i++) {
-        double sum = scale;
-        for (size_t j = 0; exact && j < n; j++)
-            sum += layer->weight[i * n + j] * layer->weight[i * n + j];
-        var[i] = spec->unit_variance ? 1 : s * sum;
-        total += sum;
+/* One pass over the weights for both: they are what costs. */
+typedef struct pass {
+    const rk_layer *layer;
+    const double *m;
+    double *mu, *squares; /* W m + b; the rows' W_i . W_i, or NULL */
+} pass;
+
+enum { BLOCK_ROWS = 256 };
+
+RK_HOT static void pass_rows(void *context, size_t block) {
+    const pass *p = context;
+    const rk_layer *layer = p->layer;
+    size_t n = layer->cols, first = block * BLOCK_ROWS;
+    size_t last = first + BLOCK_ROWS < layer->rows ? first + BLOCK_ROWS : layer->rows;
+    for (size_t i = first; i < last; i++) {
+        const double *row = layer->weight + i * n;
+        p->mu[i] = rk_dot(n, row, p->m) + (layer->bias ? layer->bias[i] : 0);
+        if (p->squares) p->squares[i] = rk_dot(n, row, row);
     }
-    return total / (double)m;
+}
+
+/* mu = W m + b, var_i = s (W W')_ii or s times its expectation; answers the average of that factor.
+ */
+static double linear(rk_work *work, const rk_network *net, size_t l, const rk_mean_spec *spec,
+                     double s, const double *m, double *mu, double *var) {
+    const rk_layer *layer = &net->layers[l];
+    size_t n = layer->rows;
+    bool exact = spec->metric == RK_METRIC_EXACT || l + 1 == net->n_layers;
+    pass p = {layer, m, mu, exact ? var : NULL};
+    if (rk_work_charge(work, (exact ? 4 : 2) * (uint64_t)n * layer->cols))
+        rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, pass_rows, &p);
+    double average = exact ? rk_average(work, n, var) : rk_network_weight_scale(net, l);
+    if (!rk_work_charge(work, n)) return 1;
+    for (size_t i = 0; i < n; i++)
+        var[i] = spec->unit_variance ? 1 : s * (exact ? var[i] : average);
+    return average;
 }
 
 /* m = E phi(z), var_h = Var phi(z). */
@@ -65,8 +86,7 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
         size_t n = layer->rows;
         bool last = l + 1 == n_layers, activated = rk_network_is_activated(net, l);
         if (!rk_work_step(work, "layer %zu: mean", l + 1)) return;
-        rk_gemv(work, n, layer->cols, layer->weight, m, layer->bias, mu);
-        double row = spread(work, net, l, spec, s, var_z);
+        double row = linear(work, net, l, spec, s, m, mu, var_z);
         if (activated) {
             rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, w);
             activate(work, n, w, m, var_h);

@@ -1,5 +1,7 @@
 #include "propagate/propagate.h"
 
+#include "base/simd.h"
+#include "base/sum.h"
 #include "linalg/blas.h"
 
 #include <string.h>
@@ -20,6 +22,12 @@ void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m) {
         m[i] = input->mean ? input->mean[i] : 0;
 }
 
+/* out_i = a_i . b_i for the rows of two m x n matrices. */
+RK_HOT static void dot_rows(size_t m, size_t n, const double *a, const double *b, double *out) {
+    for (size_t i = 0; i < m; i++)
+        out[i] = rk_dot(n, a + i * n, b + i * n);
+}
+
 void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
                   double *var) {
     size_t m = layer->rows, n = layer->cols;
@@ -28,13 +36,15 @@ void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double 
         rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, layer->weight, n, C, n, 0, scratch, n);
         WC = scratch;
     }
-    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
-    for (size_t i = 0; i < m; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++)
-            sum += WC[i * n + j] * layer->weight[i * n + j];
-        var[i] = sum;
-    }
+    if (rk_work_charge(work, 2 * (uint64_t)m * n)) dot_rows(m, n, WC, layer->weight, var);
+}
+
+double rk_mean_square_row(rk_work *work, const rk_layer *layer) {
+    size_t m = layer->rows, n = layer->cols;
+    double sum = 0;
+    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return 1;
+    dot_rows(1, m * n, layer->weight, layer->weight, &sum);
+    return sum / (double)m;
 }
 
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
@@ -44,13 +54,11 @@ void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
 }
 
 double rk_inverse_width(rk_work *work, size_t n, const double *C) {
-    if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return 0;
     double trace = 0, square = 0;
-    for (size_t i = 0; i < n; i++) {
+    if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return 0;
+    for (size_t i = 0; i < n; i++)
         trace += C[i * n + i];
-        for (size_t j = 0; j < n; j++)
-            square += C[i * n + j] * C[i * n + j];
-    }
+    dot_rows(1, n * n, C, C, &square);
     return square / (trace * trace);
 }
 
@@ -86,12 +94,6 @@ void rk_rescale(rk_work *work, size_t n, double r, double *mean, double *var, do
 
 void rk_deliver_variance(rk_work *work, const rk_layer *layer, double average,
                          rk_outputs *outputs) {
-    size_t m = layer->rows, n = layer->cols;
-    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
-    for (size_t i = 0; i < m; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++)
-            sum += layer->weight[i * n + j] * layer->weight[i * n + j];
-        outputs->variance[i] = average * sum;
-    }
+    rk_variances(work, layer, NULL, NULL, outputs->variance);
+    rk_deliver_scaled(work, layer->rows, average, outputs->variance, outputs->variance);
 }
