@@ -39,7 +39,7 @@ typedef struct outcome {
 
 static outcome sample(const rk_network *net, uint64_t n_samples, bool antithetic) {
     const size_t n = rk_network_n_out(net);
-    const rk_sample_spec spec = {.n_samples = n_samples, .antithetic = antithetic, .lanes = 1};
+    const rk_sample_spec spec = {.n_samples = n_samples, .points = antithetic, .lanes = 1};
     const rk_input input = {0};
     outcome out = {.values = need(3 * n, sizeof(double))};
     rk_sample_result result = {

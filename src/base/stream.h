@@ -16,7 +16,7 @@
 
 /** Who reads which stream: networks and their samples stay independent under one seed. */
 enum {
-    RK_STREAM_SAMPLES = 0, /**< item: the sample (antithetic: the pair) */
+    RK_STREAM_SAMPLES = 0, /**< item: the sample or pair; from the last one down: the rotation */
     RK_STREAM_WEIGHTS = 1, /**< item: the layer, counted from 0 */
     RK_STREAM_BIASES = 2,  /**< item: the layer, counted from 0 */
     RK_STREAM_RECEIPT = 3, /**< item: the sample of the check */

@@ -52,8 +52,12 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
                                    {NULL, 0, 0}};
-static const word sample_words[] = {
-    WORD("iid", antithetic, 0), WORD("antithetic", antithetic, 1), {NULL, 0, 0}};
+static const word sample_words[] = {WORD("iid", points, RK_POINTS_IID),
+                                    WORD("antithetic", points, RK_POINTS_ANTITHETIC),
+                                    WORD("orthogonal", points, RK_POINTS_ORTHOGONAL),
+                                    WORD("design", points, RK_POINTS_DESIGN),
+                                    WORD("control", control, 1),
+                                    {NULL, 0, 0}};
 static const word covariance_words[] = {
     WORD("gauge=none", angular, 0), WORD("gauge=angular", angular, 1), {NULL, 0, 0}};
 static const word no_words[] = {{NULL, 0, 0}};
@@ -238,7 +242,10 @@ static rk_status run_fourth(rk_work *work, const rk_problem *problem, rk_report 
 }
 
 static double flops_of_sample(const rk_problem *problem) {
-    return rk_flops_of_sample(problem->net, problem->options.samples);
+    const rk_method_arguments *arguments = &problem->arguments;
+    return rk_flops_of_sample(
+        problem->net, rk_sample_passes((rk_point_set)arguments->points, arguments->control != 0,
+                                       rk_network_n_in(problem->net), problem->options.samples));
 }
 
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -246,7 +253,8 @@ static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report 
     rk_sample_spec spec = {.n_samples = problem->options.samples,
                            .seed = problem->options.seed,
                            .stream = RK_STREAM_SAMPLES,
-                           .antithetic = problem->arguments.antithetic != 0,
+                           .points = (rk_point_set)problem->arguments.points,
+                           .control = problem->arguments.control != 0,
                            .lanes = (size_t)problem->options.threads};
     rk_outputs *outputs = &report->outputs;
     rk_sample_result result = {.mean = outputs->mean,
@@ -302,7 +310,8 @@ static const struct entry {
       .run = run_reference,
       .flops_convention = flops_of_the_reference},
      reference_words},
-    {{.info = {"sample", "Monte Carlo: the mean of forward passes", "iid|antithetic"},
+    {{.info = {"sample", "Monte Carlo: the mean of forward passes",
+               "iid|antithetic|orthogonal|design, control"},
       .samples = true,
       .run = run_sample,
       .flops_convention = flops_of_sample},

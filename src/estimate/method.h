@@ -15,7 +15,8 @@ typedef struct rk_method_arguments {
     int double_legs;
     int gauge; /**< rk_gauge */
     int rank;
-    int antithetic;
+    int points; /**< rk_point_set */
+    int control;
 } rk_method_arguments;
 
 /** Everything a method is asked. */

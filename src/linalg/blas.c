@@ -141,6 +141,28 @@ void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const dou
     rk_gemm_symmetric(work, RK_TRANS, m, n, 1, scratch, n, w, n, 0, out, m);
 }
 
+typedef struct solve {
+    size_t n, m;
+    const double *l;
+    double *b;
+} solve;
+
+enum { SOLVE_COLUMNS = 128 };
+
+static void solve_block(void *context, size_t block) {
+    const solve *s = context;
+    const size_t first = block * SOLVE_COLUMNS, left = s->m - first;
+    const size_t columns = left < SOLVE_COLUMNS ? left : SOLVE_COLUMNS;
+    cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, blas_int(s->n),
+                blas_int(columns), 1, s->l, blas_int(s->n), s->b + first, blas_int(s->m));
+}
+
+void rk_solve_lower_transposed(rk_work *work, size_t n, size_t m, const double *l, double *b) {
+    if (!rk_work_charge(work, (uint64_t)n * n * m)) return;
+    solve s = {n, m, l, b};
+    rk_pool_run(work->pool, n_blocks(m, SOLVE_COLUMNS), solve_block, &s);
+}
+
 void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x, const double *y0,
              double *y) {
     if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;

@@ -1,9 +1,9 @@
 #include "sample/sample.h"
 
 #include "activation/activation.h"
-#include "base/normal.h"
 #include "linalg/blas.h"
-#include "sample/float_layer.h"
+#include "sample/bases.h"
+#include "sample/control.h"
 #include "sample/summary.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@
 /* Passes per block: enough for sgemm to run at nearly its full speed, few enough for the
  * activations of a usual layer to stay in the cache of a core. The same everywhere, or the bits
  * would differ. */
-enum { BLOCK = 512 };
+enum { BLOCK = 2 * RK_POINTS_CHUNK };
 
 /* Blocks per lane between two reports of progress: some 50 ms, and at least a few, because lanes
  * wait for each other at the end. */
@@ -27,7 +27,9 @@ static uint64_t blocks_per_report(double flops_per_block) {
 typedef struct lane {
     float *a, *b; /* activations going in and coming out: BLOCK x width */
     double *deviations;
-    double *hidden; /* sums over the block of all hidden activations, or NULL */
+    double *hidden;   /* sums over the block of all hidden activations, or NULL */
+    double *estimate; /* of the output's mean by this block alone; NULL: not needed */
+    double *carry[2]; /* of the control variate */
     rk_summary summary;
 } lane;
 
@@ -35,11 +37,18 @@ typedef struct sampler {
     const rk_network *net;
     const rk_sample_spec *spec;
     rk_float_layer *layers;
+    rk_points points;
+    rk_control control;
+    bool by_replicate; /* the error comes from replicates, not from passes or pairs */
     size_t n_hidden_values;
-    uint64_t n_samples;
+    uint64_t n_passes;
+    uint64_t per_replicate; /* passes, in blocks of which the last may be shorter */
+    uint64_t blocks_per_replicate, n_blocks;
     lane *lanes;
     rk_summary total;
-    double *hidden; /* sums over all passes, or NULL */
+    rk_summary replicates; /* a pass of it is a replicate's estimate of the mean */
+    rk_summary replicate;  /* the one in work */
+    double *hidden;        /* sums over all passes, or NULL */
     atomic_uint_fast64_t next_block;
     uint64_t end_block;
     /* blocks enter the total in the order of their indices */
@@ -67,28 +76,59 @@ static void finish_rows(const rk_float_layer *layer, size_t n, float *z, double 
     }
 }
 
-/* The outputs of passes first .. first + n - 1; of pairs, the mirrored halves come second. */
-static const float *do_passes(const sampler *run, lane *own, uint64_t first, size_t n) {
-    const rk_sample_spec *spec = run->spec;
-    const size_t n_in = run->layers[0].cols, n_items = spec->antithetic ? n / 2 : n;
-    const rk_stream stream = {spec->seed, spec->stream};
-    const uint64_t item = spec->first_item + (spec->antithetic ? first / 2 : first);
+/* Passes in the blocks before this one. */
+static uint64_t passes_before(const sampler *run, uint64_t block) {
+    const uint64_t done = block % run->blocks_per_replicate * BLOCK;
+    const uint64_t whole = block / run->blocks_per_replicate * run->per_replicate;
+    return whole + done < run->n_passes ? whole + done : run->n_passes;
+}
+
+/* The outputs of the n passes of a block; of pairs, the mirrored halves come second. */
+static const float *do_passes(const sampler *run, lane *own, uint64_t block, size_t n) {
+    const bool mirrored = rk_points_are_mirrored(run->spec->points);
+    const size_t n_items = mirrored ? n / 2 : n, m_1 = run->layers[0].rows;
+    const size_t items = mirrored ? BLOCK / 2 : BLOCK;
+    const size_t first = (size_t)(block % run->blocks_per_replicate) * items;
     float *in = own->a, *out = own->b;
-    for (size_t i = 0; i < n_items; i++)
-        rk_normal_floats(stream, item + i, n_in, in + i * n_in);
-    double *sum = own->hidden;
+    rk_points_products(&run->points, block / run->blocks_per_replicate, first, n_items, in, out);
+    if (mirrored) negate(n_items * m_1, out, out + n_items * m_1);
+    size_t offset = 0;
     for (size_t l = 0; l < run->net->n_layers; l++) {
         const rk_float_layer *layer = &run->layers[l];
-        const size_t n_products = l == 0 ? n_items : n, m = layer->rows;
-        rk_block_sgemm(n_products, m, layer->cols, in, layer->transposed, out);
-        if (n_products < n) negate(n_items * m, out, out + n_items * m);
-        finish_rows(layer, n, out, l + 1 < run->net->n_layers ? sum : NULL);
-        if (sum) sum += m;
+        if (l > 0) rk_block_sgemm(n, layer->rows, layer->cols, in, layer->transposed, out);
+        finish_rows(layer, n, out, offset < run->n_hidden_values ? own->hidden + offset : NULL);
+        offset += layer->rows;
         float *swap = in;
         in = out;
         out = swap;
     }
     return in;
+}
+
+/* What the block says of the mean: its average, less what the control variate knows to be wrong. */
+static void estimate_mean(const sampler *run, lane *own, size_t n) {
+    const size_t n_layers = run->net->n_layers, n_out = rk_network_n_out(run->net);
+    memcpy(own->estimate, own->summary.mean, n_out * sizeof *own->estimate);
+    if (!run->spec->control) return;
+    for (size_t i = 0; i < run->layers[0].rows; i++)
+        own->carry[0][i] = own->hidden[i] / (double)n - run->control.first_mean[i];
+    for (size_t l = 1; l < n_layers; l++)
+        rk_control_carry(&run->control, l, own->carry[(l - 1) % 2], own->carry[l % 2]);
+    for (size_t i = 0; i < n_out; i++)
+        own->estimate[i] -= own->carry[(n_layers - 1) % 2][i];
+}
+
+/* Blocks of a replicate come one after another. */
+static void add_to_replicate(sampler *run, uint64_t block, size_t n, const double *estimate) {
+    const size_t n_out = rk_network_n_out(run->net);
+    double *mean = run->replicate.mean;
+    const double weight = (double)n / (double)run->per_replicate;
+    for (size_t i = 0; i < n_out; i++)
+        mean[i] += weight * estimate[i];
+    if ((block + 1) % run->blocks_per_replicate != 0) return;
+    run->replicate.n = 1;
+    rk_summary_merge(&run->replicates, &run->replicate);
+    memset(mean, 0, n_out * sizeof *mean);
 }
 
 static void wait_for_turn(sampler *run, uint64_t block) {
@@ -111,51 +151,75 @@ static void do_blocks(void *context, size_t lane_index) {
     lane *own = &run->lanes[lane_index];
     uint64_t block;
     while ((block = atomic_fetch_add(&run->next_block, 1)) < run->end_block) {
-        const uint64_t first = block * BLOCK, left = run->n_samples - first;
-        const size_t n = left < BLOCK ? (size_t)left : BLOCK;
+        const size_t n = (size_t)(passes_before(run, block + 1) - passes_before(run, block));
         if (own->hidden) memset(own->hidden, 0, run->n_hidden_values * sizeof *own->hidden);
-        const float *y = do_passes(run, own, first, n);
+        const float *y = do_passes(run, own, block, n);
         rk_summary_of_block(&own->summary, n, y, own->deviations);
+        if (own->estimate) estimate_mean(run, own, n);
         wait_for_turn(run, block);
         rk_summary_merge(&run->total, &own->summary);
         for (size_t i = 0; run->hidden && i < run->n_hidden_values; i++)
             run->hidden[i] += own->hidden[i];
+        if (own->estimate) add_to_replicate(run, block, n, own->estimate);
         pass_turn(run);
     }
 }
 
-/* FLOPs of two passes, be they a pair or not. */
+typedef struct cost {
+    uint64_t two_passes; /* be they a pair or not */
+    uint64_t block;      /* besides its passes */
+} cost;
+
 static uint64_t flops_of_two(const sampler *run, const rk_input *input, bool covariance) {
-    uint64_t flops = 0;
+    const rk_point_set points = run->spec->points;
+    const rk_layer *first = &run->net->layers[0];
+    uint64_t flops = rk_points_flops(points, first->rows, first->cols);
+    if (!rk_points_are_mirrored(points)) flops *= 2;
     for (size_t l = 0; l < run->net->n_layers; l++) {
         const rk_layer *layer = &run->net->layers[l];
         const bool biased = layer->bias || (l == 0 && input->mean);
-        const uint64_t m = layer->rows, n_products = l == 0 && run->spec->antithetic ? 1 : 2;
-        flops += n_products * 2 * m * layer->cols;
+        const uint64_t m = layer->rows;
+        if (l > 0) flops += 4 * m * layer->cols;
         flops += 2 * m * ((uint64_t)biased + rk_network_is_activated(run->net, l));
     }
     const uint64_t n_out = rk_network_n_out(run->net);
     return covariance ? flops + 2 * n_out * (n_out + 1) : flops;
 }
 
-static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *result) {
+static double *take_zeros(rk_work *work, size_t count) {
+    double *zeros = rk_work_doubles(work, count, 1);
+    if (rk_work_charge(work, 0)) memset(zeros, 0, count * sizeof *zeros);
+    return zeros;
+}
+
+static lane take_lane(rk_work *work, const sampler *run, bool covariance) {
     const size_t width = rk_network_max_width(run->net), n_out = rk_network_n_out(run->net);
-    const bool pairs = run->spec->antithetic;
+    const bool pairs = run->spec->points == RK_POINTS_ANTITHETIC;
+    lane own = {.a = rk_work_floats(work, BLOCK, width), .b = rk_work_floats(work, BLOCK, width)};
+    if (covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
+    if (run->n_hidden_values > 0) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
+    if (run->by_replicate) own.estimate = rk_work_doubles(work, n_out, 1);
+    for (size_t i = 0; run->spec->control && i < 2; i++)
+        own.carry[i] = rk_work_doubles(work, width, 1);
+    own.summary = rk_summary_take(work, n_out, pairs, covariance);
+    return own;
+}
+
+static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *result) {
+    const size_t n_out = rk_network_n_out(run->net), n_layers = run->net->n_layers;
+    const bool pairs = run->spec->points == RK_POINTS_ANTITHETIC;
     run->total = rk_summary_take(work, n_out, pairs, result->covariance);
-    if (result->hidden_mean) {
-        for (size_t l = 0; l + 1 < run->net->n_layers; l++)
-            run->n_hidden_values += run->net->layers[l].rows;
-        run->hidden = rk_work_doubles(work, run->n_hidden_values, 1);
-        if (rk_work_charge(work, 0))
-            memset(run->hidden, 0, run->n_hidden_values * sizeof *run->hidden);
+    if (run->by_replicate) {
+        run->replicates = rk_summary_take(work, n_out, false, false);
+        run->replicate = rk_summary_take(work, n_out, false, false);
     }
+    for (size_t l = 0; result->hidden_mean && l + 1 < n_layers; l++)
+        run->n_hidden_values += run->net->layers[l].rows;
+    if (result->hidden_mean) run->hidden = take_zeros(work, run->n_hidden_values);
+    if (run->spec->control && !result->hidden_mean) run->n_hidden_values = run->net->layers[0].rows;
     run->lanes = rk_work_take(work, run->spec->lanes, sizeof *run->lanes);
     for (size_t i = 0; i < run->spec->lanes; i++) {
-        lane own = {.a = rk_work_floats(work, BLOCK, width),
-                    .b = rk_work_floats(work, BLOCK, width)};
-        if (result->covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
-        if (run->hidden) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
-        own.summary = rk_summary_take(work, n_out, pairs, result->covariance);
+        const lane own = take_lane(work, run, result->covariance);
         if (rk_work_charge(work, 0)) run->lanes[i] = own;
     }
 }
@@ -171,55 +235,200 @@ static rk_status take_layers(rk_work *work, sampler *run, const rk_input *input,
     return RK_OK;
 }
 
-static void do_all(rk_work *work, sampler *run, uint64_t per_two) {
-    const uint64_t blocks = blocks_per_report((double)per_two / 2 * (double)BLOCK);
-    const uint64_t wave = work->dry ? run->n_samples : blocks * BLOCK * run->spec->lanes;
-    for (uint64_t done = 0; done < run->n_samples && rk_work_continue(work); done += wave) {
-        const uint64_t left = run->n_samples - done, n = left < wave ? left : wave;
-        if (!rk_work_charge(work, per_two * n / 2)) continue;
-        atomic_store(&run->next_block, done / BLOCK);
-        run->end_block = (done + n + BLOCK - 1) / BLOCK;
-        rk_pool_run(work->pool, run->spec->lanes, do_blocks, run);
+/* A positive factor on the standard normals comes through to the output. */
+static bool is_homogeneous(const rk_network *net, const rk_input *input) {
+    bool so = true;
+    for (size_t i = 0; input->mean && i < rk_network_n_in(net); i++)
+        so = so && input->mean[i] == 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        so = so && !net->layers[l].bias &&
+             rk_activation_get(net->layers[l].activation.kind)->homogeneous;
+    return so;
+}
+
+/* For the pass over one block that the control variate's slopes make. */
+static uint64_t flops_of_control(const sampler *run) {
+    uint64_t flops = 0;
+    for (size_t l = 1; run->spec->control && l < run->net->n_layers; l++)
+        flops += 2 * (uint64_t)run->net->layers[l].rows * run->net->layers[l].cols;
+    return flops;
+}
+
+static void take_points(rk_work *work, sampler *run, const rk_input *input, uint64_t wave) {
+    const rk_layer *first = &run->net->layers[0];
+    const rk_stream stream = {run->spec->seed, run->spec->stream};
+    /* a wave may begin and end within replicates */
+    uint64_t n_slots = wave / run->blocks_per_replicate + 2;
+    const uint64_t n_replicates = run->n_passes / run->per_replicate;
+    if (n_slots > n_replicates) n_slots = n_replicates;
+    run->points =
+        rk_points_take(work, run->spec->points, stream, run->spec->first_item, first->rows,
+                       first->cols, run->layers, is_homogeneous(run->net, input), (size_t)n_slots);
+    if (run->spec->control) run->control = rk_control_take(work, run->net, run->layers);
+}
+
+/* Rotations of the replicates that begin in these blocks. */
+static rk_status rotate(rk_work *work, sampler *run, uint64_t block, uint64_t end_block,
+                        rk_error *error) {
+    const uint64_t per = run->blocks_per_replicate;
+    rk_status status = RK_OK;
+    for (uint64_t r = (block + per - 1) / per; r * per < end_block && status == RK_OK; r++)
+        status = rk_points_rotate(work, &run->points, r, error);
+    return status;
+}
+
+static rk_status too_many(uint64_t n_samples, rk_error *error) {
+    return rk_fail(error, RK_ERROR_TOO_LARGE, "%llu samples are more than anyone can wait for",
+                   (unsigned long long)n_samples);
+}
+
+static void charge_passes(rk_work *work, const sampler *run, const cost *each, uint64_t block,
+                          uint64_t end_block) {
+    const uint64_t n = passes_before(run, end_block) - passes_before(run, block);
+    rk_work_charge(work, each->two_passes * n / 2 + each->block * (end_block - block));
+}
+
+/* Everything at once, whatever the number of blocks. */
+static rk_status plan_all(rk_work *work, sampler *run, const cost *each, rk_error *error) {
+    uint64_t rotation = 0, n_replicates = 1;
+    if (rk_points_are_rotated(run->spec->points)) {
+        const uint64_t before = work->flops;
+        rk_points_rotate(work, &run->points, 0, NULL);
+        rotation = work->flops - before;
+        n_replicates = run->n_passes / run->per_replicate;
+    }
+    if ((double)n_replicates * (double)rotation + (double)run->n_passes * (double)each->two_passes +
+            (double)run->n_blocks * (double)each->block >=
+        (double)UINT64_MAX)
+        return too_many(run->spec->n_samples, error);
+    rk_work_charge(work, (n_replicates - 1) * rotation);
+    charge_passes(work, run, each, 0, run->n_blocks);
+    return RK_OK;
+}
+
+static rk_status do_all(rk_work *work, sampler *run, const cost *each, uint64_t wave,
+                        rk_error *error) {
+    rk_status status = RK_OK;
+    for (uint64_t block = 0; block < run->n_blocks && status == RK_OK && rk_work_continue(work);
+         block = run->end_block) {
+        run->end_block = run->n_blocks - block < wave ? run->n_blocks : block + wave;
+        charge_passes(work, run, each, block, run->end_block);
+        atomic_store(&run->next_block, block);
+        if (rk_points_are_rotated(run->spec->points))
+            status = rotate(work, run, block, run->end_block, error);
+        if (status == RK_OK) rk_pool_run(work->pool, run->spec->lanes, do_blocks, run);
+    }
+    return status;
+}
+
+/* Second moments of points of one length are too small by a factor. */
+static void report_spread(const sampler *run, rk_sample_result *result) {
+    const size_t n_out = run->total.n_out;
+    const double factor = rk_points_second_moment(&run->points);
+    rk_summary_variance(&run->total, result->variance);
+    for (size_t i = 0; i < n_out; i++)
+        result->variance[i] =
+            factor * result->variance[i] + (factor - 1) * result->mean[i] * result->mean[i];
+    if (!result->covariance) return;
+    rk_summary_covariance(&run->total, result->covariance);
+    for (size_t i = 0; i < n_out; i++)
+        for (size_t j = 0; j < n_out; j++)
+            result->covariance[i * n_out + j] = factor * result->covariance[i * n_out + j] +
+                                                (factor - 1) * result->mean[i] * result->mean[j];
+}
+
+static void report_hidden(const sampler *run, rk_sample_result *result) {
+    const double *sum = run->hidden, n = (double)run->total.n;
+    double *const *carry = run->lanes[0].carry;
+    for (size_t l = 0; sum && l + 1 < run->net->n_layers; l++) {
+        double *mean = result->hidden_mean[l], *wrong = carry[l % 2];
+        for (size_t i = 0; i < run->layers[l].rows; i++)
+            mean[i] = *sum++ / n;
+        if (!run->spec->control) continue;
+        for (size_t i = 0; l == 0 && i < run->layers[0].rows; i++)
+            wrong[i] = mean[i] - run->control.first_mean[i];
+        if (l > 0) rk_control_carry(&run->control, l, carry[(l - 1) % 2], wrong);
+        for (size_t i = 0; i < run->layers[l].rows; i++)
+            mean[i] -= wrong[i];
     }
 }
 
 static void report(rk_work *work, const sampler *run, rk_sample_result *result) {
     if (!rk_work_charge(work, 0)) return;
-    const rk_summary *total = &run->total;
-    const bool none = total->n == 0;
-    result->n_samples = total->n;
-    for (size_t i = 0; i < total->n_out; i++)
-        result->mean[i] = none ? (double)NAN : total->mean[i];
-    rk_summary_errors(total, result->variance, result->standard_error);
-    if (result->covariance) rk_summary_covariance(total, result->covariance);
-    const double *sum = run->hidden;
-    for (size_t l = 0; sum && l + 1 < run->net->n_layers; l++)
-        for (size_t i = 0; i < run->layers[l].rows; i++)
-            result->hidden_mean[l][i] = *sum++ / (double)total->n;
+    const rk_summary *means = run->by_replicate ? &run->replicates : &run->total;
+    result->n_samples = run->by_replicate ? means->n * run->per_replicate : means->n;
+    for (size_t i = 0; i < means->n_out; i++)
+        result->mean[i] = means->n == 0 ? (double)NAN : means->mean[i];
+    rk_summary_standard_error(means, result->standard_error);
+    report_spread(run, result);
+    report_hidden(run, result);
+}
+
+static bool tells_by_replicate(rk_point_set points, bool control) {
+    return control || rk_points_are_rotated(points);
+}
+
+static uint64_t round_up(uint64_t n, uint64_t unit) {
+    return n + (unit - n % unit) % unit;
+}
+
+static uint64_t passes_per_replicate(rk_point_set points, size_t n_in) {
+    return (uint64_t)rk_points_per_replicate(points, n_in) *
+           (rk_points_are_mirrored(points) ? 2 : 1);
+}
+
+uint64_t rk_sample_passes(rk_point_set points, bool control, size_t n_in, uint64_t n_samples) {
+    if (tells_by_replicate(points, control))
+        return round_up(n_samples, passes_per_replicate(points, n_in));
+    return rk_points_are_mirrored(points) ? round_up(n_samples, 2) : n_samples;
+}
+
+/* Passes into replicates into blocks. */
+static void divide(sampler *run) {
+    const rk_sample_spec *spec = run->spec;
+    const size_t n_in = rk_network_n_in(run->net);
+    run->by_replicate = tells_by_replicate(spec->points, spec->control);
+    run->n_passes = rk_sample_passes(spec->points, spec->control, n_in, spec->n_samples);
+    run->per_replicate = passes_per_replicate(spec->points, n_in);
+    run->blocks_per_replicate = (run->per_replicate + BLOCK - 1) / BLOCK;
+    run->n_blocks = run->n_passes / run->per_replicate * run->blocks_per_replicate +
+                    (run->n_passes % run->per_replicate + BLOCK - 1) / BLOCK;
+}
+
+static rk_status check(const rk_network *net, const rk_sample_spec *spec, rk_error *error) {
+    if (spec->n_samples == 0 || spec->lanes == 0)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "nothing to do: no samples");
+    if (spec->control && net->n_layers < 2)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "a control variate needs a hidden layer");
+    if (rk_points_are_rotated(spec->points) && rk_network_n_in(net) > RK_BASES_MAX)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "orthogonal points and designs are for at most %d inputs", RK_BASES_MAX);
+    return RK_OK;
 }
 
 rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
                     const rk_sample_spec *spec, rk_sample_result *result, rk_error *error) {
-    if (spec->n_samples == 0 || spec->lanes == 0)
-        return rk_fail(error, RK_ERROR_ARGUMENT, "nothing to do: no samples");
-    sampler run = {.net = net,
-                   .spec = spec,
-                   .n_samples = spec->n_samples + (spec->antithetic && spec->n_samples % 2)};
-    const uint64_t per_two = flops_of_two(&run, input, result->covariance);
-    if (spec->n_samples >= UINT64_MAX / per_two)
-        return rk_fail(error, RK_ERROR_TOO_LARGE, "%llu samples are more than anyone can wait for",
-                       (unsigned long long)spec->n_samples);
-    rk_work_step(work, "layers in single precision");
-    rk_status status = take_layers(work, &run, input, error);
+    rk_status status = check(net, spec, error);
     if (status != RK_OK) return status;
-    rk_work_step(work, "%llu passes", (unsigned long long)run.n_samples);
+    sampler run = {.net = net, .spec = spec};
+    const cost each = {flops_of_two(&run, input, result->covariance), flops_of_control(&run)};
+    if (spec->n_samples >= UINT64_MAX / each.two_passes) return too_many(spec->n_samples, error);
+    divide(&run);
+    const uint64_t wave = spec->lanes * blocks_per_report((double)each.two_passes / 2 * BLOCK);
+
+    rk_work_step(work, "layers in single precision");
+    status = take_layers(work, &run, input, error);
+    if (status != RK_OK) return status;
+    rk_work_step(work, "%llu passes", (unsigned long long)run.n_passes);
+    take_points(work, &run, input, wave);
     take_lanes(work, &run, result);
+    if (work->dry) return plan_all(work, &run, &each, error);
     pthread_mutex_init(&run.mutex, NULL);
     pthread_cond_init(&run.merged, NULL);
-    do_all(work, &run, per_two);
+    status = do_all(work, &run, &each, wave, error);
     pthread_cond_destroy(&run.merged);
     pthread_mutex_destroy(&run.mutex);
     report(work, &run, result);
     rk_work_end(work);
-    return RK_OK;
+    return status;
 }

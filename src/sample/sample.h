@@ -1,8 +1,8 @@
 /* Monte Carlo: the mean of many forward passes, its standard error, the output covariance.
  *
- * Sample i's normals z are items of one stream (base/normal.h), so sample i depends on (seed,
- * stream, i) only and a longer run extends a shorter one. NumPy makes the same:
- * tests/numpy/sample.py repeats whole runs. Its input is
+ * The inputs are a set of points (points.h). Each depends on (seed, stream) and its index only, so
+ * a longer run extends a shorter one. NumPy makes the same: tests/numpy/sample.py repeats whole
+ * runs. From a point z, or standard normals, the network's input is
  *
  *     x = mu + S z,   S the symmetric square root of the input covariance (singular ones too),
  *
@@ -12,30 +12,37 @@
 
 #include "base/work.h"
 #include "network/network.h"
+#include "sample/points.h"
 
 typedef struct rk_sample_spec {
-    uint64_t n_samples; /**< forward passes, at least 1; with `antithetic` made even by one more */
+    uint64_t n_samples; /**< forward passes asked for, at least 1: see rk_sample_passes */
     uint64_t seed, stream;
-    uint64_t first_item; /**< of the stream: skips that many samples (or pairs) */
-    bool antithetic;     /**< samples come in pairs mu + S z, mu - S z; an item is a pair */
-    size_t lanes;        /**< blocks in work at once, at least 1: the pool's threads. Costs memory;
-                          *   the same in the dry and the wet run; no effect on the results */
+    uint64_t first_item; /**< of the stream: skips that many samples, pairs or rotated replicates */
+    rk_point_set points;
+    bool control; /**< correct by a control variate (control.h), replicate by replicate */
+    size_t lanes; /**< blocks in work at once, at least 1: the pool's threads. Costs memory;
+                   *   the same in the dry and the wet run; no effect on the results */
 } rk_sample_spec;
+
+/** Passes that a network of n_in inputs gets when `n_samples` are asked for: whole pairs, and whole
+ *  replicates where they tell the error. At most twice as many and a replicate. */
+uint64_t rk_sample_passes(rk_point_set points, bool control, size_t n_in, uint64_t n_samples);
 
 /** Filled by the wet run; memory of the caller. */
 typedef struct rk_sample_result {
     uint64_t n_samples;     /**< done: fewer than asked if interrupted; then maybe 0, all NaN */
     double *mean;           /**< n_out */
-    double *standard_error; /**< n_out, of the mean; NaN after a single sample (or pair) */
+    double *standard_error; /**< n_out, of the mean; NaN after a single sample, pair or replicate */
     double *variance;       /**< n_out, of one pass */
     double *covariance;     /**< n_out x n_out, of one pass; NULL: not wanted */
     double **hidden_mean;   /**< [n_layers - 1][rows of layer l]; NULL: not wanted */
 } rk_sample_result;
 
 /** Samples `net` with input N(mean, covariance) of `input`. Charges 2mnk a product as executed
- *  (antithetic pairs share the first layer's) and 1 a bias and an activation.
- *  RK_ERROR_ARGUMENT: no samples, a covariance that is not positive semidefinite;
- *  RK_ERROR_TOO_LARGE: more FLOPs than the ledger counts. */
+ *  (pairs share the first layer's) and 1 a bias and an activation. RK_ERROR_ARGUMENT: no samples, a
+ *  covariance that is not positive semidefinite; RK_ERROR_TOO_LARGE: more FLOPs than the ledger
+ *  counts; RK_ERROR_UNSUPPORTED: more inputs than there are bases for, or no hidden layer to
+ *  control. */
 rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
                     const rk_sample_spec *spec, rk_sample_result *result, rk_error *error);
 

@@ -93,13 +93,16 @@ static double one_less(double n) {
     return n > 1 ? n - 1 : 0;
 }
 
-void rk_summary_errors(const rk_summary *summary, double *variance, double *standard_error) {
-    const double n = (double)summary->n, n_pairs = n / 2;
-    for (size_t i = 0; i < summary->n_out; i++) {
-        variance[i] = summary->square[i] / one_less(n);
-        standard_error[i] = summary->pairs ? sqrt(summary->pairs[i] / one_less(n_pairs) / n_pairs)
-                                           : sqrt(variance[i] / n);
-    }
+void rk_summary_variance(const rk_summary *summary, double *variance) {
+    for (size_t i = 0; i < summary->n_out; i++)
+        variance[i] = summary->square[i] / one_less((double)summary->n);
+}
+
+void rk_summary_standard_error(const rk_summary *summary, double *standard_error) {
+    const double n = (double)summary->n / (summary->pairs ? 2 : 1);
+    const double *square = summary->pairs ? summary->pairs : summary->square;
+    for (size_t i = 0; i < summary->n_out; i++)
+        standard_error[i] = sqrt(square[i] / one_less(n) / n);
 }
 
 void rk_summary_covariance(const rk_summary *summary, double *covariance) {

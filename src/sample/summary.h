@@ -27,9 +27,12 @@ void rk_summary_of_block(rk_summary *summary, size_t n, const float *y, double *
 /** Adds `other` to `total`. */
 void rk_summary_merge(rk_summary *total, const rk_summary *other);
 
-/** Variance of a pass and standard error of the mean per output. The n - 1 below the sum makes the
- *  variance of independent passes unbiased, that of pairs up to a relative 1/n. */
-void rk_summary_errors(const rk_summary *summary, double *variance, double *standard_error);
+/** Variance of a pass, n_out entries. The n - 1 below the sum makes that of independent passes
+ *  unbiased, that of pairs up to a relative 1/n. */
+void rk_summary_variance(const rk_summary *summary, double *variance);
+
+/** Standard error of the mean, n_out entries, over passes or pairs. */
+void rk_summary_standard_error(const rk_summary *summary, double *standard_error);
 
 /** The full covariance of a pass from `product`; the same holds. */
 void rk_summary_covariance(const rk_summary *summary, double *covariance);

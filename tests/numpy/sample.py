@@ -38,6 +38,48 @@ def normals(count):
     return np.array([normal_floats(SEED, STREAM_SAMPLES, i, WIDTHS[0]) for i in range(count)])
 
 
+def multiply(t, x, y):
+    modulus = {3: 0xb, 5: 0x25, 7: 0x83}[t]
+    product = 0
+    for i in range(t):
+        product ^= (x << i) * (y >> i & 1)
+    for i in reversed(range(t, 2 * t)):
+        product ^= (modulus << (i - t)) * (product >> i & 1)
+    return product
+
+
+def design(t):
+    """The vectors of all bases of R^N, N = 2^(t + 1): docs/MATH.md#structured-sampling."""
+    def power(y, k):
+        return y if k == 1 else multiply(t, y, power(y, k - 1))
+
+    trace = [int(np.bitwise_xor.reduce([power(y, 2 ** i) for i in range(t)])) for y in range(2 ** t)]
+    quadratic = [sum(trace[power(y, 2 ** i + 1)] for i in range(1, (t + 1) // 2)) % 2
+                 for y in range(2 ** t)]
+    n = 2 ** (t + 1)
+    hadamard = np.array([[(-1) ** bin(i & j).count("1") for i in range(n)] for j in range(n)])
+    bases = []
+    for a in range(2 ** t):
+        image = [multiply(t, a, y) for y in range(2 ** t)]
+        signs = [quadratic[b] + e * trace[b] for e in range(2) for b in image]
+        bases.append(hadamard * (-1) ** np.array(signs) / np.sqrt(n))
+    return np.concatenate(bases + [np.eye(n)])
+
+
+def designs(n_replicates):
+    u = design(3)
+    z = []
+    for r in range(n_replicates):
+        lengths = [np.linalg.norm(normal_floats(SEED, STREAM_SAMPLES, r * len(u) + i, 16))
+                   for i in range(len(u))]
+        g = normal_floats(SEED, STREAM_SAMPLES, 2 ** 64 - 1 - r, WIDTHS[0] * 16)
+        g = g.reshape(WIDTHS[0], 16).astype(float)
+        rows = np.linalg.solve(np.linalg.cholesky(g @ g.T), g)
+        half = np.array(lengths)[:, None] * (u @ rows.T)
+        z.append(np.concatenate([half, -half]))
+    return np.concatenate(z)
+
+
 def square_root(covariance):
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(0))) @ vectors.T
@@ -66,15 +108,19 @@ def check(folder):
     z = normals(SAMPLES)
     pairs = normals((SAMPLES + 1) // 2)
     root = square_root(covariance)
-    for method, input_law, x in [
-        ("sample", [], z),
-        ("sample", law, mean + z @ root),
-        ("sample:antithetic", law, mean + np.concatenate([pairs, -pairs]) @ root),
+    rotated = designs(2)  # of 288 points
+    for method, input_law, x, groups in [
+        ("sample", [], z, lambda y: y),
+        ("sample", law, mean + z @ root, lambda y: y),
+        ("sample:antithetic", law, mean + np.concatenate([pairs, -pairs]) @ root,
+         lambda y: y.reshape(2, -1, y.shape[1]).mean(axis=0)),
+        ("sample:design", law, mean + rotated @ root,
+         lambda y: y.reshape(2, -1, y.shape[1]).mean(axis=1)),
     ]:
         answer = json.loads(run(*common, "--method", method, *input_law))
         y = forward(layers, x)
-        groups = y.reshape(2, -1, y.shape[1]).mean(axis=0) if "anti" in method else y
-        error = groups.std(axis=0, ddof=1) / np.sqrt(len(groups))
+        means = groups(y)
+        error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
         close("mean", answer["mean"], y.mean(axis=0), 2e-6)
         close("standard error", answer["error"]["per_output"], error, 2e-6)
         close("covariance", answer["covariance"], np.cov(y.T), 1e-5)

@@ -37,7 +37,7 @@ static void test_one_relu_layer(void **state) {
     draw(0, N * N, weight);
     rk_network *net = one_layer(RK_RELU, weight, NULL);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
-        const rk_sample_spec spec = {.n_samples = 100000, .seed = 2, .antithetic = antithetic};
+        const rk_sample_spec spec = {.n_samples = 100000, .seed = 2, .points = antithetic};
         monte_carlo mc = monte_carlo_run(net, NULL, spec, 2, NULL, NULL);
         for (size_t i = 0; i < N; i++) {
             double square = 0;
@@ -94,7 +94,8 @@ static void test_linear_networks(void **state) {
 
     /* mirrored pairs know the mean of a linear network exactly, up to float */
     monte_carlo pairs = monte_carlo_run(
-        net, &input, (rk_sample_spec){.n_samples = 100, .antithetic = true}, 1, NULL, NULL);
+        net, &input, (rk_sample_spec){.n_samples = 100, .points = RK_POINTS_ANTITHETIC}, 1, NULL,
+        NULL);
     for (size_t i = 0; i < N; i++) {
         double mean = b[i];
         for (size_t j = 0; j < N; j++)
@@ -141,7 +142,7 @@ static void test_standard_errors_cover(void **state) {
         double within_1 = 0, within_2 = 0;
         for (uint64_t stream = 0; stream < RUNS; stream++) {
             const rk_sample_spec spec = {
-                .n_samples = 256, .stream = 100 + stream, .antithetic = antithetic};
+                .n_samples = 256, .stream = 100 + stream, .points = antithetic};
             monte_carlo mc = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
             for (size_t i = 0; i < N; i++) {
                 double z = fabs(mc.result.mean[i] - truth) / mc.result.standard_error[i];
@@ -170,7 +171,7 @@ static void test_pairs_are_unbiased_and_better(void **state) {
     assert_int_equal(rk_network_random(&net, &random, NULL), RK_OK);
     rk_sample_spec spec = {.n_samples = 40000, .seed = 4};
     monte_carlo single = monte_carlo_run(net, NULL, spec, 2, NULL, NULL);
-    spec.antithetic = true;
+    spec.points = RK_POINTS_ANTITHETIC;
     spec.stream = 1;
     monte_carlo pairs = monte_carlo_run(net, NULL, spec, 2, NULL, NULL);
     for (size_t i = 0; i < 16; i++) {

@@ -37,8 +37,8 @@ static rk_network *mixed_network(size_t n_layers) {
 static void make_input(const rk_sample_spec *spec, uint64_t i, const double *mean,
                        const double *root, double *x) {
     float z[N_IN];
-    const uint64_t item = spec->antithetic ? i / 2 : i;
-    const double sign = spec->antithetic && i % 2 ? -1 : 1;
+    const uint64_t item = spec->points ? i / 2 : i;
+    const double sign = spec->points && i % 2 ? -1 : 1;
     rk_normal_floats((rk_stream){spec->seed, spec->stream}, spec->first_item + item, N_IN, z);
     for (size_t j = 0; j < N_IN; j++) {
         x[j] = mean ? mean[j] : 0;
@@ -83,7 +83,7 @@ static void compare_with_plain_passes(const rk_sample_spec *spec, const rk_input
             if (i == j) assert_near(mc.result.variance[i], sum / (double)(n - 1), 1e-5);
         }
         double spread = 0;
-        const size_t group = spec->antithetic ? 2 : 1, n_groups = n / group;
+        const size_t group = spec->points ? 2 : 1, n_groups = n / group;
         for (size_t g = 0; g < n_groups; g++) {
             double a = y[group * g][i], b = y[group * g + group - 1][i];
             spread += ((a + b) / 2 - mean[i]) * ((a + b) / 2 - mean[i]);
@@ -109,7 +109,7 @@ static void test_results_are_those_of_plain_passes(void **state) {
 static void test_pairs_are_mirror_images(void **state) {
     (void)state;
     rk_sample_spec spec = two_blocks;
-    spec.antithetic = true;
+    spec.points = RK_POINTS_ANTITHETIC;
     spec.first_item = 12345;
     compare_with_plain_passes(&spec, &(rk_input){0}, NULL);
 }
@@ -132,7 +132,7 @@ static void test_any_gaussian_input(void **state) {
     const rk_input both = {.mean = mean, .covariance = covariance};
     compare_with_plain_passes(&spec, &both, root);
     compare_with_plain_passes(&spec, &(rk_input){.mean = mean}, NULL);
-    spec.antithetic = true;
+    spec.points = RK_POINTS_ANTITHETIC;
     compare_with_plain_passes(&spec, &both, root);
 }
 
@@ -140,7 +140,7 @@ static void test_any_number_of_threads_gives_the_same_bits(void **state) {
     (void)state;
     rk_network *net = mixed_network(3);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
-        const rk_sample_spec spec = {.n_samples = 20001, .seed = 1, .antithetic = antithetic};
+        const rk_sample_spec spec = {.n_samples = 20001, .seed = 1, .points = antithetic};
         monte_carlo one = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
         for (int threads = 2; threads <= 4; threads++) {
             monte_carlo many = monte_carlo_run(net, NULL, spec, threads, NULL, NULL);
@@ -157,7 +157,7 @@ static void test_a_longer_run_extends_a_shorter_one(void **state) {
     (void)state;
     rk_network *net = mixed_network(3);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
-        rk_sample_spec spec = {.n_samples = 2000, .seed = 1, .antithetic = antithetic};
+        rk_sample_spec spec = {.n_samples = 2000, .seed = 1, .points = antithetic};
         monte_carlo all = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
         spec.n_samples = 1000;
         monte_carlo head = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
@@ -223,7 +223,7 @@ static void test_the_ledger(void **state) {
     assert_int_equal(mc.flops_planned, 1001 * (2 * N_IN * N_1 + rest));
     assert_int_equal(mc.flops_executed, mc.flops_planned);
     monte_carlo_free(&mc);
-    spec.antithetic = true;
+    spec.points = RK_POINTS_ANTITHETIC;
     mc = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
     assert_int_equal(mc.flops_planned, 1002 * (N_IN * N_1 + rest));
     assert_int_equal(mc.flops_executed, mc.flops_planned);
