@@ -64,7 +64,7 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
         }
         if (l + 1 < n_activated) {
             rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
-            rk_expansion_activate(work, n, w, 2, var_z, var_h, &e);
+            rk_expansion_activate(work, layer, w, 2, 2, mu, var_z, var_h, &e);
             rk_expansion_close(work, l, n, &e, Z, outputs);
         }
         if (l == 0 && radius != 1) rk_rescale(work, n, 1 / radius, m, var_h, full ? Z : NULL);

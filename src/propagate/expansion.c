@@ -1,7 +1,9 @@
 #include "propagate/expansion.h"
 
+#include <math.h>
+
 rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input) {
-    rk_expansion e = {1, 1, 0, 0};
+    rk_expansion e = {.variance = 1, .square_variance = 1, .growth = 1};
     const double *C = input->covariance;
     if (!C || !rk_work_charge(work, 3 * (uint64_t)n * n)) return e;
     double diagonal = 0, diagonal_squares = 0, squares = 0;
@@ -22,23 +24,40 @@ void rk_expansion_linear(rk_expansion *e, size_t n, double row) {
     e->square_pair = row * row * squares;
 }
 
-void rk_expansion_activate(rk_work *work, size_t n, const double *w, int k_max, const double *var_z,
-                           const double *var_h, rk_expansion *e) {
-    if (!rk_work_charge(work, 8 * (uint64_t)n)) return;
+/* By scale invariance of the Gaussian, E[(phi^2)'(z) (z - mu)] = var E[(phi^2)''(z)]. */
+static double growth(size_t n, const rk_layer *layer, const double *w, int k_max, const double *mu,
+                     const double *var_z) {
+    const double *square = w + rk_wick_at(n, k_max, 0, 2);
+    const double *slope = w + rk_wick_at(n, k_max, 1, 2);
+    const double *curvature = w + rk_wick_at(n, k_max, 2, 2);
+    double change = 0, total = 0;
+    for (size_t i = 0; i < n; i++) {
+        double m = mu[i] - (layer->bias ? layer->bias[i] : 0);
+        change += curvature[i] * var_z[i] + slope[i] * m;
+        total += 2 * square[i];
+    }
+    return total > 0 ? change / total : 1;
+}
+
+void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w, int k_max,
+                           int p_max, const double *mu, const double *var_z, const double *var_h,
+                           rk_expansion *e) {
+    size_t n = layer->rows;
+    if (!rk_work_charge(work, 12 * (uint64_t)n)) return;
     const double *slope = w + rk_wick_at(n, k_max, 1, 1);
-    const double *curvature = w + rk_wick_at(n, k_max, 2, 1);
-    double variance = 0, squares = 0, slopes = 0, bends = 0;
+    double variance = 0, squares = 0, slopes = 0, linear = 0;
     for (size_t i = 0; i < n; i++) {
         variance += var_h[i];
         squares += var_h[i] * var_h[i];
         slopes += slope[i] * slope[i];
-        bends += curvature[i] * curvature[i] * var_z[i];
+        linear += slope[i] * slope[i] * var_z[i];
     }
     double average_slope = slopes / (double)n;
     e->variance = variance / (double)n;
     e->square_variance = squares / (double)n;
     e->square_pair *= average_slope * average_slope;
-    e->curvature = slopes > 0 ? bends / slopes : 0;
+    e->roughness = variance > linear ? 1 - linear / variance : 0;
+    if (p_max >= 2) e->growth = growth(n, layer, w, k_max, mu, var_z);
 }
 
 /* How much more concentrated than this a covariance must be before it counts: late layers of deep
@@ -57,6 +76,7 @@ void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e
         outputs->narrow_layer = l;
         outputs->effective_width = 1 / measured;
     }
+    double grown = outputs->expansion * fmax(1, e->growth * e->growth);
+    outputs->expansion = grown + e->roughness / (double)n * fmax(1, excess);
     outputs->closed_layers++;
-    outputs->expansion += e->curvature / (double)n * (excess > 1 ? excess : 1);
 }

@@ -204,7 +204,7 @@ static void activate(rk_work *work, const rk_layer *layer, const double *mu, con
     rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, w);
     rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, powers);
     expand(work, n, var, w, powers, h);
-    rk_expansion_activate(work, n, w, TERMS, var, h->var, e);
+    rk_expansion_activate(work, layer, w, TERMS, 2, mu, var, h->var, e);
     bivariate b = {h, var};
     if (full && rk_work_charge(work, (uint64_t)n * n * (3 * TERMS + 4)))
         rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, bivariate_rows, &b);

@@ -94,7 +94,7 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
         }
         if (l + 1 < n_activated) {
             rk_expansion_linear(&e, layer->cols, row);
-            rk_expansion_activate(work, n, w, 2, var_z, var_h, &e);
+            rk_expansion_activate(work, layer, w, 2, 2, mu, var_z, var_h, &e);
             rk_expansion_close(work, l, n, &e, NULL, outputs);
         }
         if (last) {
