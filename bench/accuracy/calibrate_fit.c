@@ -1,0 +1,166 @@
+/* The laws of the errors from what calibrate measured, and how well they predict:
+ *
+ *     calibrate_fit law CSV...         lines for the table of src/estimate/error_model.c
+ *     calibrate_fit coverage CSV...    how often the library's estimate is right */
+#include "study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROWS = 20000, MAX_METHODS = 64 };
+
+typedef struct row {
+    char method[64], kind[16];
+    double width, hidden, expansion, mse, standard_error, estimated, variance;
+} row;
+
+static row rows[MAX_ROWS];
+static size_t n_rows;
+
+static void read_csv(const char *path) {
+    FILE *file = fopen(path, "r");
+    if (!file) study_stop("cannot open the file");
+    char line[400];
+    while (n_rows < MAX_ROWS && fgets(line, sizeof line, file)) {
+        row *r = &rows[n_rows];
+        n_rows += sscanf(line, "%63[^,],%lf,%lf,%15[^,],%*u,%lf,%lf,%lf,%lf,%lf", r->method,
+                         &r->width, &r->hidden, r->kind, &r->expansion, &r->mse, &r->standard_error,
+                         &r->estimated, &r->variance) == 9;
+    }
+    fclose(file);
+}
+
+/* Seen well above the noise of the truth. An answer that is not finite is an error, and seen. */
+static bool is_resolved(const row *r) {
+    return r->expansion > 0 && !(r->mse < 3 * r->standard_error);
+}
+
+/* ----------------------------------------------------------------------------------------- law */
+
+static const double regime = 0.05; /* the laws are fitted up to this expansion */
+
+typedef struct law {
+    double factor, power, depth_power;
+    double scatter; /* standard deviation of log mse around it */
+    double limit;   /* the expansion from where on it fails */
+} law;
+
+static double log_error(const row *r) {
+    return log(r->mse / r->variance);
+}
+
+static double log_predicted(const law *l, const row *r) {
+    return log(l->factor) + l->power * log(r->expansion) + l->depth_power * log(r->hidden);
+}
+
+/* Solves the 3 x 3 system A x = b, positive definite; b becomes x. */
+static void solve(double A[3][3], double b[3]) {
+    for (int p = 0; p < 3; p++)
+        for (int i = p + 1; i < 3; i++) {
+            double factor = A[i][p] / A[p][p];
+            for (int j = p; j < 3; j++)
+                A[i][j] -= factor * A[p][j];
+            b[i] -= factor * b[p];
+        }
+    for (int p = 2; p >= 0; p--) {
+        for (int j = p + 1; j < 3; j++)
+            b[p] -= A[p][j] * b[j];
+        b[p] /= A[p][p];
+    }
+}
+
+/* One step of a robust regression: weights from the law so far (Huber), or equal ones. */
+static void improve(const char *method, law *l, bool first) {
+    double A[3][3] = {{0}}, b[3] = {0}, squares = 0, count = 0;
+    for (size_t i = 0; i < n_rows; i++) {
+        const row *r = &rows[i];
+        bool used = !strcmp(r->method, method) && is_resolved(r) && isfinite(r->mse) &&
+                    r->expansion < regime && r->variance > 0;
+        if (!used) continue;
+        double x[3] = {1, log(r->expansion), log(r->hidden)}, y = log_error(r);
+        double residual = first ? 0 : y - log_predicted(l, r);
+        double noise = r->standard_error / r->mse;
+        double weight = fmin(1, 1 / fabs(residual)) / (0.25 + noise * noise);
+        for (int p = 0; p < 3; p++) {
+            for (int q = 0; q < 3; q++)
+                A[p][q] += weight * x[p] * x[q];
+            b[p] += weight * x[p] * y;
+        }
+        squares += fmin(residual * residual, 4);
+        count++;
+    }
+    solve(A, b);
+    *l = (law){exp(b[0]), b[1], b[2], sqrt(squares / count), (double)INFINITY};
+}
+
+/* More than half of the networks up to twice as far from the limit have four times the error. */
+static void find_limit(const char *method, law *l) {
+    for (double limit = 0.3; limit > 0.01; limit /= 1.1) {
+        double count = 0, failed = 0;
+        for (size_t i = 0; i < n_rows; i++) {
+            const row *r = &rows[i];
+            if (strcmp(r->method, method) || !is_resolved(r)) continue;
+            if (r->expansion < limit || r->expansion > 2 * limit) continue;
+            count++;
+            failed += !(log_error(r) - log_predicted(l, r) < log(4));
+        }
+        if (count > 5 && failed > count / 2) l->limit = limit;
+    }
+}
+
+static void print_law(const char *method) {
+    law l = {0};
+    for (int step = 0; step < 20; step++)
+        improve(method, &l, step == 0);
+    find_limit(method, &l);
+    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2g}, /* scatter %.2f */\n", method, l.factor, l.power,
+           l.depth_power, l.limit, l.scatter);
+}
+
+/* ------------------------------------------------------------------------------------ coverage */
+
+static void print_coverage(const char *method) {
+    double count = 0, within2 = 0, within3 = 0, above = 0, below = 0, unseen = 0, contradicted = 0;
+    for (size_t i = 0; i < n_rows; i++) {
+        const row *r = &rows[i];
+        if (strcmp(r->method, method)) continue;
+        if (!is_resolved(r)) {
+            unseen++;
+            contradicted += r->estimated > 4 * (fmax(r->mse, 0) + 3 * r->standard_error);
+            continue;
+        }
+        double ratio = sqrt(r->estimated / r->mse);
+        count++;
+        within2 += ratio <= 2 && ratio >= 0.5;
+        within3 += ratio <= 3 && ratio >= 1 / 3.0;
+        above += ratio > 2;
+        below += !(ratio >= 0.5 || isnan(r->estimated));
+    }
+    printf("| `%s` | %.0f | %.0f %% | %.0f %% | %.0f %% | %.0f %% | %.0f, %.0f |\n", method, count,
+           100 * within2 / count, 100 * within3 / count, 100 * above / count, 100 * below / count,
+           unseen, contradicted);
+}
+
+int main(int argc, char **argv) {
+    bool laws = argc > 2 && !strcmp(argv[1], "law");
+    if (!laws && !(argc > 2 && !strcmp(argv[1], "coverage")))
+        study_stop("usage: calibrate_fit law|coverage CSV...");
+    for (int i = 2; i < argc; i++)
+        read_csv(argv[i]);
+    if (!laws)
+        puts("| method | networks | within 2 | within 3 | too large | too small | below the noise, "
+             "contradicted |\n|---|---|---|---|---|---|---|");
+    const char *seen[MAX_METHODS];
+    size_t n_seen = 0;
+    for (size_t i = 0; i < n_rows; i++) {
+        size_t known = 0;
+        while (known < n_seen && strcmp(seen[known], rows[i].method) != 0)
+            known++;
+        if (known < n_seen || n_seen == MAX_METHODS) continue;
+        seen[n_seen++] = rows[i].method;
+        (laws ? print_law : print_coverage)(rows[i].method);
+    }
+    return 0;
+}
