@@ -14,6 +14,7 @@ enum { MAX_ROWS = 20000, MAX_METHODS = 64 };
 typedef struct row {
     char method[64], kind[16];
     double width, hidden, expansion, mse, standard_error, estimated, variance;
+    double foreseen; /* the expansion by the network's first method: one that fails loses count */
 } row;
 
 static row rows[MAX_ROWS];
@@ -25,16 +26,21 @@ static void read_csv(const char *path) {
     char line[400];
     while (n_rows < MAX_ROWS && fgets(line, sizeof line, file)) {
         row *r = &rows[n_rows];
-        n_rows += sscanf(line, "%63[^,],%lf,%lf,%15[^,],%*u,%lf,%lf,%lf,%lf,%lf", r->method,
-                         &r->width, &r->hidden, r->kind, &r->expansion, &r->mse, &r->standard_error,
-                         &r->estimated, &r->variance) == 9;
+        if (sscanf(line, "%63[^,],%lf,%lf,%15[^,],%*u,%lf,%lf,%lf,%lf,%lf", r->method, &r->width,
+                   &r->hidden, r->kind, &r->expansion, &r->mse, &r->standard_error, &r->estimated,
+                   &r->variance) != 9)
+            continue;
+        bool same = n_rows && r->width == r[-1].width && r->hidden == r[-1].hidden &&
+                    !strcmp(r->kind, r[-1].kind);
+        r->foreseen = same ? r[-1].foreseen : r->expansion;
+        n_rows++;
     }
     fclose(file);
 }
 
 /* Seen well above the noise of the truth. An answer that is not finite is an error, and seen. */
 static bool is_resolved(const row *r) {
-    return r->expansion > 0 && !(r->mse < 3 * r->standard_error);
+    return r->foreseen > 0 && !(r->mse < 3 * r->standard_error);
 }
 
 /* ----------------------------------------------------------------------------------------- law */
@@ -77,7 +83,7 @@ static void improve(const char *method, law *l, bool first) {
     for (size_t i = 0; i < n_rows; i++) {
         const row *r = &rows[i];
         bool used = !strcmp(r->method, method) && is_resolved(r) && isfinite(r->mse) &&
-                    r->expansion < regime && r->variance > 0;
+                    r->expansion > 0 && r->expansion < regime && r->variance > 0;
         if (!used) continue;
         double x[3] = {1, log(r->expansion), log(r->hidden)}, y = log_error(r);
         double residual = first ? 0 : y - log_predicted(l, r);
@@ -102,9 +108,9 @@ static void find_limit(const char *method, law *l) {
         for (size_t i = 0; i < n_rows; i++) {
             const row *r = &rows[i];
             if (strcmp(r->method, method) || !is_resolved(r)) continue;
-            if (r->expansion < limit || r->expansion > 2 * limit) continue;
+            if (r->foreseen < limit || r->foreseen > 2 * limit) continue;
             count++;
-            failed += !(log_error(r) - log_predicted(l, r) < log(4));
+            failed += !(log_error(r) - log_predicted(l, r) < log(4)) || !(r->expansion < 1);
         }
         if (count > 5 && failed > count / 2) l->limit = limit;
     }

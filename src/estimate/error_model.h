@@ -6,10 +6,10 @@
 
 /** Mean square error of the means over the variance of the outputs =
  *  factor * expansion^power * L^depth_power for L hidden layers, where expansion is what the
- *  closure met on its way (rk_outputs). Fitted by bench/accuracy/calibrate. */
+ *  closure met on its way (rk_outputs). Beyond the limit the closure fails on most networks. */
 typedef struct rk_error_law {
-    const char *method; /**< "name" or "name:word", the word being one of its arguments */
-    double factor, power, depth_power;
+    const char *method; /**< "name" or "name:words", the words being among its arguments */
+    double factor, power, depth_power, limit;
 } rk_error_law;
 
 /** Law `index` of the table, or NULL past its end. */
@@ -18,7 +18,11 @@ const rk_error_law *rk_error_law_at(size_t index);
 /** The law of a method with all its arguments spelled out; NULL: nobody has measured it. */
 const rk_error_law *rk_error_law_of(const char *canonical);
 
-/** Mean square error to expect over the outputs' variance. `law` NULL: NaN. */
+/** The expansion is beyond the law's limit, or nobody knows. */
+bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs);
+
+/** Mean square error to expect over the outputs' variance: beyond the limit at least 1. `law` NULL:
+ *  NaN. */
 double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs);
 
 /** error[i] = root mean square error to expect of outputs->mean[i], i < n_out. */

@@ -152,6 +152,25 @@ static double root_mean_square(const double *x, size_t n) {
     return sqrt(sum / (double)n);
 }
 
+/* What to think of the estimated error of a closure. */
+static void report_error(rk_answer *answer, const rk_error_law *law) {
+    const rk_outputs *outputs = &answer->report.outputs;
+    rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
+    answer->data.expansion = outputs->expansion;
+    if (!law)
+        rk_answer_warn(answer, "the error of %s has not been measured: none is estimated",
+                       answer->method);
+    else if (rk_is_beyond(law, outputs))
+        rk_answer_warn(answer,
+                       "expansion parameter %.2g: beyond %.2g this method fails on most networks",
+                       outputs->expansion, law->limit);
+    if (outputs->concentration > 1)
+        rk_answer_warn(answer,
+                       "outside the wide-random regime: effective width %.1f at layer %zu; the "
+                       "estimated error is widened",
+                       outputs->effective_width, outputs->narrow_layer + 1);
+}
+
 static void report_problems(rk_answer *answer, const rk_work *work) {
     size_t bad = 0;
     for (size_t i = 0; i < answer->data.n_out; i++)
@@ -161,12 +180,6 @@ static void report_problems(rk_answer *answer, const rk_work *work) {
                        "%zu pre-activation variances were not positive and were raised to %g: the "
                        "closure is outside its regime",
                        work->clamped, RK_VARIANCE_FLOOR);
-    const rk_outputs *outputs = &answer->report.outputs;
-    if (outputs->concentration > 1)
-        rk_answer_warn(answer,
-                       "outside the wide-random regime: effective width %.1f at layer %zu; the "
-                       "estimated error is widened",
-                       outputs->effective_width, outputs->narrow_layer + 1);
     if (bad && !work->interrupted)
         rk_answer_warn(answer, "%zu of %zu means are not finite: the closure diverged", bad,
                        answer->data.n_out);
@@ -189,9 +202,7 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->samples = answer->report.samples;
     data->error_kind = plan->method->samples ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
     if (!plan->method->samples && !work->interrupted)
-        rk_expected_error(rk_error_law_of(plan->canonical), &answer->report.outputs, data->n_out,
-                          answer->report.error_per_output);
-    if (!plan->method->samples) data->expansion = answer->report.outputs.expansion;
+        report_error(answer, rk_error_law_of(plan->canonical));
     data->error_rms = root_mean_square(data->error_per_output, data->n_out);
     report_problems(answer, work);
     rk_status status = rk_network_sha256(plan->problem.net, data->weights_sha256, error);

@@ -278,7 +278,7 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
     }
     rk_expansion_linear(&p->expansion, layer->cols, rk_mean_square_row(p->work, layer));
     rk_expansion_activate(p->work, layer, sources[RK_SOURCE_WICK].data, p->table.k_max,
-                          p->table.p_max, sources[RK_SLICE_1].data, sources[RK_SLICE_2].data,
+                          p->table.p_max, p->pre.degree[1].core, sources[RK_SLICE_2].data,
                           p->act_variance, &p->expansion);
     rk_expansion_close(p->work, l, n, &p->expansion, C, outputs);
     rk_work_release(p->work, mark);
