@@ -38,6 +38,14 @@ static double passes_for(const rk_network *net, size_t n, size_t hidden) {
     return fmin(fmax(passes, 3e4), fmin(most, 3e6));
 }
 
+/* The CSV's separator does not belong in a name. */
+static const char *without_commas(const char *method, char name[64]) {
+    snprintf(name, 64, "%s", method);
+    for (char *c = name; *c; c++)
+        if (*c == ',') *c = ' ';
+    return name;
+}
+
 static double average(const double *x, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -55,9 +63,11 @@ static void measure(const char *method, const char *network, const rk_network *n
     bool affordable = (double)rk_plan_cost(plan).flops_executed < most_method;
     if (affordable && rk_plan_execute(plan, &answer, NULL) == RK_OK) {
         const rk_answer_data *a = rk_answer_view(answer);
+        char name[64];
         double standard_error, mse = study_mse(truth, a->mean, &standard_error);
-        printf("%s,%s,%.4g,%.4g,%.3g,%.4g,%.4g\n", method, network, a->expansion, mse,
-               standard_error, a->error_rms * a->error_rms, average(a->variance, a->n_out));
+        printf("%s,%s,%.4g,%.4g,%.3g,%.4g,%.4g\n", without_commas(method, name), network,
+               a->expansion, mse, standard_error, a->error_rms * a->error_rms,
+               average(a->variance, a->n_out));
         fflush(stdout);
     }
     rk_answer_destroy(answer);

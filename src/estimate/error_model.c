@@ -14,7 +14,14 @@ static const rk_error_law laws[] = {
     {"third:gauge=zero", 0.603, 2.49, 0.80, INFINITY},
     {"third:gauge=diagonal", 1.52, 2.69, 0.75, 0.054},
     {"third:gauge=full", 3.14, 3.00, 1.34, 0.041},
-    {"fourth", 2, 4, 2, 0.04},
+    {"fourth", 0.0883, 2.21, 1.33, 0.072},
+    {"reference:1,simple", 0.164, 0.96, 0.91, INFINITY}, /* as the native methods */
+    {"reference:2,simple", 0.801, 1.83, 0.89, INFINITY},
+    {"reference:3,simple", 2.84, 2.67, 1.06, 0.041},
+    {"reference:4,simple", 0.0883, 2.21, 1.33, 0.072},
+    {"reference:1,augment", 0.164, 0.96, 0.91, INFINITY},
+    {"reference:2,augment", 0.845, 2.08, 1.02, 0.037},
+    {"reference:3,augment", 0.652, 2.60, 1.21, 0.072},
 };
 enum { N_LAWS = sizeof laws / sizeof *laws };
 

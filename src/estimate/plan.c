@@ -106,6 +106,10 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     if (status == RK_OK) status = check_options(&problem->options, error);
     if (status == RK_OK) status = check_input(&problem->input, rk_network_n_in(net), error);
     if (status == RK_OK) status = check_scope(plan, error);
+    if (status == RK_OK && plan->method->resolve) {
+        plan->method->resolve(problem);
+        rk_method_spell(plan->method, &problem->arguments, plan->canonical, sizeof plan->canonical);
+    }
     if (status == RK_OK) status = run_dry(plan, error);
     uint64_t limit = problem->options.memory_limit;
     if (limit == 0) limit = physical_memory();

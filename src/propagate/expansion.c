@@ -60,23 +60,26 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
     if (p_max >= 2) e->growth = growth(n, layer, w, k_max, mu, var_z);
 }
 
-/* How much more concentrated than this a covariance must be before it counts: late layers of deep
- * random networks, where the recursion above is rough, stay below. */
-static const double tolerated = 3;
+/* How much more concentrated than expected the covariance of h_(l+1) may be: random networks stay
+ * below, but the recursion above is the rougher the deeper they are (bench/accuracy). */
+static double tolerated(size_t l) {
+    return 1.3 + 0.2 * (double)l;
+}
 
 void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e, const double *C,
                         rk_outputs *outputs) {
-    double measured = C ? rk_inverse_width(work, n, C) : 0;
+    double measured = C ? rk_inverse_width(work, n, C) : 0, inverse_width = 1 / (double)n;
     if (!rk_work_charge(work, 10)) return;
     double expected = (e->square_variance + (double)(n - 1) * e->square_pair) /
                       ((double)n * e->variance * e->variance);
-    double excess = measured / (tolerated * expected);
+    double excess = measured / (tolerated(l) * expected);
+    if (excess > 1) inverse_width = measured;
     if (excess > outputs->concentration) {
         outputs->concentration = excess;
         outputs->narrow_layer = l;
         outputs->effective_width = 1 / measured;
     }
-    double grown = outputs->expansion * fmax(1, e->growth * e->growth);
-    outputs->expansion = grown + e->roughness / (double)n * fmax(1, excess);
     outputs->closed_layers++;
+    outputs->expansion *= fmax(1, e->growth * e->growth);
+    outputs->expansion += e->roughness * inverse_width;
 }

@@ -1,0 +1,175 @@
+/* Estimated errors against unbiased receipts: right on random networks, wide and flagged elsewhere.
+ */
+#include "estimate/error_model.h"
+#include "estimate/method.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MAX_HIDDEN = 16 };
+
+static rk_network *draw(const char *activation, size_t n, size_t hidden, double weight,
+                        double bias) {
+    size_t widths[MAX_HIDDEN];
+    for (size_t l = 0; l < hidden; l++)
+        widths[l] = n;
+    rk_random_spec spec = {.n_in = n,
+                           .n_out = n,
+                           .hidden = widths,
+                           .n_hidden = hidden,
+                           .init = weight > 0 ? RK_INIT_MANUAL : RK_INIT_HE,
+                           .weight_variance = weight,
+                           .bias_variance = bias,
+                           .seed = n + hidden};
+    rk_network *net;
+    assert_int_equal(rk_activation_parse(activation, &spec.activation, NULL), RK_OK);
+    assert_int_equal(rk_network_random(&net, &spec, NULL), RK_OK);
+    return net;
+}
+
+static rk_answer *answer_of(const rk_network *net, const char *method, uint64_t receipt) {
+    rk_options options = rk_options_default();
+    options.method = method;
+    options.receipt_samples = receipt;
+    rk_answer *answer;
+    rk_estimate(&answer, net, NULL, &options, NULL); /* NULL: it does not cover this network */
+    return answer;
+}
+
+static bool is_warned(const rk_answer_data *a, const char *text) {
+    for (size_t i = 0; i < a->n_warnings; i++)
+        if (strstr(a->warnings[i], text)) return true;
+    return false;
+}
+
+static void test_every_law_belongs_to_a_method(void **state) {
+    (void)state;
+    const rk_error_law *law;
+    for (size_t i = 0; (law = rk_error_law_at(i)); i++) {
+        const rk_method *method;
+        rk_method_arguments arguments;
+        char canonical[128];
+        assert_int_equal(
+            rk_method_parse(law->method, &method, &arguments, canonical, sizeof canonical, NULL),
+            RK_OK);
+        assert_ptr_equal(rk_error_law_of(canonical), law);
+    }
+    assert_null(rk_error_law_of("mean:base,metric=exact"));
+    assert_null(rk_error_law_of("means"));
+}
+
+/* Networks that no law was fitted to. */
+static void test_estimates_are_within_a_factor_three(void **state) {
+    (void)state;
+    static const struct {
+        const char *activation;
+        size_t n, hidden;
+        double weight, bias;
+    } cases[] = {
+        {"relu", 40, 3, 0, 0},      {"relu", 56, 5, 2, 0.2},    {"gelu", 40, 3, 0, 0},
+        {"gelu", 56, 4, 2, 0.05},   {"tanh", 40, 4, 1.4, 0.15}, {"leaky_relu:0.3", 48, 5, 0, 0},
+        {"silu", 48, 3, 2.5, 0.05},
+    };
+    static const char *const methods[] = {"mean", "covariance", "gain", "third:gauge=none",
+                                          "third"};
+    int seen = 0;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        rk_network *net =
+            draw(cases[c].activation, cases[c].n, cases[c].hidden, cases[c].weight, cases[c].bias);
+        for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+            rk_answer *answer = answer_of(net, methods[m], 48000);
+            if (!answer) continue;
+            const rk_answer_data *a = rk_answer_view(answer);
+            double true_rms = sqrt(a->receipt_mse);
+            if (a->receipt_mse > 4 * a->receipt_mse_standard_error) {
+                seen++;
+                if (!(a->error_rms <= 3 * true_rms && a->error_rms >= true_rms / 3))
+                    fail_msg("%s on %zu x %zu %s: %g, estimated %g", a->method, cases[c].n,
+                             cases[c].hidden, cases[c].activation, true_rms, a->error_rms);
+            }
+            assert_int_equal(a->n_warnings, 0);
+            rk_answer_destroy(answer);
+        }
+        rk_network_destroy(net);
+    }
+    assert_true(seen >= 18);
+}
+
+/* Every layer the sum of a random matrix, `noise` times, and `rank` strong directions. */
+static rk_network *draw_trained(size_t n, size_t hidden, double noise, size_t rank, double spike) {
+    rk_network *random = draw("relu", n, hidden, 0, 0);
+    rk_layer layers[MAX_HIDDEN + 1];
+    double *weight = malloc((hidden + 1) * n * n * sizeof *weight);
+    assert_non_null(weight);
+    for (size_t l = 0; l <= hidden; l++) {
+        layers[l] = rk_network_layer(random, l);
+        double *W = weight + l * n * n;
+        const double *R = layers[l].weight;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) {
+                W[i * n + j] = noise * R[i * n + j];
+                for (size_t k = 0; k < rank; k++) /* rows of R as directions of norm about 1 */
+                    W[i * n + j] += spike * R[k * n + i] * R[(k + rank) * n + j];
+            }
+        layers[l].weight = W;
+    }
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, hidden + 1, NULL), RK_OK);
+    rk_network_destroy(random);
+    free(weight);
+    return net;
+}
+
+static void test_trained_networks_are_noticed(void **state) {
+    (void)state;
+    static const struct {
+        double noise;
+        size_t rank;
+        double spike;
+    } cases[] = {{1, 1, 4}, {1, 1, 10}, {0.1, 3, 1}, {0, 2, 1}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        rk_network *net = draw_trained(48, 4, cases[c].noise, cases[c].rank, cases[c].spike);
+        static const char *const methods[] = {"covariance", "gain", "third:gauge=none", "third"};
+        for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+            rk_answer *answer = answer_of(net, methods[m], 32000);
+            const rk_answer_data *a = rk_answer_view(answer);
+            if (!is_warned(a, "outside the wide-random regime"))
+                fail_msg("%s, case %zu: not noticed", a->method, c);
+            double most = 9 * a->error_rms * a->error_rms + 4 * a->receipt_mse_standard_error;
+            if (a->receipt_mse > most) /* NaN promises nothing */
+                fail_msg("%s, case %zu: %g, estimated %g", a->method, c, sqrt(a->receipt_mse),
+                         a->error_rms);
+            rk_answer_destroy(answer);
+        }
+        rk_network_destroy(net);
+    }
+}
+
+static void test_beyond_the_limit_nothing_is_promised(void **state) {
+    (void)state;
+    rk_network *net = draw("relu", 16, 14, 0, 0);
+    rk_answer *answer = answer_of(net, "third:gauge=none", 0);
+    const rk_answer_data *a = rk_answer_view(answer);
+    assert_true(is_warned(a, "fails on most networks"));
+    double variance = 0;
+    for (size_t i = 0; i < a->n_out; i++)
+        variance += a->variance[i] / (double)a->n_out;
+    if (a->error_rms < sqrt(variance) * 0.999) fail_msg("estimated %g", a->error_rms);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_law_belongs_to_a_method),
+        cmocka_unit_test(test_estimates_are_within_a_factor_three),
+        cmocka_unit_test(test_trained_networks_are_noticed),
+        cmocka_unit_test(test_beyond_the_limit_nothing_is_promised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
