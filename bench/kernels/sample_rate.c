@@ -37,9 +37,9 @@ typedef struct outcome {
     double *values; /* mean, standard error, variance: n_out each */
 } outcome;
 
-static outcome sample(const rk_network *net, uint64_t n_samples, bool antithetic) {
+static outcome sample(const rk_network *net, uint64_t n_samples, rk_point_set points) {
     const size_t n = rk_network_n_out(net);
-    const rk_sample_spec spec = {.n_samples = n_samples, .points = antithetic, .lanes = 1};
+    const rk_sample_spec spec = {.n_samples = n_samples, .points = points, .lanes = 1};
     const rk_input input = {0};
     outcome out = {.values = need(3 * n, sizeof(double))};
     rk_sample_result result = {
@@ -72,7 +72,7 @@ static double verify(const rk_network *net) {
         for (size_t j = 0; j < n; j++)
             mean[j] += y[j] / PASSES;
     }
-    outcome out = sample(net, PASSES, false);
+    outcome out = sample(net, PASSES, RK_POINTS_IID);
     double worst = 0;
     for (size_t j = 0; j < n; j++) {
         double difference = fabs(out.values[j] - mean[j]) / sqrt(out.values[2 * n + j]);
@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
         for (int k = 0; k < 3; k++)
             peak = fmax(peak, fmax(product_rate(1024, a), product_rate(n, a)));
         for (int antithetic = 0; antithetic <= 1; antithetic++) {
-            outcome out = sample(net, passes, antithetic);
+            outcome out = sample(net, passes, (rk_point_set)antithetic);
             rate[antithetic] =
                 fmax(rate[antithetic], pass[antithetic] * (double)passes / out.seconds);
             free(out.values);

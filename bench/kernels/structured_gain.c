@@ -75,7 +75,7 @@ static rk_network *random_network(size_t n, size_t hidden, uint64_t seed) {
                                  .n_out = n,
                                  .hidden = widths,
                                  .n_hidden = hidden,
-                                 .activation = {RK_RELU},
+                                 .activation = {.kind = RK_RELU},
                                  .seed = seed};
     rk_network *net;
     rk_error error;

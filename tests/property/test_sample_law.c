@@ -37,7 +37,8 @@ static void test_one_relu_layer(void **state) {
     draw(0, N * N, weight);
     rk_network *net = one_layer(RK_RELU, weight, NULL);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
-        const rk_sample_spec spec = {.n_samples = 100000, .seed = 2, .points = antithetic};
+        const rk_sample_spec spec = {
+            .n_samples = 100000, .seed = 2, .points = (rk_point_set)antithetic};
         monte_carlo mc = monte_carlo_run(net, NULL, spec, 2, NULL, NULL);
         for (size_t i = 0; i < N; i++) {
             double square = 0;
@@ -142,7 +143,7 @@ static void test_standard_errors_cover(void **state) {
         double within_1 = 0, within_2 = 0;
         for (uint64_t stream = 0; stream < RUNS; stream++) {
             const rk_sample_spec spec = {
-                .n_samples = 256, .stream = 100 + stream, .points = antithetic};
+                .n_samples = 256, .stream = 100 + stream, .points = (rk_point_set)antithetic};
             monte_carlo mc = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
             for (size_t i = 0; i < N; i++) {
                 double z = fabs(mc.result.mean[i] - truth) / mc.result.standard_error[i];

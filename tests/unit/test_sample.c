@@ -140,7 +140,8 @@ static void test_any_number_of_threads_gives_the_same_bits(void **state) {
     (void)state;
     rk_network *net = mixed_network(3);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
-        const rk_sample_spec spec = {.n_samples = 20001, .seed = 1, .points = antithetic};
+        const rk_sample_spec spec = {
+            .n_samples = 20001, .seed = 1, .points = (rk_point_set)antithetic};
         monte_carlo one = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
         for (int threads = 2; threads <= 4; threads++) {
             monte_carlo many = monte_carlo_run(net, NULL, spec, threads, NULL, NULL);
@@ -157,7 +158,7 @@ static void test_a_longer_run_extends_a_shorter_one(void **state) {
     (void)state;
     rk_network *net = mixed_network(3);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
-        rk_sample_spec spec = {.n_samples = 2000, .seed = 1, .points = antithetic};
+        rk_sample_spec spec = {.n_samples = 2000, .seed = 1, .points = (rk_point_set)antithetic};
         monte_carlo all = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
         spec.n_samples = 1000;
         monte_carlo head = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
