@@ -8,6 +8,7 @@
  * The gain of designs comes from 4 replicates a network, and is good to some 10 %, less in deep
  * networks, whose outputs move together. */
 #include "linalg/blas.h"
+#include "sample/division.h"
 #include "sample/sample.h"
 
 #include <math.h>
@@ -36,7 +37,7 @@ typedef struct outcome {
 
 static outcome sample(const rk_network *net, rk_point_set points, bool control) {
     const size_t n = rk_network_n_out(net), n_in = rk_network_n_in(net);
-    const uint64_t wanted = REPLICATES * rk_sample_passes(points, control, n_in, 1);
+    const uint64_t wanted = REPLICATES * rk_divide(points, control, n_in, 1).n_passes;
     const rk_sample_spec spec = {.n_samples = wanted > PASSES ? wanted : PASSES,
                                  .points = points,
                                  .control = control,

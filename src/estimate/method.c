@@ -7,6 +7,7 @@
 #include "propagate/gain.h"
 #include "propagate/mean.h"
 #include "propagate/third.h"
+#include "sample/division.h"
 #include "sample/sample.h"
 
 #include <math.h>
@@ -243,9 +244,9 @@ static rk_status run_fourth(rk_work *work, const rk_problem *problem, rk_report 
 
 static double flops_of_sample(const rk_problem *problem) {
     const rk_method_arguments *arguments = &problem->arguments;
-    return rk_flops_of_sample(
-        problem->net, rk_sample_passes((rk_point_set)arguments->points, arguments->control != 0,
-                                       rk_network_n_in(problem->net), problem->options.samples));
+    const rk_division division = rk_divide((rk_point_set)arguments->points, arguments->control != 0,
+                                           rk_network_n_in(problem->net), problem->options.samples);
+    return rk_flops_of_sample(problem->net, division.n_passes);
 }
 
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,

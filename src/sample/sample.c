@@ -4,6 +4,7 @@
 #include "linalg/blas.h"
 #include "sample/bases.h"
 #include "sample/control.h"
+#include "sample/division.h"
 #include "sample/summary.h"
 
 #include <math.h>
@@ -11,10 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Passes per block: enough for sgemm to run at nearly its full speed, few enough for the
- * activations of a usual layer to stay in the cache of a core. The same everywhere, or the bits
- * would differ. */
-enum { BLOCK = 2 * RK_POINTS_CHUNK };
+enum { BLOCK = RK_SAMPLE_BLOCK };
 
 /* Blocks per lane between two reports of progress: some 50 ms, and at least a few, because lanes
  * wait for each other at the end. */
@@ -39,11 +37,8 @@ typedef struct sampler {
     rk_float_layer *layers;
     rk_points points;
     rk_control control;
-    bool by_replicate; /* the error comes from replicates, not from passes or pairs */
+    rk_division of;
     size_t n_hidden_values;
-    uint64_t n_passes;
-    uint64_t per_replicate; /* passes, in blocks of which the last may be shorter */
-    uint64_t blocks_per_replicate, n_blocks;
     lane *lanes;
     rk_summary total;
     rk_summary replicates; /* a pass of it is a replicate's estimate of the mean */
@@ -76,21 +71,14 @@ static void finish_rows(const rk_float_layer *layer, size_t n, float *z, double 
     }
 }
 
-/* Passes in the blocks before this one. */
-static uint64_t passes_before(const sampler *run, uint64_t block) {
-    const uint64_t done = block % run->blocks_per_replicate * BLOCK;
-    const uint64_t whole = block / run->blocks_per_replicate * run->per_replicate;
-    return whole + done < run->n_passes ? whole + done : run->n_passes;
-}
-
 /* The outputs of the n passes of a block; of pairs, the mirrored halves come second. */
 static const float *do_passes(const sampler *run, lane *own, uint64_t block, size_t n) {
     const bool mirrored = rk_points_are_mirrored(run->spec->points);
     const size_t n_items = mirrored ? n / 2 : n, m_1 = run->layers[0].rows;
     const size_t items = mirrored ? BLOCK / 2 : BLOCK;
-    const size_t first = (size_t)(block % run->blocks_per_replicate) * items;
+    const size_t first = (size_t)(block % run->of.blocks_per_replicate) * items;
     float *in = own->a, *out = own->b;
-    rk_points_products(&run->points, block / run->blocks_per_replicate, first, n_items, in, out);
+    rk_points_products(&run->points, block / run->of.blocks_per_replicate, first, n_items, in, out);
     if (mirrored) negate(n_items * m_1, out, out + n_items * m_1);
     size_t offset = 0;
     for (size_t l = 0; l < run->net->n_layers; l++) {
@@ -122,10 +110,10 @@ static void estimate_mean(const sampler *run, lane *own, size_t n) {
 static void add_to_replicate(sampler *run, uint64_t block, size_t n, const double *estimate) {
     const size_t n_out = rk_network_n_out(run->net);
     double *mean = run->replicate.mean;
-    const double weight = (double)n / (double)run->per_replicate;
+    const double weight = (double)n / (double)run->of.passes_per_replicate;
     for (size_t i = 0; i < n_out; i++)
         mean[i] += weight * estimate[i];
-    if ((block + 1) % run->blocks_per_replicate != 0) return;
+    if ((block + 1) % run->of.blocks_per_replicate != 0) return;
     run->replicate.n = 1;
     rk_summary_merge(&run->replicates, &run->replicate);
     memset(mean, 0, n_out * sizeof *mean);
@@ -151,7 +139,8 @@ static void do_blocks(void *context, size_t lane_index) {
     lane *own = &run->lanes[lane_index];
     uint64_t block;
     while ((block = atomic_fetch_add(&run->next_block, 1)) < run->end_block) {
-        const size_t n = (size_t)(passes_before(run, block + 1) - passes_before(run, block));
+        const size_t n =
+            (size_t)(rk_passes_before(&run->of, block + 1) - rk_passes_before(&run->of, block));
         if (own->hidden) memset(own->hidden, 0, run->n_hidden_values * sizeof *own->hidden);
         const float *y = do_passes(run, own, block, n);
         rk_summary_of_block(&own->summary, n, y, own->deviations);
@@ -198,7 +187,7 @@ static lane take_lane(rk_work *work, const sampler *run, bool covariance) {
     lane own = {.a = rk_work_floats(work, BLOCK, width), .b = rk_work_floats(work, BLOCK, width)};
     if (covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
     if (run->n_hidden_values > 0) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
-    if (run->by_replicate) own.estimate = rk_work_doubles(work, n_out, 1);
+    if (run->of.by_replicate) own.estimate = rk_work_doubles(work, n_out, 1);
     for (size_t i = 0; run->spec->control && i < 2; i++)
         own.carry[i] = rk_work_doubles(work, width, 1);
     own.summary = rk_summary_take(work, n_out, pairs, covariance);
@@ -209,7 +198,7 @@ static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *resu
     const size_t n_out = rk_network_n_out(run->net), n_layers = run->net->n_layers;
     const bool pairs = run->spec->points == RK_POINTS_ANTITHETIC;
     run->total = rk_summary_take(work, n_out, pairs, result->covariance);
-    if (run->by_replicate) {
+    if (run->of.by_replicate) {
         run->replicates = rk_summary_take(work, n_out, false, false);
         run->replicate = rk_summary_take(work, n_out, false, false);
     }
@@ -246,7 +235,7 @@ static bool is_homogeneous(const rk_network *net, const rk_input *input) {
     return so;
 }
 
-/* For the pass over one block that the control variate's slopes make. */
+/* Of carrying a block's correction through the network. */
 static uint64_t flops_of_control(const sampler *run) {
     uint64_t flops = 0;
     for (size_t l = 1; run->spec->control && l < run->net->n_layers; l++)
@@ -258,9 +247,8 @@ static void take_points(rk_work *work, sampler *run, const rk_input *input, uint
     const rk_layer *first = &run->net->layers[0];
     const rk_stream stream = {run->spec->seed, run->spec->stream};
     /* a wave may begin and end within replicates */
-    uint64_t n_slots = wave / run->blocks_per_replicate + 2;
-    const uint64_t n_replicates = run->n_passes / run->per_replicate;
-    if (n_slots > n_replicates) n_slots = n_replicates;
+    uint64_t n_slots = wave / run->of.blocks_per_replicate + 2;
+    if (n_slots > run->of.n_replicates) n_slots = run->of.n_replicates;
     run->points =
         rk_points_take(work, run->spec->points, stream, run->spec->first_item, first->rows,
                        first->cols, run->layers, is_homogeneous(run->net, input), (size_t)n_slots);
@@ -270,7 +258,7 @@ static void take_points(rk_work *work, sampler *run, const rk_input *input, uint
 /* Rotations of the replicates that begin in these blocks. */
 static rk_status rotate(rk_work *work, sampler *run, uint64_t block, uint64_t end_block,
                         rk_error *error) {
-    const uint64_t per = run->blocks_per_replicate;
+    const uint64_t per = run->of.blocks_per_replicate;
     rk_status status = RK_OK;
     for (uint64_t r = (block + per - 1) / per; r * per < end_block && status == RK_OK; r++)
         status = rk_points_rotate(work, &run->points, r, error);
@@ -284,34 +272,35 @@ static rk_status too_many(uint64_t n_samples, rk_error *error) {
 
 static void charge_passes(rk_work *work, const sampler *run, const cost *each, uint64_t block,
                           uint64_t end_block) {
-    const uint64_t n = passes_before(run, end_block) - passes_before(run, block);
+    const uint64_t n = rk_passes_before(&run->of, end_block) - rk_passes_before(&run->of, block);
     rk_work_charge(work, each->two_passes * n / 2 + each->block * (end_block - block));
 }
 
 /* Everything at once, whatever the number of blocks. */
 static rk_status plan_all(rk_work *work, sampler *run, const cost *each, rk_error *error) {
-    uint64_t rotation = 0, n_replicates = 1;
+    const uint64_t n_replicates = run->of.n_replicates;
+    uint64_t rotation = 0;
     if (rk_points_are_rotated(run->spec->points)) {
         const uint64_t before = work->flops;
         rk_points_rotate(work, &run->points, 0, NULL);
         rotation = work->flops - before;
-        n_replicates = run->n_passes / run->per_replicate;
     }
-    if ((double)n_replicates * (double)rotation + (double)run->n_passes * (double)each->two_passes +
-            (double)run->n_blocks * (double)each->block >=
+    if ((double)n_replicates * (double)rotation +
+            (double)run->of.n_passes * (double)each->two_passes +
+            (double)run->of.n_blocks * (double)each->block >=
         (double)UINT64_MAX)
         return too_many(run->spec->n_samples, error);
     rk_work_charge(work, (n_replicates - 1) * rotation);
-    charge_passes(work, run, each, 0, run->n_blocks);
+    charge_passes(work, run, each, 0, run->of.n_blocks);
     return RK_OK;
 }
 
 static rk_status do_all(rk_work *work, sampler *run, const cost *each, uint64_t wave,
                         rk_error *error) {
     rk_status status = RK_OK;
-    for (uint64_t block = 0; block < run->n_blocks && status == RK_OK && rk_work_continue(work);
+    for (uint64_t block = 0; block < run->of.n_blocks && status == RK_OK && rk_work_continue(work);
          block = run->end_block) {
-        run->end_block = run->n_blocks - block < wave ? run->n_blocks : block + wave;
+        run->end_block = run->of.n_blocks - block < wave ? run->of.n_blocks : block + wave;
         charge_passes(work, run, each, block, run->end_block);
         atomic_store(&run->next_block, block);
         if (rk_points_are_rotated(run->spec->points))
@@ -355,44 +344,13 @@ static void report_hidden(const sampler *run, rk_sample_result *result) {
 
 static void report(rk_work *work, const sampler *run, rk_sample_result *result) {
     if (!rk_work_charge(work, 0)) return;
-    const rk_summary *means = run->by_replicate ? &run->replicates : &run->total;
-    result->n_samples = run->by_replicate ? means->n * run->per_replicate : means->n;
+    const rk_summary *means = run->of.by_replicate ? &run->replicates : &run->total;
+    result->n_samples = run->of.by_replicate ? means->n * run->of.passes_per_replicate : means->n;
     for (size_t i = 0; i < means->n_out; i++)
         result->mean[i] = means->n == 0 ? (double)NAN : means->mean[i];
     rk_summary_standard_error(means, result->standard_error);
     report_spread(run, result);
     report_hidden(run, result);
-}
-
-static bool tells_by_replicate(rk_point_set points, bool control) {
-    return control || rk_points_are_rotated(points);
-}
-
-static uint64_t round_up(uint64_t n, uint64_t unit) {
-    return n + (unit - n % unit) % unit;
-}
-
-static uint64_t passes_per_replicate(rk_point_set points, size_t n_in) {
-    return (uint64_t)rk_points_per_replicate(points, n_in) *
-           (rk_points_are_mirrored(points) ? 2 : 1);
-}
-
-uint64_t rk_sample_passes(rk_point_set points, bool control, size_t n_in, uint64_t n_samples) {
-    if (tells_by_replicate(points, control))
-        return round_up(n_samples, passes_per_replicate(points, n_in));
-    return rk_points_are_mirrored(points) ? round_up(n_samples, 2) : n_samples;
-}
-
-/* Passes into replicates into blocks. */
-static void divide(sampler *run) {
-    const rk_sample_spec *spec = run->spec;
-    const size_t n_in = rk_network_n_in(run->net);
-    run->by_replicate = tells_by_replicate(spec->points, spec->control);
-    run->n_passes = rk_sample_passes(spec->points, spec->control, n_in, spec->n_samples);
-    run->per_replicate = passes_per_replicate(spec->points, n_in);
-    run->blocks_per_replicate = (run->per_replicate + BLOCK - 1) / BLOCK;
-    run->n_blocks = run->n_passes / run->per_replicate * run->blocks_per_replicate +
-                    (run->n_passes % run->per_replicate + BLOCK - 1) / BLOCK;
 }
 
 static rk_status check(const rk_network *net, const rk_sample_spec *spec, rk_error *error) {
@@ -413,13 +371,13 @@ rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
     sampler run = {.net = net, .spec = spec};
     const cost each = {flops_of_two(&run, input, result->covariance), flops_of_control(&run)};
     if (spec->n_samples >= UINT64_MAX / each.two_passes) return too_many(spec->n_samples, error);
-    divide(&run);
+    run.of = rk_divide(spec->points, spec->control, rk_network_n_in(net), spec->n_samples);
     const uint64_t wave = spec->lanes * blocks_per_report((double)each.two_passes / 2 * BLOCK);
 
     rk_work_step(work, "layers in single precision");
     status = take_layers(work, &run, input, error);
     if (status != RK_OK) return status;
-    rk_work_step(work, "%llu passes", (unsigned long long)run.n_passes);
+    rk_work_step(work, "%llu passes", (unsigned long long)run.of.n_passes);
     take_points(work, &run, input, wave);
     take_lanes(work, &run, result);
     if (work->dry) return plan_all(work, &run, &each, error);

@@ -15,7 +15,7 @@
 #include "sample/points.h"
 
 typedef struct rk_sample_spec {
-    uint64_t n_samples; /**< forward passes asked for, at least 1: see rk_sample_passes */
+    uint64_t n_samples; /**< forward passes asked for, at least 1: see rk_divide */
     uint64_t seed, stream;
     uint64_t first_item; /**< of the stream: skips that many samples, pairs or rotated replicates */
     rk_point_set points;
@@ -23,10 +23,6 @@ typedef struct rk_sample_spec {
     size_t lanes; /**< blocks in work at once, at least 1: the pool's threads. Costs memory;
                    *   the same in the dry and the wet run; no effect on the results */
 } rk_sample_spec;
-
-/** Passes that a network of n_in inputs gets when `n_samples` are asked for: whole pairs, and whole
- *  replicates where they tell the error. At most twice as many and a replicate. */
-uint64_t rk_sample_passes(rk_point_set points, bool control, size_t n_in, uint64_t n_samples);
 
 /** Filled by the wet run; memory of the caller. */
 typedef struct rk_sample_result {

@@ -2,6 +2,7 @@
  * means that are unbiased, standard errors that hold. Seeds are fixed. */
 #include "activation/activation.h"
 #include "base/normal.h"
+#include "sample/division.h"
 #include "support/monte_carlo.h"
 
 #include <math.h>
@@ -345,12 +346,12 @@ static void test_each_structure_gains(void **state) {
 
 static void test_passes(void **state) {
     (void)state;
-    assert_int_equal(rk_sample_passes(RK_POINTS_IID, false, 256, 1001), 1001);
-    assert_int_equal(rk_sample_passes(RK_POINTS_IID, true, 256, 1001), 1024);
-    assert_int_equal(rk_sample_passes(RK_POINTS_ANTITHETIC, false, 256, 1001), 1002);
-    assert_int_equal(rk_sample_passes(RK_POINTS_ORTHOGONAL, false, 256, 1001), 8192);
-    assert_int_equal(rk_sample_passes(RK_POINTS_DESIGN, false, 256, 1001), 66048);
-    assert_int_equal(rk_sample_passes(RK_POINTS_DESIGN, false, 256, 66048), 66048);
+    assert_int_equal(rk_divide(RK_POINTS_IID, false, 256, 1001).n_passes, 1001);
+    assert_int_equal(rk_divide(RK_POINTS_IID, true, 256, 1001).n_passes, 1024);
+    assert_int_equal(rk_divide(RK_POINTS_ANTITHETIC, false, 256, 1001).n_passes, 1002);
+    assert_int_equal(rk_divide(RK_POINTS_ORTHOGONAL, false, 256, 1001).n_passes, 8192);
+    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 1001).n_passes, 66048);
+    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 66048).n_passes, 66048);
 }
 
 static void check_refused(const rk_network *net, rk_sample_spec spec) {

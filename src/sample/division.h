@@ -1,0 +1,25 @@
+/* How a run is cut: passes into replicates (points.h), these into blocks that a thread does at
+ * once. The same whatever the threads, or the bits would differ. */
+#ifndef RK_SAMPLE_DIVISION_H
+#define RK_SAMPLE_DIVISION_H
+
+#include "sample/points.h"
+
+/** Passes per block: enough for sgemm to run at nearly its full speed, few enough for the
+ * activations of a usual layer to stay in the cache of a core. */
+enum { RK_SAMPLE_BLOCK = 2 * RK_POINTS_CHUNK };
+
+typedef struct rk_division {
+    bool by_replicate; /**< the error comes from whole replicates, not from passes or pairs */
+    uint64_t n_passes, n_replicates, n_blocks;
+    uint64_t passes_per_replicate, blocks_per_replicate; /**< but for the last */
+} rk_division;
+
+/** Of `n_samples` passes, rounded up to whole pairs, or to whole replicates where these tell the
+ *  error: rotated points, and any with a control variate. */
+rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n_samples);
+
+/** Passes in the blocks before this one. */
+uint64_t rk_passes_before(const rk_division *division, uint64_t block);
+
+#endif
