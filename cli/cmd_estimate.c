@@ -9,7 +9,6 @@
 #include "message.h"
 #include "model.h"
 #include "output.h"
-#include "progress.h"
 #include "report.h"
 
 enum { FEW = 16 }; /* outputs printed in full; more are abridged to their ends */
@@ -227,13 +226,10 @@ int cmd_estimate(const options *opts) {
     if (code) return code;
     rk_error error;
     rk_answer *answer;
-    progress bar;
     code = model_run_options(&e.run, opts);
     if (!code) {
         interrupt_catch();
-        progress_begin(&bar, e.run.method, &e.run);
-        rk_status status = rk_estimate(&answer, e.model.net, &e.model.input, &e.run, &error);
-        progress_end(&bar);
+        rk_status status = model_estimate(&e.model, &e.run, e.run.method, &answer, &error);
         if (status && !answer) code = fail_status(&error);
         if (answer) {
             e.answer = rk_answer_view(answer);

@@ -171,7 +171,7 @@ static int print_human(const void *result, FILE *stream) {
         snprintf(cell, sizeof cell, "%.2f", w->largest);
         table_add(&t, cell);
         snprintf(cell, sizeof cell, "%.2f%s", w->edge > 0 ? w->spectral_norm / w->edge : 0,
-                 w->spike ? " *" : "  ");
+                 w->spike ? " *" : "");
         table_add(&t, cell);
         spikes |= w->spike;
     }

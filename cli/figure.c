@@ -84,10 +84,18 @@ static double outside(const panel *p, box b) {
 
 enum { MARKER = 14, LINE_HEIGHT = 17 };
 
+static const figure_point *any_point(const figure *f, size_t i) {
+    return i < f->n_points ? &f->points[i] : &f->sampling[i - f->n_points];
+}
+
+static box marker(const panel *p, int axis, const figure_point *point) {
+    return (box){to_pixel(p, 0, point->cost[axis]), to_pixel(p, 1, point->mse), MARKER, MARKER};
+}
+
 /* Where around point i its label collides least with what is there; labels[0..i) are placed. */
 static box place_label(const figure *f, const panel *p, int axis, size_t i, const box *labels) {
     double x = to_pixel(p, 0, f->points[i].cost[axis]), y = to_pixel(p, 1, f->points[i].mse);
-    double width = 7.4 * (double)strlen(f->points[i].label) + 2;
+    double width = 6.9 * (double)strlen(f->points[i].label) + 2;
     double beside = width / 2 + 10, above = LINE_HEIGHT;
     const double offset[][2] = {
         {beside, 0},      {-beside, 0},     {0, above},        {0, -above},    {beside, above},
@@ -99,11 +107,8 @@ static box place_label(const figure *f, const panel *p, int axis, size_t i, cons
         double cost = 0.1 * (double)c + 3 * outside(p, b) + (on_line(p, b) ? 60 : 0);
         for (size_t j = 0; j < i; j++)
             cost += overlap(b, labels[j]);
-        for (size_t j = 0; j < f->n_points; j++) {
-            box marker = {to_pixel(p, 0, f->points[j].cost[axis]), to_pixel(p, 1, f->points[j].mse),
-                          MARKER, MARKER};
-            cost += overlap(b, marker);
-        }
+        for (size_t j = 0; j < f->n_points + f->n_sampling; j++)
+            cost += overlap(b, marker(p, axis, any_point(f, j)));
         if (cost < best_cost) {
             best = b;
             best_cost = cost;
@@ -121,9 +126,10 @@ static double quiet_stretch(const figure *f, const panel *p, int axis) {
         double y = (p->line - log_x - p->low[1]) / (p->high[1] - p->low[1]) * p->size[1];
         if (y < 0.15 * p->size[1] || y > 0.85 * p->size[1]) continue;
         double nearest = INFINITY;
-        for (size_t j = 0; j < f->n_points; j++)
-            nearest = fmin(nearest, hypot(to_pixel(p, 0, f->points[j].cost[axis]) - x,
-                                          to_pixel(p, 1, f->points[j].mse) - y));
+        for (size_t j = 0; j < f->n_points + f->n_sampling; j++) {
+            box b = marker(p, axis, any_point(f, j));
+            nearest = fmin(nearest, hypot(b.x - x, b.y - y));
+        }
         if (nearest > best_distance) {
             best_distance = nearest;
             best = x;
@@ -153,13 +159,9 @@ static void widen(double range[2], double value) {
 
 static panel make_panel(const figure *f, int axis) {
     double x[2] = {INFINITY, -INFINITY}, y[2] = {INFINITY, -INFINITY};
-    for (size_t i = 0; i < f->n_points; i++) {
-        widen(x, f->points[i].cost[axis]);
-        widen(y, f->points[i].mse);
-    }
-    for (size_t i = 0; i < f->n_sampling; i++) {
-        widen(x, f->sampling[i].cost[axis]);
-        widen(y, f->sampling[i].mse);
+    for (size_t i = 0; i < f->n_points + f->n_sampling; i++) {
+        widen(x, any_point(f, i)->cost[axis]);
+        widen(y, any_point(f, i)->mse);
     }
     if (x[0] > x[1]) x[0] = x[1] = 0;
     if (y[0] > y[1]) y[0] = y[1] = 0;
@@ -172,11 +174,24 @@ static panel make_panel(const figure *f, int axis) {
 
 /* A text at pixels (x, y) of the panel. */
 static void print_label(FILE *stream, const panel *p, const char *text, double x, double y,
-                        double angle, const char *color) {
+                        const char *justify, double angle, const char *color) {
     fputs("set label ", stream);
     print_quoted(stream, text);
-    fprintf(stream, " at graph %.4f,%.4f center rotate by %.1f front noenhanced tc rgb '%s'\n",
-            x / p->size[0], y / p->size[1], angle, color);
+    fprintf(stream, " at graph %.4f,%.4f %s rotate by %.1f front noenhanced tc rgb '%s'\n",
+            x / p->size[0], y / p->size[1], justify, angle, color);
+}
+
+/* Flush with the side that faces the point: widths are guesses. */
+static void print_point_label(FILE *stream, const panel *p, const figure_point *point, int axis,
+                              box label, const char *color) {
+    double to_the_right = label.x - to_pixel(p, 0, point->cost[axis]);
+    double half = label.width / 2;
+    if (to_the_right > 1)
+        print_label(stream, p, point->label, label.x - half, label.y, "left", 0, color);
+    else if (to_the_right < -1)
+        print_label(stream, p, point->label, label.x + half, label.y, "right", 0, color);
+    else
+        print_label(stream, p, point->label, label.x, label.y, "center", 0, color);
 }
 
 static void print_labels(FILE *stream, const figure *f, const panel *p, int axis) {
@@ -185,7 +200,7 @@ static void print_labels(FILE *stream, const figure *f, const panel *p, int axis
     for (size_t i = 0; labels && i < f->n_points; i++) {
         const figure_point *point = &f->points[i];
         labels[i] = place_label(f, p, axis, i, labels);
-        print_label(stream, p, point->label, labels[i].x, labels[i].y, 0, palette[i % N_COLORS]);
+        print_point_label(stream, p, point, axis, labels[i], palette[i % N_COLORS]);
         if (point->is_bound)
             fprintf(stream,
                     "set arrow from %.6g,%.6g to %.6g,graph 0.02 filled size graph 0.015,20 "
@@ -198,7 +213,7 @@ static void print_labels(FILE *stream, const figure *f, const panel *p, int axis
     double decade_y = p->size[1] / (p->high[1] - p->low[1]);
     double angle = -atan2(decade_y, decade_x), x = quiet_stretch(f, p, axis);
     double y = (p->line - p->low[0] - x / decade_x - p->low[1]) * decade_y;
-    print_label(stream, p, "plain sampling", x - 11 * sin(angle), y + 11 * cos(angle),
+    print_label(stream, p, "plain sampling", x - 13 * sin(angle), y + 13 * cos(angle), "center",
                 angle * 57.29577951308232, "#666666");
 }
 

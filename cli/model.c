@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "message.h"
+#include "progress.h"
 
 /* Everything wrong with a file that is read is the file's fault, except our memory. */
 static int fail_reading(const char *path, const rk_error *error) {
@@ -88,22 +89,20 @@ void model_free(model *m) {
 
 const char *model_summary(const rk_network *net, char buffer[256]) {
     enum { SIZE = 256 };
-    size_t n_layers = rk_network_n_layers(net), used = 0;
-    for (size_t l = 0; l <= n_layers && used < SIZE;) {
-        size_t width = l ? rk_network_layer(net, l - 1).rows : rk_network_n_in(net), run = 1;
-        while (l + run <= n_layers && rk_network_layer(net, l + run - 1).rows == width)
-            run++;
-        used += (size_t)snprintf(buffer + used, SIZE - used, "%s%zu", l ? "-" : "", width);
-        if (run > 1 && used < SIZE)
-            used += (size_t)snprintf(buffer + used, SIZE - used, "x%zu", run);
-        l += run;
-    }
+    size_t n_hidden = rk_network_n_layers(net) - 1, used;
     rk_activation_kind kind = rk_network_layer(net, 0).activation.kind;
     bool mixed = false;
-    for (size_t l = 1; l + 1 < n_layers; l++)
-        mixed |= rk_network_layer(net, l).activation.kind != kind;
+    used = (size_t)snprintf(buffer, SIZE, "%zu", rk_network_n_in(net));
+    for (size_t l = 0, run; l < n_hidden && used < SIZE; l += run) {
+        size_t width = rk_network_layer(net, l).rows;
+        for (run = 0; l + run < n_hidden && rk_network_layer(net, l + run).rows == width; run++)
+            mixed |= rk_network_layer(net, l + run).activation.kind != kind;
+        used +=
+            (size_t)snprintf(buffer + used, SIZE - used, run > 1 ? "-%zux%zu" : "-%zu", width, run);
+    }
     if (used < SIZE)
-        snprintf(buffer + used, SIZE - used, " %s", mixed ? "mixed" : rk_activation_name(kind));
+        snprintf(buffer + used, SIZE - used, "-%zu %s", rk_network_n_out(net),
+                 mixed ? "mixed" : rk_activation_name(kind));
     return buffer;
 }
 
@@ -121,4 +120,14 @@ int model_run_options(rk_options *out, const options *opts) {
     out->threads = (int)opts->threads;
     out->memory_limit = opts->memory;
     return 0;
+}
+
+rk_status model_estimate(const model *m, const rk_options *run, const char *label,
+                         rk_answer **answer, rk_error *error) {
+    rk_options watched = *run;
+    progress bar;
+    progress_begin(&bar, label, &watched);
+    rk_status status = rk_estimate(answer, m->net, &m->input, &watched, error);
+    progress_end(&bar);
+    return status;
 }

@@ -24,4 +24,8 @@ const char *model_summary(const rk_network *net, char buffer[256]);
  *  code. */
 int model_run_options(rk_options *out, const options *opts);
 
+/** rk_estimate under a progress bar called `label` that Ctrl-C can stop. */
+rk_status model_estimate(const model *m, const rk_options *run, const char *label,
+                         rk_answer **answer, rk_error *error);
+
 #endif

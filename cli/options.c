@@ -35,7 +35,7 @@ const option_row option_table[] = {
     {"layers", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(layers),
      "also the mean of every hidden layer"},
     {"truth-samples", 0, OPTION_COUNT, "N", CMD_COMPARE, AT(truth_samples),
-     "forward passes for each half of the ground truth (100000)"},
+     "forward passes for each half of the truth (what 5e11 FLOPs pay for)"},
     {"max-flops", 0, OPTION_REAL, "F", CMD_COMPARE, AT(max_flops),
      "leave out methods that need more FLOPs (2e11)"},
     {"example", 0, OPTION_FLAG, NULL, CMD_COMPARE, AT(example),
@@ -226,7 +226,7 @@ static const option_row *find(const char *word, unsigned bit, const char **value
 
 int options_parse(options *out, unsigned bit, const char *command_name, bool takes_operand,
                   int argc, char **argv) {
-    *out = (options){.samples = 100000, .truth_samples = 100000, .max_flops = 2e11};
+    *out = (options){.samples = 100000, .max_flops = 2e11};
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];

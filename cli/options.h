@@ -23,7 +23,7 @@ typedef struct options {
     bool covariance, layers, all;
     const char *activation, *input_mean, *input_cov;
 
-    uint64_t truth_samples;
+    uint64_t truth_samples; /* 0: not given */
     double max_flops;
     const char *plot;
     bool example;

@@ -122,13 +122,18 @@ void table_print(table *t, FILE *stream) {
         if (columns(t->cells[i]) > width[i % t->n_columns])
             width[i % t->n_columns] = columns(t->cells[i]);
     bool bold = color_wanted(stream);
+    int blanks = 0; /* owed before the next text, so that no line ends in them */
     for (size_t i = 0; i < t->n_cells; i++) {
         size_t column = i % t->n_columns;
         bool left = t->left >> column & 1, last = column + 1 == t->n_columns;
         int padding = width[column] - columns(t->cells[i]);
-        fputs(i == 0 && bold ? "\033[1m" : "", stream);
-        fprintf(stream, "  %*s%s%*s", left ? 0 : padding, "", t->cells[i],
-                left && !last ? padding : 0, "");
+        blanks += 2 + (left ? 0 : padding);
+        if (i == 0 && bold) fputs("\033[1m", stream);
+        if (*t->cells[i]) {
+            fprintf(stream, "%*s%s", blanks, "", t->cells[i]);
+            blanks = 0;
+        }
+        blanks = last ? 0 : blanks + (left ? padding : 0);
         if (last) fputs(i < t->n_columns && bold ? "\033[0m\n" : "\n", stream);
     }
     for (size_t i = 0; i < t->n_cells; i++)

@@ -1,7 +1,7 @@
 # random, inspect, estimate and explain on small networks.
 run 0 random --width 8 --hidden 2 --seed 3 -o net.safetensors
 is_empty out
-has err 'wrote net.safetensors: 8x4 relu, seed 3'
+has err 'wrote net.safetensors: 8-8x2-8 relu, seed 3'
 run 0 random --width 8 --hidden 2 --seed 3 -o net.npz -a relu --quiet
 is_empty err
 run 0 random --widths 5,7,3 --activation gelu --init critical:1 -o small.npz --json
@@ -24,21 +24,23 @@ lacks out ' \* '
 
 run 0 estimate net.safetensors
 is_empty err
-has out '^E\[M(x)\] of net.safetensors (8x4 relu)$'
+has out '^E\[M(x)\] of net.safetensors (8-8x2-8 relu)$'
 has out '^  y\[7\]  *-*[0-9.]*  +- [0-9.e-]*$'
 has out '^method   covariance:gauge=none$'
 has out '^cost  .* FLOPs executed, .* by the paper'
-run 0 estimate net.safetensors --json --covariance --layers
+run 0 estimate net.safetensors --json --covariance --layers --receipt 500
 is_json out
 is_empty err
-for key in schema version method options mean error kind per_output rms covariance layers flops executed convention seconds peak_bytes seed threads weights_sha256 \
+for key in schema version method options mean error kind per_output rms covariance layers receipt \
+    mse_standard_error flops executed convention seconds peak_bytes seed threads weights_sha256 \
     warnings; do
     has out "\"$key\": "
 done
 has out '"schema": "reckon.estimate/1"'
-run 0 estimate net.safetensors --covariance --layers --csv net.csv
+run 0 estimate net.safetensors --covariance --layers --receipt 500 --csv net.csv
 has out '^covariance$'
 has out 'hidden layer'
+has out '^receipt  mean square error .* +- '
 has net.csv '^output,mean,error,deviation$'
 has net.csv '^7,'
 run 0 explain net.safetensors --method mean
@@ -62,6 +64,10 @@ estimate() {
     sed 's/.*"mean": \(\[[^]]*\]\).*/\1/' out
 }
 [ "$(estimate --threads 1)" = "$(estimate --threads 3)" ] || failed 'bits depend on threads'
+[ "$(estimate -m sample -n 2000 -t 1)" = "$(estimate -m sample -n 2000 -t 3)" ] ||
+    failed 'sampled bits depend on threads'
+[ "$(estimate -m sample -n 2000 -s 1)" != "$(estimate -m sample -n 2000 -s 2)" ] ||
+    failed 'the seed does not matter'
 
 run 2 estimate net.safetensors --method cavariance
 has err covariance

@@ -1,0 +1,29 @@
+# Ctrl-C: once for the partial answer, with 130; progress only for a person.
+"$reckon" random --width 64 --hidden 4 --quiet -o net.safetensors
+
+# Background jobs of a script ignore SIGINT; only some versions of env can undo that.
+env --default-signal=INT true 2>/dev/null || exit 77
+
+last='estimate --samples 1e12, interrupted'
+(exec env --default-signal=INT "$reckon" estimate net.safetensors -m sample -n 1e12 --json >out 2>err) &
+sleep 1
+kill -INT $!
+wait $!
+code=$?
+[ $code -eq 130 ] || failed "exit code $code, not 130"
+is_json out
+has out '"interrupted": true'
+has err 'interrupted: this answer is partial'
+
+last='compare, interrupted'
+(exec env --default-signal=INT "$reckon" compare net.safetensors --truth-samples 1e12 >out 2>err) &
+sleep 1
+kill -INT $!
+wait $!
+code=$?
+[ $code -eq 130 ] || failed "exit code $code, not 130"
+is_empty out
+has err 'interrupted before the ground truth was known'
+
+# No bar where nobody watches.
+lacks err '\['
