@@ -21,6 +21,8 @@ typedef struct word {
     int value;
 } word;
 
+enum { RANK_FULL = -1, RANK_LOW = 8 };
+
 #define WORD(text, field, value)                                                                   \
     { text, offsetof(rk_method_arguments, field), value }
 
@@ -48,7 +50,9 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
                                    WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
                                    WORD("gauge=full", gauge, RK_GAUGE_FULL),
-                                   WORD("rank=full", rank, 0),
+                                   WORD("rank=auto", rank, 0),
+                                   WORD("rank=full", rank, RANK_FULL),
+                                   WORD("rank=8", rank, 8),
                                    WORD("rank=16", rank, 16),
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
@@ -188,6 +192,8 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
 static void resolve_third(rk_problem *problem) {
     problem->arguments.gauge = (int)rk_gauge_choose((rk_gauge)problem->arguments.gauge,
                                                     problem->net, problem->options.covariance);
+    if (problem->arguments.rank == 0)
+        problem->arguments.rank = problem->arguments.gauge == RK_GAUGE_NONE ? RANK_FULL : RANK_LOW;
 }
 
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -196,8 +202,9 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
         rk_reference_spec same = third_as_reference(problem);
         return propagate_reference(work, problem, &same, report, error);
     }
+    int rank = problem->arguments.rank;
     rk_third_spec spec = {(rk_metric)problem->arguments.metric, problem->arguments.double_legs != 0,
-                          (rk_gauge)problem->arguments.gauge, (size_t)problem->arguments.rank};
+                          (rk_gauge)problem->arguments.gauge, rank == RANK_FULL ? 0 : (size_t)rank};
     rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -288,9 +295,9 @@ static const struct entry {
       .check = check_homogeneous,
       .run = run_gain},
      no_words},
-    {{.info =
-          {"third", "means, covariance and a factored third cumulant (K=3)",
-           "gauge=auto|none|zero|diagonal|full, rank=full|16, metric=exact|avg, legs=float|double"},
+    {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
+               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, metric=exact|avg, "
+               "legs=float|double"},
       .gives_cumulants = true,
       .check = check_third,
       .resolve = resolve_third,

@@ -105,7 +105,9 @@ void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_
 }
 
 /* Finer than block_rows: the triangle wastes half of each diagonal block. */
-enum { TRIANGLE_ROWS = 128 };
+static size_t triangle_rows(size_t n) {
+    return n <= 512 ? 64 : 128;
+}
 
 static void mirror_block(void *context, size_t block) {
     const product *p = context;
@@ -120,13 +122,13 @@ void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, doub
                        const double *a, size_t lda, const double *b, size_t ldb, double beta,
                        double *c, size_t ldc) {
     uint64_t entries = 0;
-    for (size_t first = 0; first < n; first += TRIANGLE_ROWS) {
-        size_t last = first + TRIANGLE_ROWS < n ? first + TRIANGLE_ROWS : n;
+    size_t rows = triangle_rows(n);
+    for (size_t first = 0; first < n; first += rows) {
+        size_t last = first + rows < n ? first + rows : n;
         entries += (uint64_t)(last - first) * last;
     }
     if (!rk_work_charge(work, 2 * entries * k)) return;
-    product p = {RK_NO_TRANS, trans_b, n, n, k,   TRIANGLE_ROWS, true, alpha,
-                 beta,        a,       b, c, lda, ldb,           ldc};
+    product p = {RK_NO_TRANS, trans_b, n, n, k, rows, true, alpha, beta, a, b, c, lda, ldb, ldc};
     rk_pool_run(work->pool, n_blocks(n, p.rows), product_block, &p);
     rk_pool_run(work->pool, n_blocks(n, p.rows), mirror_block, &p);
 }

@@ -22,8 +22,9 @@ rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance)
     return rk_gauge_applies(net) && !covariance ? RK_GAUGE_DIAGONAL : RK_GAUGE_NONE;
 }
 
-rk_tilt rk_tilt_take(rk_work *work, size_t width, bool full) {
+rk_tilt rk_tilt_take(rk_work *work, size_t width, rk_gauge gauge) {
     rk_tilt tilt = {
+        .gauge = gauge,
         .a = rk_work_doubles(work, width, 1),
         .feed = rk_work_doubles(work, width, 1),
         .core = rk_work_doubles(work, width, 1),
@@ -33,7 +34,7 @@ rk_tilt rk_tilt_take(rk_work *work, size_t width, bool full) {
                                 &tilt.d, &tilt.de,    &tilt.te_cp, &tilt.cp_cp};
     for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
         *vectors[k] = rk_work_doubles(work, width, 1);
-    if (!full) return tilt;
+    if (gauge != RK_GAUGE_FULL) return tilt;
     double **const more[] = {&tilt.Cm, &tilt.Cc, &tilt.Cg, &tilt.Cr, &tilt.h, &tilt.k, &tilt.z_C};
     for (size_t k = 0; k < sizeof more / sizeof *more; k++)
         *more[k] = rk_work_doubles(work, width, 1);
@@ -239,6 +240,19 @@ static double choose_theta(tilting *x, double (*f)(tilting *, double), double to
     return low;
 }
 
+/* Where the diagonal of the core is carried, gauging away all of the trace is too much from the
+ * second layer on: what vanishes there in the full core (overlap_at) does so at about this theta.
+ */
+static const double LATER_THETA = 0.1;
+
+static double theta_of(tilting *x) {
+    rk_gauge gauge = x->tilt->gauge;
+    if (gauge == RK_GAUGE_FULL) return choose_theta(x, overlap_at, 0.5, 8, 6);
+    bool first = *x->tilt->gain == 0;
+    if (gauge == RK_GAUGE_DIAGONAL && !first) return LATER_THETA;
+    return choose_theta(x, trace_at, 1, 64, 40);
+}
+
 /* Diagonal of the core of what is left of the fourth cumulant. */
 static void leave_core(const tilting *x) {
     const rk_neurons *neurons = x->neurons;
@@ -287,9 +301,7 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
         tilt->Cm[i] = x.mm * tilt->c[i];
     if (tilt->Q) multiply(n, C, tilt->c, tilt->Cc);
     if (tilt->Q) multiply(n, C, tilt->g, tilt->Cg);
-
-    double theta =
-        tilt->Q ? choose_theta(&x, overlap_at, 0.5, 8, 6) : choose_theta(&x, trace_at, 1, 64, 40);
+    double theta = theta_of(&x);
     set_theta(&x, theta);
     x.write = true;
     rk_pool_run(work->pool, n_blocks(n), gauge_rows, &x);

@@ -70,7 +70,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.C_next = rk_work_doubles(work, width, width);
     c.scratch = rk_work_doubles(work, scratch, 1);
     c.neurons = rk_neurons_take(work, width);
-    c.tilt = rk_tilt_take(work, width, full);
+    c.tilt = rk_tilt_take(work, width, spec->gauge);
     c.z.core = rk_work_doubles(work, width, 1);
     c.z.metric = rk_work_doubles(work, width, 1);
     c.z.d3 = rk_work_doubles(work, width, 1);

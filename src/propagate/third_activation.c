@@ -22,6 +22,7 @@ rk_neurons rk_neurons_take(rk_work *work, size_t width) {
         .w = take_ends(work, width),
         .e = take_ends(work, width),
         .t = take_ends(work, width),
+        .bend = rk_work_doubles(work, width, 1),
         .zeros = rk_work_doubles(work, width, 1),
         .D12 = rk_work_doubles(work, width, width),
         .q = rk_work_doubles(work, width, 1),
@@ -69,6 +70,7 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
         set_ends(&neurons->w, i, one, d3, d4);
         set_ends(&neurons->e, i, two, d3, d4);
         set_ends(&neurons->t, i, three, d3, d4);
+        neurons->bend[i] = one[2] != 0 ? one[3] / one[2] : 0;
         neurons->zeros[i] = 0;
     }
     for (size_t i = 0; pairs && i < n; i++)
@@ -135,14 +137,23 @@ RK_HOT_PART double connect(rk_diagrams diagrams, links k, end x, end y) {
     return sum + k.xxxy * x.k3 * y.k1 + k.xyyy * x.k1 * y.k3;
 }
 
+/* An edge from an outer neuron x to the centre of a tree, which has another: what stands for
+ * x1 C there. */
+RK_HOT_PART double edge(rk_diagrams diagrams, links k, end x, double bend) {
+    if (diagrams == RK_DIAGRAMS_SIMPLE) return x.k1 * k.xy;
+    return x.k1 * (k.xy + 0.5 * bend * k.xyy) + 0.5 * x.k2 * k.xxy;
+}
+
 /* One neuron i against a stretch of others j; the entry j = i is put right by the caller. */
 typedef struct stretch {
     size_t count;
     const double *D21, *D12, *M, *Q; /* kappa_iij, kappa_ijj, metric_ij, core_ij */
     const double *metric, *core, *q; /* of j */
     rk_ends w, e;                    /* of j */
+    const double *bend;
     double metric_i, core_i, core_scale;
     end w_i, e_i, t_i;
+    double bend_i;
     double *C;                                /* in: of z; out: of phi(z) */
     double *a, *residual, *k22, *k21_q, *k31; /* out, if newborn */
 } stretch;
@@ -151,8 +162,9 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
     const double *D21 = x->D21, *D12 = x->D12, *M = x->M, *Q = x->Q;
     const double *metric = x->metric, *core = x->core, *q = x->q;
     const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
-    const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail;
+    const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
     double core_i = x->core_i, metric_i = x->metric_i, scale = x->core_scale;
+    double bend_i = x->bend_i;
     end w_i = x->w_i, e_i = x->e_i, t_i = x->t_i;
     double *C = x->C, *a = x->a, *residual = x->residual;
     double *k22 = x->k22, *k21_q = x->k21_q, *k31 = x->k31;
@@ -173,11 +185,12 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         k21_q[j] = connect(diagrams, ij, e_i, w_j) * q[j];
         k22[j] = connect(diagrams, ij, e_i, e_j) - 2 * k11 * k11;
         if (diagrams == RK_DIAGRAMS_CORE) k31[j] += connect(diagrams, ij, t_i, w_j);
-        a[j] = w_i.k1 * c;
+        a[j] = edge(diagrams, ij, w_i, bend[j]);
+        links ji = {.xy = c, .xxy = D12[j], .xyy = D21[j]};
+        double a_ji = edge(diagrams, ji, w_j, bend_i);
         /* 3 (kappa_ijj - what p, a, e and the older sources already say of it) */
-        double w1w1 = w_j.k1 * w_j.k1;
-        residual[j] = 3 * (connect(diagrams, ij, w_i, e_j) - w_i.k1 * (e_j.k1 * c + w1w1 * D12[j]) -
-                           w_i.k2 * w1w1 * c * c);
+        residual[j] = 3 * (connect(diagrams, ij, w_i, e_j) - e_j.k1 * a[j] -
+                           w_i.k1 * w_j.k1 * w_j.k1 * D12[j] - w_i.k2 * a_ji * a_ji);
     }
 }
 
@@ -205,12 +218,14 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .q = neurons->q + j,
                 .w = ends_from(&neurons->w, j),
                 .e = ends_from(&neurons->e, j),
+                .bend = neurons->bend + j,
                 .metric_i = z->metric[i],
                 .core_i = z->core[i],
                 .core_scale = z->Q ? 1 : *z->core_scale,
                 .w_i = end_at(&neurons->w, i),
                 .e_i = end_at(&neurons->e, i),
                 .t_i = end_at(&neurons->t, i),
+                .bend_i = neurons->bend[i],
                 .C = job->C + at,
                 .a = a,
                 .residual = residual,

@@ -31,6 +31,7 @@ typedef struct rk_neurons {
     double *wick;              /* k <= RK_NEURONS_MAX_K, p <= 4 */
     double *m, *var, *k3, *k4; /* cumulants of phi(z_i) */
     rk_ends w, e, t;           /* of phi, phi^2 and phi^3, less what lower cumulants explain */
+    double *bend; /* w3 / w2 of phi: what one leg more is worth at the centre of a tree */
     double *zeros;
     double *D12;         /* width x width: D transposed */
     double *q;           /* gauge: m / |m|^2 */
@@ -53,8 +54,9 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
 
 /**
  * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the
- * source born here: w2, s and e, its leg `a` and the residual z L (n x n each); with
- * RK_DIAGRAMS_CORE `k31_ij` += kappa_iiij of phi(z) (i != j), n x n. About 100 to 200 n^2 FLOPs.
+ * source born here: w2, s and e, its leg `a` (unless RK_DIAGRAMS_SIMPLE an edge that D dresses) and
+ * the residual z L (n x n each); with RK_DIAGRAMS_CORE `k31_ij` += kappa_iiij of phi(z) (i != j), n
+ * x n. About 100 to 200 n^2 FLOPs.
  */
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
                    rk_neurons *neurons, double *C, const rk_source *newborn, const rk_legs *a,

@@ -120,7 +120,7 @@ static void test_permutation_of_hidden_neurons(void **state) {
             }
         }
     }
-    const char *method = f->biased ? "third:legs=double" : "third:gauge=full,legs=double";
+    const char *method = f->biased ? "third:legs=double" : "third:gauge=full,rank=full,legs=double";
     assert_same_answer(estimate(&g, method, f->biased, 1), estimate(f, method, f->biased, 1),
                        1e-12);
     fixture_destroy(&g);
