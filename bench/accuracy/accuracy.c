@@ -238,12 +238,13 @@ static void run_network(const char *path, table *t, const shape *s, int network,
 /* Averages over the networks of one shape. */
 typedef struct summary {
     int networks;
-    double mse, mse_error, flops, seconds, flops_ratio, seconds_ratio;
+    double mse, mse_error, flops, seconds, pass_flops, pass_seconds;
+    double flops_ratio, seconds_ratio; /* of sampling to the method, at equal error */
 } summary;
 
 static summary summarise(const table *t, const char *method, size_t width, size_t hidden) {
     summary a = {.networks = 0};
-    double pass_flops = 0, pass_seconds = 0, variance = 0;
+    double variance = 0;
     for (size_t i = 0; i < t->n; i++) {
         const row *r = &t->rows[i];
         if (strcmp(r->method, method) != 0 || r->width != width || r->hidden != hidden) continue;
@@ -252,31 +253,35 @@ static summary summarise(const table *t, const char *method, size_t width, size_
         variance += r->mse_error * r->mse_error;
         a.flops += r->flops;
         a.seconds += r->seconds;
-        pass_flops += r->pass_flops;
-        pass_seconds += r->pass_seconds;
+        a.pass_flops += r->pass_flops;
+        a.pass_seconds += r->pass_seconds;
     }
     if (a.networks == 0) return a;
     a.mse /= a.networks;
     a.mse_error = sqrt(variance) / a.networks;
     a.flops /= a.networks;
     a.seconds /= a.networks;
-    a.flops_ratio = pass_flops / a.networks / a.mse / a.flops;
-    a.seconds_ratio = pass_seconds / a.networks / a.mse / a.seconds;
+    a.pass_flops /= a.networks;
+    a.pass_seconds /= a.networks;
+    a.flops_ratio = a.pass_flops / a.mse / a.flops;
+    a.seconds_ratio = a.pass_seconds / a.mse / a.seconds;
     return a;
 }
 
 static void write_summary(const char *path, const table *t, const shape *shapes) {
     FILE *file = fopen(path, "w");
     if (!file) stop("cannot write summary.csv");
-    fputs("method,width,hidden,networks,mse,mse_error,flops,seconds,flops_ratio,seconds_ratio\n",
+    fputs("method,width,hidden,networks,mse,mse_error,flops,seconds,pass_flops,pass_seconds,"
+          "flops_ratio,seconds_ratio\n",
           file);
     for (const shape *s = shapes; s->width; s++)
         for (size_t c = 0; c < N_CANDIDATES; c++) {
             summary a = summarise(t, candidates[c].method, s->width, s->hidden);
             if (a.networks == 0) continue;
-            fprintf(file, "%s,%zu,%zu,%d,%.4g,%.2g,%.5g,%.4g,%.4g,%.4g\n", candidates[c].method,
-                    s->width, s->hidden, a.networks, a.mse, a.mse_error, a.flops, a.seconds,
-                    a.flops_ratio, a.seconds_ratio);
+            fprintf(file, "%s,%zu,%zu,%d,%.4g,%.2g,%.5g,%.4g,%.5g,%.4g,%.4g,%.4g\n",
+                    candidates[c].method, s->width, s->hidden, a.networks, a.mse, a.mse_error,
+                    a.flops, a.seconds, a.pass_flops, a.pass_seconds, a.flops_ratio,
+                    a.seconds_ratio);
             printf("%5zu x %-3zu %-26s mse %9.3g +- %-8.2g %9.3g FLOPs x %-6.4g %9.3g s x %.4g\n",
                    s->width, s->hidden, candidates[c].method, a.mse, a.mse_error, a.flops,
                    a.flops_ratio, a.seconds, a.seconds_ratio);

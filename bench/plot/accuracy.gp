@@ -1,0 +1,84 @@
+# Draws what bench/accuracy measured, in the folder of its summary.csv:
+#
+#     gnuplot -e "directory='docs/accuracy'" bench/plot/accuracy.gp
+#
+# makes error.svg (error against FLOPs and seconds at three depths) and scaling.svg (error against
+# width and depth) there. Errors are relative to the variance of one pass.
+if (!exists("directory")) directory = "."
+data = directory . "/summary.csv"
+set datafile separator ","
+set style line 10 lc rgb "#e3e3e3" lw 1
+set grid ls 10
+set border 3 lc rgb "#555555"
+set tics nomirror tc rgb "#333333"
+set logscale xy
+set format xy "10^{%L}"
+
+# In the order of their cost; points of one method look alike everywhere.
+methods = "mean covariance gain third:gauge=none third:gauge=diagonal fourth"
+colours = "#7a7a7a #1f77b4 #12967f #e09f00 #d6336c #5f3dc4"
+points = "5 7 9 11 13 15"
+n_methods = words(methods)
+name(k) = word(methods, k)
+do for [k = 1 : n_methods] {
+    set style line k lc rgb word(colours, k) pt int(word(points, k)) ps 1.1 lw 2
+}
+# Columns: 1 method, 2 width, 3 hidden, 5 mse, 7 flops, 8 seconds, 9 and 10 of one pass.
+at(k, n, L) = strcol(1) eq name(k) && column(2) == n && column(3) == L
+above(mse) = mse > 0 ? mse : NaN
+
+# ---------------------------------------------------------------- error against FLOPs and seconds
+set terminal svg size 1080,640 enhanced font "Helvetica,13" background "white"
+set output directory . "/error.svg"
+set multiplot layout 2,3 margins 0.075,0.985,0.09,0.94 spacing 0.055,0.15
+set yrange [1e-9 : 1]
+depths = "2 4 8"
+do for [axis = 7 : 8] {
+    do for [d = 1 : 3] {
+        L = int(word(depths, d))
+        set xrange [*:*]
+        set yrange [*:*]
+        stats data using (column(2) == 256 && column(3) == L ? column(axis + 2) : NaN) nooutput
+        pass = exists("STATS_max") ? STATS_max : NaN # of one forward pass
+        undefine STATS_*
+        set yrange [1e-9 : 1]
+        set title axis == 7 ? sprintf("256 wide, %d hidden layers", L) : ""
+        set xlabel axis == 7 ? "FLOPs" : "seconds"
+        set ylabel d == 1 ? "mean square error / variance" : ""
+        set xrange [(axis == 7 ? 1e5 : 1e-5) : (axis == 7 ? 1e12 : 1e2)]
+        if (axis == 7 && d == 3) {
+            set key top right noenhanced samplen 1.2 spacing 0.95 font ",11"
+        } else {
+            unset key
+        }
+        plot pass / x with lines lc rgb "#999999" lw 2 dt 2 title "sampling", \
+             for [k = 1 : n_methods] data using \
+                 (at(k, 256, L) ? column(axis) : NaN):(above($5)) with points ls k title name(k)
+    }
+}
+unset multiplot
+
+# ------------------------------------------------------------------- error against width and depth
+set terminal svg size 1080,430 enhanced font "Helvetica,13" background "white"
+set output directory . "/scaling.svg"
+set multiplot layout 1,2 margins 0.075,0.985,0.14,0.91 spacing 0.075,0.1
+set yrange [1e-9 : 1]
+set format x "%g"
+set ylabel "mean square error / variance"
+unset key
+set title "4 hidden layers"
+set xlabel "width"
+set xrange [12 : 1400]
+set xtics (16, 32, 64, 128, 256, 512, 1024)
+plot for [k = 1 : n_methods] data using \
+         (strcol(1) eq name(k) && $3 == 4 ? $2 : NaN):(above($5)) with linespoints ls k
+set title "256 wide"
+set xlabel "hidden layers"
+set xrange [1.7 : 38]
+set xtics (2, 4, 8, 16, 32)
+set ylabel ""
+set key bottom right noenhanced samplen 1.2 font ",11"
+plot for [k = 1 : n_methods] data using \
+         (strcol(1) eq name(k) && $2 == 256 ? $3 : NaN):(above($5)) with linespoints ls k \
+         title name(k)
+unset multiplot
