@@ -4,9 +4,11 @@
  *
  * Every network is random (ReLU, He), drawn from a seed that no constant in reckon was fitted on.
  * Its truth is 16 independent groups of forward passes, never averaged: the error of an estimate is
- * the U-statistic over pairs of groups, which is unbiased however small it is. Rows are appended to
- * D/results.csv as they are made, so an interrupted run goes on where it stopped; D/summary.csv has
- * the averages over networks, and bench/plot/accuracy.gp draws them.
+ * the U-statistic over pairs of groups, which is unbiased however small it is. The groups are
+ * randomly rotated designs with a control variate, which are unbiased too and tell ten times as
+ * much as plain passes; what plain sampling costs and varies is measured on plain sampling. Rows
+ * are appended to D/results.csv as they are made, so an interrupted run goes on where it stopped;
+ * D/summary.csv has the averages over networks, and bench/plot/accuracy.gp draws them.
  *
  * --quick takes a few minutes and exits with 1 if a method has lost ground against the floors
  * below. Errors are relative to the variance of one pass: plain sampling with N passes has 1/N. */
@@ -26,13 +28,13 @@ typedef struct shape {
 } shape;
 
 static const shape full_shapes[] = {
-    {16, 4, 8, 4e10},    {32, 4, 8, 1e11},   {64, 4, 8, 3e11},  {128, 4, 5, 1e12},
-    {256, 1, 5, 2e12},   {256, 2, 5, 4e12},  {256, 4, 5, 6e12}, {256, 8, 5, 6e12},
-    {256, 16, 3, 6e12},  {256, 32, 3, 6e12}, {512, 4, 3, 1e13}, {1024, 4, 2, 2e13},
-    {1024, 16, 2, 3e13}, {0, 0, 0, 0},
+    {16, 4, 8, 2e10},   {32, 4, 8, 1e11},    {64, 4, 8, 3e11},    {128, 4, 5, 5e11},
+    {256, 2, 5, 9e11},  {256, 4, 5, 1.5e12}, {256, 8, 5, 1.5e12}, {256, 16, 5, 2.5e12},
+    {256, 32, 3, 5e12}, {512, 4, 3, 3e12},   {1024, 4, 2, 6e12},  {1024, 16, 2, 2e13},
+    {0, 0, 0, 0},
 };
 static const shape quick_shapes[] = {
-    {64, 4, 3, 1e11}, {256, 2, 2, 1e12}, {256, 4, 5, 1e12}, {0, 0, 0, 0}};
+    {64, 4, 3, 1e11}, {256, 2, 2, 9e11}, {256, 4, 5, 7.5e11}, {0, 0, 0, 0}};
 
 /* What runs where: dearer methods only where one network takes seconds. */
 static const struct candidate {
@@ -47,6 +49,8 @@ static const struct candidate {
     {"third:gauge=zero", 2e12},
     {"third:gauge=diagonal", 2e12},
     {"third:gauge=full", 2e12},
+    {"third:gauge=diagonal,rank=16", 2e12},
+    {"third:gauge=full,rank=16", 2e12},
     {"fourth", 1e11},
     {"reference:2,augment", 1e11},
     {"reference:3,augment", 1e11},
@@ -62,7 +66,8 @@ static const struct floor {
     {"mean", 256, 4, 250},
     {"covariance", 256, 4, 60},
     {"gain", 256, 4, 150},
-    {"third:gauge=none", 256, 4, 600},
+    {"third:gauge=none", 256, 4, 1000},
+    {"third:gauge=diagonal", 256, 4, 2500},
 };
 
 typedef struct row {
@@ -150,26 +155,73 @@ typedef struct truth {
     double variance, pass_flops, pass_seconds;
 } truth;
 
+/* Passes of one replicate of "sample:design": half a power of 4 and one bases, and all signs. */
+static double design_passes(size_t n) {
+    double power = 4;
+    while (power < (double)n)
+        power *= 4;
+    return power * (power + 2);
+}
+
 static truth sample_truth(const rk_network *net, const shape *s, int threads) {
     size_t n = s->width;
-    truth t = {.mean = malloc(GROUPS * n * sizeof *t.mean), .pass_seconds = INFINITY};
+    truth t = {.mean = malloc(GROUPS * n * sizeof *t.mean)};
     if (!t.mean) stop("no memory");
     double pass = 2 * (double)n * (double)n * (double)(s->hidden + 1);
     rk_options options = rk_options_default();
-    options.method = "sample";
     options.threads = threads;
-    options.samples = (uint64_t)(s->truth_flops / pass / GROUPS);
+    options.method = "sample";
+    options.samples = (uint64_t)fmax(20000, s->truth_flops / pass / GROUPS);
+    options.seed = 1;
     double samples = (double)options.samples;
+    rk_answer *answer = estimate(net, &options);
+    const rk_answer_data *data = rk_answer_view(answer);
+    t.variance = data->error_rms * data->error_rms * samples;
+    t.pass_flops = (double)data->cost.flops_executed / samples;
+    t.pass_seconds = data->seconds / samples;
+    rk_answer_destroy(answer);
+
+    double group = s->truth_flops / pass / GROUPS;
+    bool fits = design_passes(n) <= group;
+    options.method = fits ? "sample:design,control" : "sample:orthogonal,control";
+    options.samples = (uint64_t)group;
     for (uint64_t g = 0; g < GROUPS; g++) {
         options.seed = 1000 + g;
-        rk_answer *answer = estimate(net, &options);
-        const rk_answer_data *data = rk_answer_view(answer);
-        memcpy(t.mean + g * n, data->mean, n * sizeof *t.mean);
-        t.variance += data->error_rms * data->error_rms * samples / GROUPS;
-        t.pass_flops = (double)data->cost.flops_executed / samples;
-        t.pass_seconds = fmin(t.pass_seconds, data->seconds / samples);
+        answer = estimate(net, &options);
+        memcpy(t.mean + g * n, rk_answer_view(answer)->mean, n * sizeof *t.mean);
         rk_answer_destroy(answer);
     }
+    return t;
+}
+
+static void truth_path(char *path, size_t size, const char *directory, const shape *s,
+                       int network) {
+    snprintf(path, size, "%s/truth-%zux%zu-%d.bin", directory, s->width, s->hidden, network);
+}
+
+/* The truth is what takes long: kept beside the results, so that a new method costs little. */
+static truth get_truth(const char *directory, const rk_network *net, const shape *s, int network,
+                       int threads) {
+    size_t count = GROUPS * s->width;
+    char path[4096];
+    truth_path(path, sizeof path, directory, s, network);
+    FILE *file = fopen(path, "rb");
+    if (file) {
+        truth t;
+        double *mean = malloc(count * sizeof *mean);
+        bool whole = mean && fread(&t, sizeof t, 1, file) == 1 &&
+                     fread(mean, sizeof *mean, count, file) == count;
+        fclose(file);
+        if (!whole) stop("a truth file is damaged: remove it");
+        t.mean = mean;
+        return t;
+    }
+    fprintf(stderr, "%zu x %zu, network %d\n", s->width, s->hidden, network);
+    truth t = sample_truth(net, s, threads);
+    file = fopen(path, "wb");
+    if (!file || fwrite(&t, sizeof t, 1, file) != 1 ||
+        fwrite(t.mean, sizeof *t.mean, count, file) != count || fclose(file) != 0)
+        stop("cannot write the truth");
     return t;
 }
 
@@ -200,7 +252,8 @@ static bool plan_flops(const rk_network *net, const rk_options *options, double 
     return true;
 }
 
-static void run_network(const char *path, table *t, const shape *s, int network, int threads) {
+static void run_network(const char *directory, const char *path, table *t, const shape *s,
+                        int network, int threads) {
     rk_network *net = make_network(s, network);
     truth known = {.mean = NULL};
     for (size_t c = 0; c < N_CANDIDATES; c++) {
@@ -211,10 +264,7 @@ static void run_network(const char *path, table *t, const shape *s, int network,
         if (has_row(t, candidates[c].method, s, network) || !plan_flops(net, &options, &flops) ||
             flops > candidates[c].max_flops)
             continue;
-        if (!known.mean) {
-            fprintf(stderr, "%zu x %zu, network %d\n", s->width, s->hidden, network);
-            known = sample_truth(net, s, threads);
-        }
+        if (!known.mean) known = get_truth(directory, net, s, network, threads);
         row r = {.width = s->width, .hidden = s->hidden, .network = network, .seconds = INFINITY};
         snprintf(r.method, sizeof r.method, "%s", candidates[c].method);
         int repeats = flops < 1e10 ? 5 : 2;
@@ -326,7 +376,7 @@ int main(int argc, char **argv) {
     read_table(results, &t);
     for (const shape *s = shapes; s->width; s++)
         for (int network = 0; network < s->networks; network++)
-            run_network(results, &t, s, network, threads);
+            run_network(directory, results, &t, s, network, threads);
     write_summary(summary_path, &t, shapes);
     return shapes == quick_shapes && check_floors(&t) > 0 ? 1 : 0;
 }
