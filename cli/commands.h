@@ -21,7 +21,8 @@ enum {
     CMD_COMPARE = 1 << 4,
     CMD_DOCTOR = 1 << 5,
     CMD_COMPLETION = 1 << 6,
-    CMD_HELP = 1 << 7
+    CMD_HELP = 1 << 7,
+    CMD_TAIL = 1 << 8
 };
 
 /** Ends with a row whose name is NULL. */
@@ -38,6 +39,7 @@ int cmd_inspect(const options *opts);
 int cmd_estimate(const options *opts);
 int cmd_explain(const options *opts);
 int cmd_compare(const options *opts);
+int cmd_tail(const options *opts);
 int cmd_doctor(const options *opts);
 int cmd_completion(const options *opts);
 

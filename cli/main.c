@@ -17,6 +17,7 @@ const command command_table[] = {
      cmd_explain},
     {"compare", CMD_COMPARE, "FILE", "methods against Monte Carlo: error, FLOPs, seconds",
      cmd_compare},
+    {"tail", CMD_TAIL, "FILE", "how likely rare events are", cmd_tail},
     {"doctor", CMD_DOCTOR, "", "what this build and machine can do", cmd_doctor},
     {"completion", CMD_COMPLETION, "bash", "print shell completions", cmd_completion},
     {"help", CMD_HELP, "COMMAND", "help on a command", cmd_help},
@@ -40,10 +41,11 @@ static int unknown_command(const char *name) {
                 suggest(name, command_name_at, 0, near));
 }
 
-static void print_methods(FILE *stream) {
-    fputs("\nMETHODS\n", stream);
+static void print_methods(FILE *stream, const char *title,
+                          const rk_method_info *(*method_at)(size_t index)) {
+    fprintf(stream, "\n%s\n", title);
     const rk_method_info *method;
-    for (size_t i = 0; (method = rk_method_at(i)); i++) {
+    for (size_t i = 0; (method = method_at(i)); i++) {
         fprintf(stream, "  %-12s %s\n", method->name, method->summary);
         if (*method->arguments)
             fprintf(stream, "  %-12s   %s:%s\n", "", method->name, method->arguments);
@@ -74,7 +76,9 @@ void print_help(FILE *stream, const command *cmd) {
     fprintf(stream, "Usage: reckon %s [OPTION]...%s%s\n%s.\n\n", cmd->name,
             *cmd->operand ? " " : "", cmd->operand, cmd->summary);
     options_print_help(stream, cmd->bit);
-    if (cmd->bit & (CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE)) print_methods(stream);
+    if (cmd->bit & (CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE))
+        print_methods(stream, "METHODS", rk_method_at);
+    if (cmd->bit & CMD_TAIL) print_methods(stream, "METHODS", rk_tail_method_at);
 }
 
 static int cmd_help(const options *opts) {

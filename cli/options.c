@@ -9,8 +9,8 @@
 #include "commands.h"
 #include "message.h"
 
-#define MODEL      (CMD_INSPECT | CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE)
-#define RUN        (CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE)
+#define MODEL      (CMD_INSPECT | CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL)
+#define RUN        (CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL)
 #define ANY        (CMD_RANDOM | MODEL | CMD_DOCTOR)
 #define AT(member) offsetof(options, member)
 
@@ -24,10 +24,12 @@ const option_row option_table[] = {
     {"init", 0, OPTION_TEXT, "INIT", CMD_RANDOM, AT(init),
      "he (default), critical[:q], or manual:W,B: n_in Var(weight), Var(bias)"},
 
+    {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL, AT(event),
+     "'y[3] > 2', 'y[*] > 3', 'y[0] - y[1] < -1', 'layer 2: z[*] > 1,2,3'; several with ';'"},
     {"method", 'm', OPTION_METHOD, "METHOD", RUN, AT(methods),
      "how to estimate (covariance); compare takes several; see METHODS below"},
     {"samples", 'n', OPTION_COUNT, "N", RUN, AT(samples),
-     "forward passes of method sample (100000)"},
+     "forward passes of method sample, or for each event (100000)"},
     {"receipt", 0, OPTION_COUNT, "N", CMD_ESTIMATE | CMD_EXPLAIN, AT(receipt),
      "check the answer without bias against N forward passes"},
     {"covariance", 'c', OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(covariance),
@@ -50,11 +52,12 @@ const option_row option_table[] = {
     {"output", 'o', OPTION_TEXT, "FILE", ANY, AT(output),
      "write the result there instead of to stdout"},
     {"json", 'j', OPTION_FLAG, NULL, ANY, AT(json), "the result as one JSON object"},
-    {"csv", 0, OPTION_TEXT, "FILE", CMD_ESTIMATE | CMD_COMPARE, AT(csv),
+    {"csv", 0, OPTION_TEXT, "FILE", CMD_ESTIMATE | CMD_COMPARE | CMD_TAIL, AT(csv),
      "also write the table as CSV"},
     {"plot", 0, OPTION_TEXT, "FILE", CMD_COMPARE, AT(plot),
      "also draw the comparison, .svg, .png or .pdf, with gnuplot"},
-    {"all", 0, OPTION_FLAG, NULL, CMD_ESTIMATE, AT(all), "print every output, however many"},
+    {"all", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_TAIL, AT(all),
+     "print every output or event, however many"},
     {"seed", 's', OPTION_COUNT, "S", CMD_RANDOM | RUN, AT(seed), "of all random numbers (0)"},
     {"threads", 't', OPTION_COUNT, "T", RUN, AT(threads), "threads (one per processor)"},
     {"memory", 0, OPTION_BYTES, "BYTES", RUN, AT(memory),

@@ -23,6 +23,7 @@ typedef struct options {
     bool covariance, layers, all;
     const char *activation, *input_mean, *input_cov;
 
+    const char *event;
     uint64_t truth_samples; /* 0: not given */
     double max_flops;
     const char *plot;

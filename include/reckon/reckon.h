@@ -330,6 +330,81 @@ RK_API void rk_answer_destroy(rk_answer *answer);
 RK_API rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
                              const rk_options *options, rk_error *error);
 
+/* -------------------------------------------------------------------------------- rare events */
+
+/** One coefficient of a linear functional. */
+typedef struct rk_event_term {
+    size_t index;
+    double coefficient;
+} rk_event_term;
+
+/** sum of coefficient * v[index] > threshold (`below`: < threshold). */
+typedef struct rk_event {
+    const char *text; /**< "y[3] > 2", for people; may be NULL */
+    size_t layer;     /**< v: 1 .. n_layers, the pre-activations z of that layer; 0: the output y */
+    const rk_event_term *terms;
+    size_t n_terms;
+    bool below;
+    double threshold;
+} rk_event;
+
+typedef struct rk_events rk_events;
+
+/**
+ * Reads events: "y[3] > 2", "y[*] > 3" (one event an output), "y[0] - 2 y[1] < -1",
+ * "layer 3: z[*] > 1,2,3" (one event a threshold, too), "y[0] > 1:4:0.5", several separated by ';'.
+ */
+RK_API rk_status rk_events_parse(rk_events **out, const rk_network *net, const char *text,
+                                 rk_error *error);
+RK_API size_t rk_events_count(const rk_events *events);
+/** All of them, one after another; borrowed. */
+RK_API const rk_event *rk_events_list(const rk_events *events);
+RK_API void rk_events_destroy(rk_events *events);
+
+/** The methods of rk_tail, as rk_method_at: NULL past the end. */
+RK_API const rk_method_info *rk_tail_method_at(size_t index);
+
+/** What is known about one event. */
+typedef struct rk_tail_estimate {
+    double p;       /**< NaN where the method is not defined; 0 if below what a double can hold */
+    double log10_p; /**< of the same, down to any smallness */
+    double cv;      /**< standard error of p over p; NaN for deterministic methods */
+    double log10_low, log10_high; /**< 95 % interval; NaN for deterministic methods */
+    double log10_closure;         /**< `auto`: what the cumulants alone say; otherwise NaN */
+    uint64_t samples;             /**< forward passes behind it; 0 for deterministic methods */
+    double effective_samples; /**< (sum w)^2 / sum w^2 of their weights; NaN if there are none */
+    char method[80];          /**< what gave the number */
+    char warning[200];        /**< "" if all is well */
+} rk_tail_estimate;
+
+typedef struct rk_tail_data {
+    size_t n_events;
+    const rk_tail_estimate *estimates; /**< in the order of the events */
+    const char *method;                /**< canonical */
+    uint64_t flops_executed;
+    uint64_t bytes; /**< working memory */
+    double seconds;
+    uint64_t samples; /**< forward passes, all events together */
+    uint64_t seed;
+    int threads;
+    bool interrupted; /**< events that were not reached are NaN */
+    char weights_sha256[65];
+} rk_tail_data;
+
+typedef struct rk_tail_answer rk_tail_answer;
+
+/**
+ * The probabilities of `n_events` events under x ~ N(mean, covariance) of `input` (NULL: the
+ * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads method
+ * (NULL: "auto"; see rk_tail_method_at), samples (forward passes for each event), seed, threads,
+ * memory_limit and progress.
+ */
+RK_API rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *input,
+                         const rk_event *events, size_t n_events, const rk_options *options,
+                         rk_error *error);
+RK_API const rk_tail_data *rk_tail_view(const rk_tail_answer *answer);
+RK_API void rk_tail_destroy(rk_tail_answer *answer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -63,4 +63,10 @@ rk_status rk_method_parse(const char *text, const rk_method **method,
 void rk_method_spell(const rk_method *method, const rk_method_arguments *arguments, char *canonical,
                      size_t size);
 
+/** RK_ERROR_ARGUMENT unless mean and covariance are finite and the latter could be one. */
+rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error);
+
+/** Bytes of the machine. */
+uint64_t rk_physical_memory(void);
+
 #endif

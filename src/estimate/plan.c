@@ -22,7 +22,7 @@ rk_options rk_options_default(void) {
     return (rk_options){.method = "covariance", .samples = 100000};
 }
 
-static uint64_t physical_memory(void) {
+uint64_t rk_physical_memory(void) {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
 }
@@ -40,7 +40,7 @@ static rk_status check_options(const rk_options *options, rk_error *error) {
     return RK_OK;
 }
 
-static rk_status check_input(const rk_input *input, size_t n, rk_error *error) {
+rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error) {
     for (size_t i = 0; input->mean && i < n; i++)
         if (!isfinite(input->mean[i]))
             return rk_fail(error, RK_ERROR_ARGUMENT, "input mean [%zu] is not finite", i);
@@ -104,7 +104,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     rk_status status = rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
                                        plan->canonical, sizeof plan->canonical, error);
     if (status == RK_OK) status = check_options(&problem->options, error);
-    if (status == RK_OK) status = check_input(&problem->input, rk_network_n_in(net), error);
+    if (status == RK_OK) status = rk_input_check(&problem->input, rk_network_n_in(net), error);
     if (status == RK_OK) status = check_scope(plan, error);
     if (status == RK_OK && plan->method->resolve) {
         plan->method->resolve(problem);
@@ -112,7 +112,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     }
     if (status == RK_OK) status = run_dry(plan, error);
     uint64_t limit = problem->options.memory_limit;
-    if (limit == 0) limit = physical_memory();
+    if (limit == 0) limit = rk_physical_memory();
     if (status == RK_OK && plan->dry.overflow)
         status = rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
                          plan->canonical);

@@ -12,10 +12,13 @@
 
 /** Where a closure delivers; owned by the caller, filled by the wet run. */
 typedef struct rk_outputs {
-    double *mean;         /**< n_out */
-    double *covariance;   /**< n_out x n_out, or NULL if not wanted */
-    double *third;        /**< n_out^3 third cumulants, or NULL if not wanted */
-    double *fourth;       /**< n_out^4 fourth cumulants, or NULL if not wanted */
+    double *mean;       /**< n_out */
+    double *covariance; /**< n_out x n_out, or NULL if not wanted */
+    double *third;      /**< n_out^3 third cumulants, or NULL if not wanted */
+    double *fourth;     /**< n_out^4 fourth cumulants, or NULL if not wanted */
+    /** n_out each, kappa_iii and kappa_iiii, or NULL if not wanted: `third` gives them, without a
+     *  gauge, for a last layer without activation. */
+    double *third_diagonal, *fourth_diagonal;
     double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
     double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
     double expansion;     /**< propagate/expansion.h: the scale of the closure's relative error */

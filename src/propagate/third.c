@@ -11,7 +11,8 @@
 typedef enum purpose { FOR_MEAN, FOR_COVARIANCE, FOR_THIRD } purpose;
 
 static purpose purpose_of(const rk_network *net, const rk_outputs *outputs, size_t l) {
-    if (l + 1 < net->n_layers && rk_network_is_activated(net, l + 1)) return FOR_THIRD;
+    bool more = l + 2 == net->n_layers && outputs->third_diagonal;
+    if (l + 1 < net->n_layers && (more || rk_network_is_activated(net, l + 1))) return FOR_THIRD;
     return outputs->covariance ? FOR_COVARIANCE : FOR_MEAN;
 }
 
@@ -276,6 +277,14 @@ static void deliver_variance(chain *c, size_t l, bool known, const double *var, 
         outputs->variance[i] += *c->tilt.gain * m[i] * m[i];
 }
 
+static void deliver_diagonals(chain *c, size_t n, rk_outputs *outputs) {
+    if (!outputs->third_diagonal || !rk_work_charge(c->work, n)) return;
+    for (size_t i = 0; i < n; i++) {
+        outputs->third_diagonal[i] = c->z.d3[i];
+        outputs->fourth_diagonal[i] = c->z.core[i] * c->z.metric[i];
+    }
+}
+
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
                         const rk_third_spec *spec, rk_outputs *outputs) {
     static const char *const name[] = {"mean", "covariance", "third cumulant"};
@@ -291,9 +300,10 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         bool activated = rk_network_is_activated(net, l);
         purpose law = purpose_of(net, outputs, l);
         bool pairs = law != FOR_MEAN;
+        bool diagonals = activated || (l + 1 == net->n_layers && outputs->third_diagonal);
         if (!rk_work_step(work, "layer %zu: %s", l + 1, name[law])) return;
-        second_linear(&c, l, activated, pairs);
-        if (activated && l > 0) {
+        second_linear(&c, l, diagonals, pairs);
+        if (diagonals && l > 0) {
             third_linear(&c, l, pairs);
             fourth_linear(&c, l, pairs);
         }
@@ -311,7 +321,8 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
             if (outputs->hidden_mean) rk_deliver(work, n, c.m, outputs->hidden_mean[l]);
             continue;
         }
-        deliver_variance(&c, l, activated || pairs, activated ? c.neurons.var : c.var, c.m,
+        if (!activated) deliver_diagonals(&c, n, outputs);
+        deliver_variance(&c, l, diagonals || pairs, activated ? c.neurons.var : c.var, c.m,
                          outputs);
         rk_deliver(work, n, c.m, outputs->mean);
         rk_deliver(work, n * n, c.C, outputs->covariance);

@@ -9,10 +9,8 @@
 /* Eigenvalues this far below zero, relative to the largest, are rounding. */
 #define NEGATIVE_ROUNDING 1e-10
 
-/* The symmetric square root, because it is unique: a Cholesky factor of a singular matrix is not,
- * nor are eigenvectors, and x = mu + S z should not depend on anybody's LAPACK. */
-static rk_status square_root(rk_work *work, size_t n, const double *covariance, double *root,
-                             rk_error *error) {
+rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
+                        rk_error *error) {
     double *vectors = rk_work_doubles(work, n, n), *values = rk_work_doubles(work, n, 1);
     if (rk_work_charge(work, 0)) memcpy(vectors, covariance, n * n * sizeof *vectors);
     if (!rk_eigen_symmetric(work, n, vectors, values))
@@ -64,7 +62,7 @@ rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, co
     size_t mark = rk_work_mark(work);
     if (covariance) {
         double *WS = rk_work_doubles(work, m, n), *S = rk_work_doubles(work, n, n);
-        rk_status status = square_root(work, n, covariance, S, error);
+        rk_status status = rk_input_root(work, n, covariance, S, error);
         if (status != RK_OK) return status;
         rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, W, n, S, n, 0, WS, n);
         W = WS;

@@ -18,4 +18,10 @@ typedef struct rk_float_layer {
 rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, const rk_input *input,
                               rk_float_layer *out, rk_error *error);
 
+/** root = the symmetric square root of `covariance` (n x n each): it is unique, unlike a Cholesky
+ *  factor of a singular matrix or eigenvectors, so x = mu + root z does not depend on anybody's
+ *  LAPACK. RK_ERROR_ARGUMENT if there is none. */
+rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
+                        rk_error *error);
+
 #endif

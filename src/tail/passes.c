@@ -1,0 +1,111 @@
+#include "tail/passes.h"
+
+#include "activation/activation.h"
+#include "linalg/blas.h"
+#include "sample/float_layer.h"
+
+#include <stdatomic.h>
+
+enum { BLOCK = 256 };
+
+typedef struct lane {
+    float *y, *a, *b; /* BLOCK x n_in, BLOCK x width */
+} lane;
+
+typedef struct run {
+    const rk_network *net;
+    const rk_passes_spec *spec;
+    rk_float_layer *layers;
+    lane *lanes;
+    atomic_uint_fast64_t next_block;
+    uint64_t end_block;
+} run;
+
+static void finish_rows(const rk_float_layer *layer, size_t n, float *z) {
+    const rk_activation *activation = &layer->activation;
+    const rk_activation_ops *ops = rk_activation_get(activation->kind);
+    for (size_t r = 0; r < n; r++, z += layer->rows) {
+        for (size_t i = 0; layer->bias && i < layer->rows; i++)
+            z[i] += layer->bias[i];
+        if (activation->kind != RK_IDENTITY) ops->value_float(activation, layer->rows, z, z);
+    }
+}
+
+static void do_block(const run *r, lane *own, uint64_t block) {
+    uint64_t first = block * BLOCK, left = r->spec->n - first;
+    size_t n = left < BLOCK ? (size_t)left : BLOCK, n_in = rk_network_n_in(r->net);
+    for (size_t i = 0; i < n; i++)
+        r->spec->draw(r->spec->context, first + i, own->y + i * n_in);
+    const float *in = own->y;
+    float *out = own->a;
+    for (size_t l = 0; l < r->net->n_layers; l++) {
+        const rk_float_layer *layer = &r->layers[l];
+        rk_block_sgemm(n, layer->rows, layer->cols, in, layer->transposed, out);
+        finish_rows(layer, n, out);
+        in = out;
+        out = in == own->a ? own->b : own->a;
+    }
+    rk_pass_block done = {first, n, own->y, in};
+    r->spec->score(r->spec->context, &done);
+}
+
+static void do_blocks(void *context, size_t lane_index) {
+    run *r = context;
+    uint64_t block;
+    while ((block = atomic_fetch_add(&r->next_block, 1)) < r->end_block)
+        do_block(r, &r->lanes[lane_index], block);
+}
+
+/* The first layer reads y: its matrix is W axes'. */
+static void take_layers(rk_work *work, run *r) {
+    rk_input standard = {.mean = NULL};
+    r->layers = rk_work_take(work, r->net->n_layers, sizeof *r->layers);
+    for (size_t l = 0; l < r->net->n_layers; l++) {
+        rk_layer layer = r->net->layers[l];
+        if (l == 0 && r->spec->axes) {
+            double *turned = rk_work_doubles(work, layer.rows, layer.cols);
+            rk_gemm(work, RK_NO_TRANS, RK_TRANS, layer.rows, layer.cols, layer.cols, 1,
+                    layer.weight, layer.cols, r->spec->axes, layer.cols, 0, turned, layer.cols);
+            layer.weight = turned;
+        }
+        rk_network alone = {.n_layers = 1, .layers = &layer};
+        rk_float_layer out;
+        rk_float_layer_take(work, &alone, 0, &standard, &out, NULL); /* standard: cannot fail */
+        if (rk_work_charge(work, 0)) r->layers[l] = out;
+    }
+}
+
+static void take_lanes(rk_work *work, run *r) {
+    size_t width = rk_network_max_width(r->net);
+    r->lanes = rk_work_take(work, r->spec->lanes, sizeof *r->lanes);
+    for (size_t i = 0; i < r->spec->lanes; i++) {
+        lane own = {.y = rk_work_floats(work, BLOCK, rk_network_n_in(r->net)),
+                    .a = rk_work_floats(work, BLOCK, width),
+                    .b = rk_work_floats(work, BLOCK, width)};
+        if (rk_work_charge(work, 0)) r->lanes[i] = own;
+    }
+}
+
+bool rk_passes(rk_work *work, const rk_network *net, const rk_passes_spec *spec) {
+    size_t mark = rk_work_mark(work);
+    run r = {.net = net, .spec = spec};
+    uint64_t flops = 0; /* of a pass */
+    for (size_t l = 0; l < net->n_layers; l++)
+        flops += net->layers[l].rows * (2 * net->layers[l].cols + (net->layers[l].bias != NULL) +
+                                        (net->layers[l].activation.kind != RK_IDENTITY));
+    take_layers(work, &r);
+    take_lanes(work, &r);
+    uint64_t wave = work->dry ? spec->n : spec->lanes * 64 * BLOCK;
+    bool go_on = true;
+    for (uint64_t done = 0; go_on && done < spec->n; done += wave) {
+        uint64_t left = spec->n - done, n = left < wave ? left : wave;
+        if (rk_work_charge(work, flops * n)) {
+            atomic_store(&r.next_block, done / BLOCK);
+            r.end_block = (done + n + BLOCK - 1) / BLOCK;
+            rk_pool_run(work->pool, spec->lanes, do_blocks, &r);
+            go_on = rk_work_continue(work);
+        }
+    }
+    rk_work_release(work, mark);
+    return go_on;
+}

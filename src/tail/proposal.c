@@ -1,0 +1,161 @@
+#include "tail/proposal.h"
+
+#include "gradient/mean_gradient.h"
+#include "linalg/blas.h"
+#include "linalg/lapack.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The event is also looked for where only this much of the excess is reached: where the law is
+ * further from a tilted normal than the closure knows, that is what keeps the weights bounded. */
+#define LESS 0.8
+static const double shares[] = {0.45, 0.45, 0.1};
+
+/* Tilts as strong as this have all but lost an axis; the next round goes on from there. */
+#define STRONGEST 0.95
+
+/* E[z] near the present q, to second order, in the eigenvectors of the curvature:
+ * value + slope.y + y'Ky/2, K = diag(curvature). */
+typedef struct surrogate {
+    size_t n;
+    double value, *slope, *curvature;
+} surrogate;
+
+/* Its expectation under the tilt lambda, N(lambda s slope, s), s = 1 / (1 - lambda K). */
+static double tilted_mean(const surrogate *q, double lambda) {
+    double sum = q->value;
+    for (size_t i = 0; i < q->n; i++) {
+        double s = 1 / (1 - lambda * q->curvature[i]), m = lambda * s * q->slope[i];
+        sum += q->slope[i] * m + 0.5 * q->curvature[i] * (m * m + s);
+    }
+    return sum;
+}
+
+/* lambda >= 0 with tilted_mean = t, or the strongest tilt there is. */
+static double solve(const surrogate *q, double t) {
+    double low = 0, most = 0, high = 1;
+    for (size_t i = 0; i < q->n; i++)
+        most = fmax(most, q->curvature[i]);
+    double end = most > 0 ? STRONGEST / most : INFINITY;
+    while (high < end && high < 1e6 && tilted_mean(q, high) < t)
+        high *= 2;
+    high = fmin(high, end);
+    for (int step = 0; step < 60; step++) {
+        double middle = 0.5 * (low + high);
+        if (tilted_mean(q, middle) < t)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+static void tilt(const surrogate *q, double lambda, double *mean, double *deviation) {
+    for (size_t i = 0; i < q->n; i++) {
+        double s = 1 / (1 - lambda * q->curvature[i]);
+        mean[i] = lambda * s * q->slope[i];
+        deviation[i] = sqrt(s);
+    }
+}
+
+/* From the gradient at N(mu, S) to the surrogate. On return `axes` holds the eigenvectors. */
+static bool expand(rk_work *work, size_t n, const double *mu, const double *S,
+                   const rk_mean_gradient *g, double *axes, surrogate *q) {
+    size_t mark = rk_work_mark(work);
+    double *K_mu = rk_work_doubles(work, n, 1), *slope = rk_work_doubles(work, n, 1);
+    if (rk_work_charge(work, (uint64_t)n * n))
+        for (size_t i = 0; i < n * n; i++)
+            axes[i] = 2 * g->covariance[i];
+    rk_gemv(work, n, n, axes, mu, NULL, K_mu);
+    if (rk_work_charge(work, 2 * (uint64_t)n * n)) {
+        q->value = g->value;
+        for (size_t i = 0; i < n; i++) {
+            slope[i] = g->mean[i] - K_mu[i];
+            q->value -= (g->mean[i] - 0.5 * K_mu[i]) * mu[i];
+            for (size_t j = 0; j < n; j++)
+                q->value -= 0.5 * axes[i * n + j] * (S ? S[i * n + j] : i == j);
+        }
+    }
+    bool ok = rk_eigen_symmetric(work, n, axes, q->curvature);
+    rk_gemv(work, n, n, axes, slope, NULL, q->slope);
+    rk_work_release(work, mark);
+    return ok;
+}
+
+/* mu = axes' mean, S = axes' diag(deviation^2) axes. */
+static void rotate_back(rk_work *work, size_t n, const double *axes, const double *mean,
+                        const double *deviation, double *mu, double *S) {
+    size_t mark = rk_work_mark(work);
+    double *scaled = rk_work_doubles(work, n, n);
+    if (rk_work_charge(work, 3 * (uint64_t)n * n)) {
+        memset(mu, 0, n * sizeof *mu);
+        for (size_t k = 0; k < n; k++)
+            for (size_t j = 0; j < n; j++) {
+                mu[j] += mean[k] * axes[k * n + j];
+                scaled[k * n + j] = deviation[k] * axes[k * n + j];
+            }
+    }
+    rk_gemm(work, RK_TRANS, RK_NO_TRANS, n, n, n, 1, scaled, n, scaled, n, 0, S, n);
+    rk_work_release(work, mark);
+}
+
+static struct rk_proposal_part part_take(rk_work *work, size_t n, double share) {
+    return (struct rk_proposal_part){share, rk_work_doubles(work, n, 1),
+                                     rk_work_doubles(work, n, 1)};
+}
+
+rk_proposal rk_proposal_standard(rk_work *work, size_t n) {
+    rk_proposal p = {.n = n, .n_parts = 1, .part = {part_take(work, n, 1)}};
+    for (size_t i = 0; rk_work_charge(work, 0) && i < n; i++) {
+        p.part[0].mean[i] = 0;
+        p.part[0].deviation[i] = 1;
+    }
+    return p;
+}
+
+uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n) {
+    double before = 0;
+    for (size_t j = 0; j < k; j++)
+        before += proposal->part[j].share;
+    uint64_t first = (uint64_t)((double)n * before + 0.5);
+    double after = before + proposal->part[k].share;
+    uint64_t end = k + 1 == proposal->n_parts ? n : (uint64_t)((double)n * after + 0.5);
+    return end - first;
+}
+
+bool rk_proposal_find(rk_work *work, const rk_network *net, double t, rk_proposal *out) {
+    size_t n = rk_network_n_in(net);
+    rk_proposal p = {.n = n, .n_parts = 3, .axes = rk_work_doubles(work, n, n)};
+    for (size_t k = 0; k < p.n_parts; k++)
+        p.part[k] = part_take(work, n, shares[k]);
+    double *mu = rk_work_doubles(work, n, 1), *S = rk_work_doubles(work, n, n), seed = 1;
+    surrogate q = {
+        .n = n, .slope = rk_work_doubles(work, n, 1), .curvature = rk_work_doubles(work, n, 1)};
+    rk_mean_gradient g = {.mean = rk_work_doubles(work, n, 1),
+                          .covariance = rk_work_doubles(work, n, n)};
+    if (rk_work_charge(work, 0)) memset(mu, 0, n * sizeof *mu);
+    double lowest = 0, lambda = 0;
+    for (int round = 0; round < RK_TILT_ROUNDS; round++) {
+        rk_input input = {.mean = mu, .covariance = round ? S : NULL};
+        rk_gradient_of_mean(work, net, &input, &seed, &g);
+        if (!expand(work, n, mu, input.covariance, &g, p.axes, &q)) return false;
+        if (rk_work_charge(work, 500 * (uint64_t)n)) {
+            if (round == 0) lowest = g.value;
+            if (!isfinite(q.value)) return false;
+            lambda = solve(&q, t);
+            tilt(&q, lambda, p.part[0].mean, p.part[0].deviation);
+        }
+        if (round + 1 < RK_TILT_ROUNDS)
+            rotate_back(work, n, p.axes, p.part[0].mean, p.part[0].deviation, mu, S);
+    }
+    if (rk_work_charge(work, 500 * (uint64_t)n)) {
+        tilt(&q, solve(&q, lowest + LESS * (t - lowest)), p.part[1].mean, p.part[1].deviation);
+        for (size_t i = 0; i < n; i++) {
+            p.part[2].mean[i] = -p.part[0].mean[i];
+            p.part[2].deviation[i] = p.part[0].deviation[i];
+        }
+    }
+    *out = p;
+    return true;
+}

@@ -1,0 +1,37 @@
+/* Where to look for an event: mixtures of normals with common axes, and the tilt that finds them.
+ *
+ * Among all normals q = N(mu, S) the one of least divergence from N(0, I) with E_q[z] = t obeys
+ * S^-1 = I - 2 lambda dE_q[z]/dS, mu = lambda dE_q[z]/dmu (docs/MATH.md#tilt). */
+#ifndef RK_TAIL_PROPOSAL_H
+#define RK_TAIL_PROPOSAL_H
+
+#include "base/work.h"
+#include "network/network.h"
+
+enum { RK_MAX_PARTS = 4, RK_TILT_ROUNDS = 3 };
+
+/** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
+typedef struct rk_proposal {
+    size_t n, n_parts;
+    double *axes; /* n x n, one axis a row; NULL: the coordinates */
+    struct rk_proposal_part {
+        double share; /* of the passes; they add up to 1 */
+        double *mean, *deviation;
+    } part[RK_MAX_PARTS];
+} rk_proposal;
+
+/** Passes of part k out of n: the parts come one after another, part 0 first. */
+uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n);
+
+/** N(0, I), in memory of `work`. */
+rk_proposal rk_proposal_standard(rk_work *work, size_t n);
+
+/**
+ * For the event that the only output of `net`, fed with N(0, I), exceeds `t`: the tilt towards t,
+ * the same with less tilt, and the mirror image of the first, for networks that are even in x.
+ * Each of RK_TILT_ROUNDS rounds is a rk_gradient_of_mean and an eigendecomposition. False if there
+ * are no eigenvectors (the width is beyond LAPACK, or the closure gave NaN).
+ */
+bool rk_proposal_find(rk_work *work, const rk_network *net, double t, rk_proposal *out);
+
+#endif

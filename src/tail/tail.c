@@ -1,0 +1,187 @@
+/* rk_tail: events in, probabilities out. */
+#include "base/size.h"
+#include "estimate/method.h"
+#include "linalg/blas.h"
+#include "sample/float_layer.h"
+#include "tail/event.h"
+#include "tail/method.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rk_tail_answer {
+    rk_tail_data data;
+    rk_tail_estimate *estimates;
+    char method[80];
+};
+
+const rk_tail_data *rk_tail_view(const rk_tail_answer *answer) {
+    return &answer->data;
+}
+
+void rk_tail_destroy(rk_tail_answer *answer) {
+    if (!answer) return;
+    free(answer->estimates);
+    free(answer);
+}
+
+static rk_status answer_create(rk_tail_answer **out, size_t n_events, rk_error *error) {
+    *out = NULL;
+    rk_tail_answer *answer = calloc(1, sizeof *answer);
+    rk_tail_estimate *estimates = rk_alloc(n_events, 1, sizeof *estimates);
+    if (!answer || !estimates) {
+        free(estimates);
+        free(answer);
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", n_events);
+    }
+    for (size_t i = 0; i < n_events; i++)
+        rk_tail_estimate_clear(&estimates[i]);
+    answer->estimates = estimates;
+    answer->data =
+        (rk_tail_data){.n_events = n_events, .estimates = estimates, .method = answer->method};
+    *out = answer;
+    return RK_OK;
+}
+
+/* -------------------------------------------------------------------------------- the input law */
+
+typedef struct root_step {
+    size_t n;
+    const double *covariance;
+    double *root;
+} root_step;
+
+static rk_status compute_root(rk_work *work, void *context, rk_error *error) {
+    const root_step *step = context;
+    return rk_input_root(work, step->n, step->covariance, step->root, error);
+}
+
+/* ---------------------------------------------------------------------------------- one layer */
+
+typedef struct group {
+    const rk_event **functionals; /* distinct ones */
+    rk_query *queries;
+    size_t n_functionals, n_queries;
+} group;
+
+/* The queries of one layer; equal functionals share an output of the target. Events that come from
+ * one text follow each other, so the last functional is looked at first. */
+static void collect(const rk_event *events, size_t n, size_t layer, rk_tail_estimate *estimates,
+                    group *g) {
+    g->n_functionals = g->n_queries = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (events[i].layer != layer) continue;
+        size_t row = g->n_functionals;
+        while (row > 0 && !rk_event_same_functional(g->functionals[row - 1], &events[i]))
+            row--;
+        if (row == 0) {
+            g->functionals[g->n_functionals++] = &events[i];
+            row = g->n_functionals;
+        }
+        g->queries[g->n_queries++] = (rk_query){.row = row - 1,
+                                                .below = events[i].below,
+                                                .t = events[i].threshold,
+                                                .event = i,
+                                                .estimate = &estimates[i]};
+    }
+}
+
+static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const double *mean,
+                              const double *root, const group *g, const rk_tail_method *method,
+                              rk_error *error) {
+    rk_target target;
+    rk_status status =
+        rk_target_create(&target, net, mean, root, g->functionals, g->n_functionals, error);
+    if (status != RK_OK) return status;
+    job->target = &target;
+    job->queries = g->queries;
+    job->n = g->n_queries;
+    for (size_t i = 0; i < job->n; i++)
+        job->queries[i].t -= target.offset[job->queries[i].row];
+    status = method->run(job, error);
+    rk_target_destroy(&target);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------ the whole */
+
+static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_input *input,
+                            const rk_event *events, size_t n, const rk_tail_method *method,
+                            rk_tail_answer *answer, rk_error *error) {
+    size_t n_in = rk_network_n_in(net);
+    double *root = input && input->covariance ? rk_alloc(n_in, n_in, sizeof *root) : NULL;
+    group g = {.functionals = rk_alloc(n, 1, sizeof *g.functionals),
+               .queries = rk_alloc(n, 1, sizeof *g.queries)};
+    rk_status status = RK_OK;
+    if (!g.functionals || !g.queries || (input && input->covariance && !root))
+        status = rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", n);
+    if (status == RK_OK && root)
+        status =
+            rk_tail_step(job, compute_root, &(root_step){n_in, input->covariance, root}, error);
+    for (size_t layer = 0; status == RK_OK && !job->interrupted && layer <= net->n_layers;
+         layer++) {
+        collect(events, n, layer, answer->estimates, &g);
+        if (g.n_queries)
+            status = answer_layer(job, net, input ? input->mean : NULL, root, &g, method, error);
+    }
+    free(g.queries);
+    free(g.functionals);
+    free(root);
+    return status;
+}
+
+static rk_status check(const rk_network *net, const rk_input *input, const rk_event *events,
+                       size_t n, const rk_options *options, rk_error *error) {
+    if (!net || (n > 0 && !events))
+        return rk_fail(error, RK_ERROR_ARGUMENT, net ? "no events" : "no network");
+    if (options->samples == 0) return rk_fail(error, RK_ERROR_ARGUMENT, "no samples");
+    if (input && input->third_cumulant)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "events take normal inputs only");
+    rk_status status = RK_OK;
+    if (input) status = rk_input_check(input, rk_network_n_in(net), error);
+    for (size_t i = 0; status == RK_OK && i < n; i++)
+        status = rk_event_check(&events[i], net, error);
+    return status;
+}
+
+rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *input,
+                  const rk_event *events, size_t n_events, const rk_options *options,
+                  rk_error *error) {
+    *out = NULL;
+    rk_options defaults = rk_options_default();
+    defaults.method = NULL;
+    rk_tail_job job = {.options = options ? options : &defaults, .n_events = n_events};
+    job.memory_limit = job.options->memory_limit ? job.options->memory_limit : rk_physical_memory();
+    const rk_tail_method *method = NULL;
+    rk_tail_answer *answer = NULL;
+    rk_status status = check(net, input, events, n_events, job.options, error);
+    if (status == RK_OK) status = answer_create(&answer, n_events, error);
+    if (status == RK_OK)
+        status =
+            rk_tail_method_parse(job.options->method, &method, &job.source, answer->method, error);
+    if (status == RK_OK) status = rk_pool_create(&job.pool, job.options->threads, error);
+    if (status == RK_OK) {
+        int blas_threads = rk_blas_make_serial();
+        double start = rk_seconds();
+        status = answer_all(&job, net, input, events, n_events, method, answer, error);
+        answer->data.seconds = rk_seconds() - start;
+        rk_blas_restore(blas_threads);
+    }
+    if (status == RK_OK) {
+        answer->data.flops_executed = job.flops;
+        answer->data.bytes = job.bytes;
+        answer->data.samples = job.samples;
+        answer->data.seed = job.options->seed;
+        answer->data.threads = rk_pool_threads(job.pool);
+        answer->data.interrupted = job.interrupted;
+        status = rk_network_sha256(net, answer->data.weights_sha256, error);
+    }
+    rk_pool_destroy(job.pool);
+    if (status != RK_OK) {
+        rk_tail_destroy(answer);
+        return status;
+    }
+    *out = answer;
+    return RK_OK;
+}

@@ -1,0 +1,32 @@
+# Probabilities of events.
+run 0 random --width 32 --hidden 2 --seed 3 -o net.safetensors -q
+run 0 tail net.safetensors --event 'y[0] > 2,3'
+has out '^Events of net.safetensors (32-32x2-32 relu)$'
+has out '^  y\[0\] > 3 '
+has out '^method   auto:third'
+run 0 tail net.safetensors --event 'y[*] > 3' --method saddlepoint --json
+is_json out
+is_empty err
+for key in schema version method events event p log10_p cv interval95 warnings flops executed seconds peak_bytes samples \
+    seed threads weights_sha256; do
+    has out "\"$key\": "
+done
+has out '"schema": "reckon.tail/1"'
+run 0 tail net.safetensors -e 'layer 1: z[*] > 1:3:0.5' -m normal --csv tail.csv
+has out '(160 events; --all, --csv or --json give all of them)'
+has tail.csv '^layer 1: z\[31\] > 3,3,'
+[ "$(wc -l <tail.csv)" -eq 161 ] || failed 'tail.csv has not 161 lines'
+
+# The same bits for any number of threads.
+run 0 tail net.safetensors -e 'y[0] > 3; y[1] - y[2] < -1' -m importance -n 2000 -t 1 --csv one.csv
+run 0 tail net.safetensors -e 'y[0] > 3; y[1] - y[2] < -1' -m importance -n 2000 -t 3 --csv three.csv
+same one.csv three.csv
+
+run 2 tail net.safetensors
+has err "Give --event"
+run 2 tail net.safetensors --event 'y[32] > 1'
+has err 'there is no index 32 of 32'
+run 2 tail net.safetensors --event 'y[0] > 1' --method gain
+has err 'there are auto, normal, edgeworth, saddlepoint, sample, importance'
+run 1 tail net.safetensors --event 'y[0] > 1' --method normal:gain
+has err 'need a law'
