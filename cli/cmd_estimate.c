@@ -28,6 +28,9 @@ static json_t *options_json(const estimate *e) {
     json_object_set_new(o, "layers", json_boolean(e->run.layers));
     json_object_set_new(o, "samples", json_count(e->run.samples));
     json_object_set_new(o, "receipt_samples", json_count(e->run.receipt_samples));
+    json_object_set_new(o, "budget_flops", json_real(e->run.budget_flops));
+    json_object_set_new(o, "budget_seconds", json_real(e->run.budget_seconds));
+    json_object_set_new(o, "tolerance", json_real(e->run.tolerance));
     json_object_set_new(o, "memory_limit", json_count(e->run.memory_limit));
     json_object_set_new(o, "activation", json_text_or_null(e->opts->activation));
     json_object_set_new(o, "input_mean", json_text_or_null(e->opts->input_mean));
@@ -72,6 +75,7 @@ static int print_json(const void *result, FILE *stream) {
     const rk_answer_data *a = e->answer;
     json_document doc = json_begin("reckon.estimate/1");
     json_object_set_new(doc.root, "method", json_text_or_null(a->method));
+    json_object_set_new(doc.root, "reason", json_text_or_null(a->reason));
     json_object_set_new(doc.root, "options", options_json(e));
     json_object_set_new(doc.root, "mean", json_vector(&doc, a->mean, a->n_out));
     json_object_set_new(doc.root, "error", error_json(&doc, a));
@@ -85,6 +89,7 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(doc.root, "peak_bytes", json_count(a->cost.bytes));
     json_object_set_new(doc.root, "samples", json_count(a->samples));
     json_object_set_new(doc.root, "interrupted", json_boolean(a->interrupted));
+    json_object_set_new(doc.root, "unmet", json_boolean(a->unmet));
     json_object_set_new(doc.root, "seed", json_count(a->seed));
     json_object_set_new(doc.root, "threads", json_count((uint64_t)a->threads));
     json_object_set_new(doc.root, "weights_sha256", json_string(a->weights_sha256));
@@ -175,12 +180,13 @@ static int print_human(const void *result, FILE *stream) {
     fputc('\n', stream);
     print_outputs(e, stream);
     if (a->covariance && (a->n_out <= FEW / 2 || e->opts->all)) print_covariance(a, stream);
-    if (a->n_hidden) print_layers(a, stream);
+    if (e->run.layers) print_layers(a, stream);
 
     fprintf(stream, "\nmethod   %s", a->method);
     if (a->samples)
         fprintf(stream, ", %llu samples%s, seed %llu", (unsigned long long)a->samples,
                 a->interrupted ? " (interrupted)" : "", (unsigned long long)a->seed);
+    if (a->reason) fprintf(stream, "\n         %s", a->reason);
     fprintf(stream, "\nerror    %s root mean square (%s)\n", error_two_digits(a->error_rms, cell),
             a->error_kind == RK_STANDARD_ERROR ? "standard error" : "estimated");
     if (a->receipt_samples)
@@ -217,7 +223,7 @@ static int print_answer(const estimate *e) {
         note("interrupted: this answer is partial");
         code = EXIT_INTERRUPTED;
     }
-    return code;
+    return code || !a->unmet ? code : EXIT_UNMET;
 }
 
 int cmd_estimate(const options *opts) {
@@ -229,13 +235,11 @@ int cmd_estimate(const options *opts) {
     code = model_run_options(&e.run, opts);
     if (!code) {
         interrupt_catch();
-        rk_status status = model_estimate(&e.model, &e.run, e.run.method, &answer, &error);
-        if (status && !answer) code = fail_status(&error);
-        if (answer) {
+        if (model_estimate(&e.model, &e.run, e.run.method, &answer, &error)) {
+            code = fail_status(&error);
+        } else {
             e.answer = rk_answer_view(answer);
             code = print_answer(&e);
-            if (status && !code) /* RK_ERROR_UNMET: answered, but not as well as asked */
-                code = fail_status(&error);
         }
         rk_answer_destroy(answer);
     }

@@ -12,7 +12,49 @@ typedef struct explanation {
     model model;
     rk_options run;
     rk_cost cost;
+    const rk_candidate *candidates; /* NULL: the method was given */
+    size_t n_candidates;
 } explanation;
+
+static json_t *candidates_json(json_document *doc, const explanation *x) {
+    json_t *candidates = json_array();
+    for (size_t i = 0; i < x->n_candidates; i++) {
+        const rk_candidate *c = &x->candidates[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "method", json_text_or_null(c->method));
+        json_object_set_new(o, "samples", c->samples ? json_count(c->samples) : json_null());
+        json_object_set_new(o, "error_rms", json_optional(doc, c->error_rms));
+        json_object_set_new(o, "flops", json_optional(doc, c->flops));
+        json_object_set_new(o, "seconds", json_optional(doc, c->seconds));
+        json_object_set_new(o, "bytes", json_count(c->bytes));
+        json_object_set_new(o, "verdict", json_text_or_null(c->verdict));
+        json_array_append_new(candidates, o);
+    }
+    return candidates;
+}
+
+static void print_candidates(const explanation *x, FILE *stream) {
+    char cell[CELL];
+    static const char *const titles[] = {"method", "passes", "expected error", "FLOPs",
+                                         "time",   "memory", "verdict"};
+    enum { COLUMNS = sizeof titles / sizeof *titles };
+    table t = table_create(COLUMNS, 1 | 1 << (COLUMNS - 1));
+    for (size_t i = 0; i < COLUMNS; i++)
+        table_add(&t, titles[i]);
+    for (size_t i = 0; i < x->n_candidates; i++) {
+        const rk_candidate *c = &x->candidates[i];
+        bool planned = !isnan(c->flops);
+        table_add(&t, c->method);
+        table_add(&t, c->samples ? compact((double)c->samples, cell) : "");
+        table_add(&t, compact(c->error_rms, cell));
+        table_add(&t, compact(c->flops, cell));
+        table_add(&t, planned ? duration(c->seconds, cell) : "-");
+        table_add(&t, planned ? byte_size((double)c->bytes, cell) : "-");
+        table_add(&t, c->verdict);
+    }
+    table_print(&t, stream);
+    fputc('\n', stream);
+}
 
 static int print_json(const void *result, FILE *stream) {
     const explanation *x = result;
@@ -28,6 +70,7 @@ static int print_json(const void *result, FILE *stream) {
         json_array_append_new(steps, step);
     }
     json_object_set_new(doc.root, "steps", steps);
+    if (x->candidates) json_object_set_new(doc.root, "candidates", candidates_json(&doc, x));
     json_object_set_new(doc.root, "weights_sha256", json_weights_sha256(x->model.net));
     return json_end(&doc, stream);
 }
@@ -39,6 +82,7 @@ static int print_human(const void *result, FILE *stream) {
     heading(stream, "%s on %s (%s)", x->run.method, x->model.name,
             model_summary(x->model.net, summary));
     fputc('\n', stream);
+    if (x->candidates) print_candidates(x, stream);
     table steps = table_create(3, 1);
     table_add(&steps, "step");
     table_add(&steps, "FLOPs");
@@ -67,6 +111,7 @@ int cmd_explain(const options *opts) {
         code = fail_status(&error);
     if (!code) {
         x.cost = rk_plan_cost(plan);
+        x.candidates = rk_plan_candidates(plan, &x.n_candidates);
         code = output_result(opts, print_human, print_json, &x);
         rk_plan_destroy(plan);
     }

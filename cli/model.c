@@ -117,6 +117,9 @@ int model_run_options(rk_options *out, const options *opts) {
     out->samples = opts->samples;
     out->seed = opts->seed;
     out->receipt_samples = opts->receipt;
+    out->budget_flops = opts->budget[0];
+    out->budget_seconds = opts->budget[1];
+    out->tolerance = opts->tolerance;
     out->threads = (int)opts->threads;
     out->memory_limit = opts->memory;
     return 0;

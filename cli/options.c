@@ -30,6 +30,10 @@ const option_row option_table[] = {
      "how to estimate (covariance); compare takes several; see METHODS below"},
     {"samples", 'n', OPTION_COUNT, "N", RUN, AT(samples),
      "forward passes of method sample, or for each event (100000)"},
+    {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_ESTIMATE | CMD_EXPLAIN, AT(budget),
+     "of methods auto and sample: 1e10flop, 2s, or both by giving it twice"},
+    {"tol", 0, OPTION_REAL, "ERROR", CMD_ESTIMATE | CMD_EXPLAIN, AT(tolerance),
+     "root mean square error to reach, at the least cost"},
     {"receipt", 0, OPTION_COUNT, "N", CMD_ESTIMATE | CMD_EXPLAIN, AT(receipt),
      "check the answer without bias against N forward passes"},
     {"covariance", 'c', OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(covariance),
@@ -37,7 +41,7 @@ const option_row option_table[] = {
     {"layers", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(layers),
      "also the mean of every hidden layer"},
     {"truth-samples", 0, OPTION_COUNT, "N", CMD_COMPARE, AT(truth_samples),
-     "forward passes for each half of the truth (what 1e12 FLOPs pay for)"},
+     "forward passes for each half of the truth (what 5e11 FLOPs pay for)"},
     {"max-flops", 0, OPTION_REAL, "F", CMD_COMPARE, AT(max_flops),
      "leave out methods that need more FLOPs (2e11)"},
     {"example", 0, OPTION_FLAG, NULL, CMD_COMPARE, AT(example),
@@ -169,6 +173,18 @@ static bool parse_bytes(const char *text, uint64_t *out) {
     return true;
 }
 
+/* 1e10flop or 1e10flops, 2s. */
+static bool parse_budget(const char *text, double budget[2]) {
+    const char *unit;
+    double real;
+    if (!isdigit((unsigned char)*text) || !parse_real(text, &unit, &real) || !(real > 0))
+        return false;
+    bool seconds = !strcmp(unit, "s");
+    if (!seconds && strcmp(unit, "flop") != 0 && strcmp(unit, "flops") != 0) return false;
+    budget[seconds] = real;
+    return true;
+}
+
 size_t parse_sizes(const char *text, size_t *sizes, size_t max) {
     size_t n = 0;
     for (;;) {
@@ -201,6 +217,8 @@ static const char *store(options *opts, const option_row *row, const char *value
         return parse_count(value, member) ? NULL : "a whole number such as 1000 or 1e5";
     case OPTION_BYTES:
         return parse_bytes(value, member) ? NULL : "a number of bytes such as 8G or 512Mi";
+    case OPTION_BUDGET:
+        return parse_budget(value, member) ? NULL : "FLOPs such as 1e10flop, or seconds such as 2s";
     case OPTION_REAL:
         return parse_real(value, &end, member) && !*end && *(double *)member > 0
                    ? NULL

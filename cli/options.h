@@ -20,6 +20,7 @@ typedef struct options {
     const char *methods[MAX_METHODS];
     size_t n_methods;
     uint64_t samples, receipt;
+    double budget[2], tolerance; /* budget: FLOPs, seconds */
     bool covariance, layers, all;
     const char *activation, *input_mean, *input_cov;
 
@@ -39,6 +40,7 @@ typedef enum option_kind {
     OPTION_METHOD, /* appended to methods */
     OPTION_COUNT,  /* uint64_t: 100000, 1e5 */
     OPTION_BYTES,  /* uint64_t: 8e9, 8G, 8Gi */
+    OPTION_BUDGET, /* double[2]: 1e10flop into the first, 2s into the second */
     OPTION_REAL    /* double */
 } option_kind;
 
@@ -63,7 +65,7 @@ int options_parse(options *out, unsigned bit, const char *command_name, bool tak
 /** One line an option, for those the command with this bit takes. */
 void options_print_help(FILE *stream, unsigned bit);
 
-/** "; did you mean 'x'?" for the nearest of the names name_at(context, i), NULL past the end; "" if
+/** "; did you mean 'x'?" for the nearest of the names next(context, i), NULL past the end; "" if
  *  nothing is near. */
 const char *suggest(const char *typed, const char *(*name_at)(unsigned context, size_t index),
                     unsigned context, char buffer[80]);

@@ -49,6 +49,8 @@ static const struct candidate {
     {"third:gauge=zero", 2e12},
     {"third:gauge=diagonal", 2e12},
     {"third:gauge=full", 2e12},
+    {"third:gauge=diagonal,rank=16", 2e12},
+    {"third:gauge=full,rank=16", 2e12},
     {"fourth", 1e11},
     {"reference:2,augment", 1e11},
     {"reference:3,augment", 1e11},

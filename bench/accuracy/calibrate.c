@@ -2,7 +2,8 @@
  *
  *     calibrate fit|held-out METHOD...
  *
- * One line a network and method that covers it and is affordable. calibrate_fit reads it. */
+ * One line a network and method that covers it and is affordable: the mean square error, for
+ * sampling methods that of one pass. calibrate_fit reads it. */
 #include "study.h"
 
 #include <math.h>
@@ -65,6 +66,10 @@ static void measure(const char *method, const char *network, const rk_network *n
         const rk_answer_data *a = rk_answer_view(answer);
         char name[64];
         double standard_error, mse = study_mse(truth, a->mean, &standard_error);
+        if (a->samples) { /* of one pass, by its own account */
+            mse = a->error_rms * a->error_rms * (double)a->samples;
+            standard_error = mse / 10;
+        }
         printf("%s,%s,%.4g,%.4g,%.3g,%.4g,%.4g\n", without_commas(method, name), network,
                a->expansion, mse, standard_error, a->error_rms * a->error_rms,
                average(a->variance, a->n_out));

@@ -20,6 +20,10 @@ typedef struct row {
 static row rows[MAX_ROWS];
 static size_t n_rows;
 
+static bool is_sampling(const char *method) {
+    return !strncmp(method, "sample", 6);
+}
+
 static void read_csv(const char *path) {
     FILE *file = fopen(path, "r");
     if (!file) study_stop("cannot open the file");
@@ -33,6 +37,8 @@ static void read_csv(const char *path) {
         bool same = n_rows && r->width == r[-1].width && r->hidden == r[-1].hidden &&
                     !strcmp(r->kind, r[-1].kind);
         r->foreseen = same ? r[-1].foreseen : r->expansion;
+        if (is_sampling(r->method)) /* what their laws are in: the roughness of all layers */
+            r->expansion = r->foreseen * r->width * r->hidden / (r->hidden - 1);
         n_rows++;
     }
     fclose(file);
@@ -83,7 +89,8 @@ static void improve(const char *method, law *l, bool first) {
     for (size_t i = 0; i < n_rows; i++) {
         const row *r = &rows[i];
         bool used = !strcmp(r->method, method) && is_resolved(r) && isfinite(r->mse) &&
-                    r->expansion > 0 && r->expansion < regime && r->variance > 0;
+                    r->expansion > 0 && r->variance > 0 &&
+                    (is_sampling(method) ? r->foreseen : r->expansion) < regime;
         if (!used) continue;
         double x[3] = {1, log(r->expansion), log(r->hidden)}, y = log_error(r);
         double residual = first ? 0 : y - log_predicted(l, r);
@@ -120,7 +127,7 @@ static void print_law(const char *method) {
     law l = {0};
     for (int step = 0; step < 20; step++)
         improve(method, &l, step == 0);
-    find_limit(method, &l);
+    if (!is_sampling(method)) find_limit(method, &l);
     printf("    {\"%s\", %.3g, %.2f, %.2f, %.2g}, /* scatter %.2f */\n", method, l.factor, l.power,
            l.depth_power, l.limit, l.scatter);
 }
@@ -166,7 +173,10 @@ int main(int argc, char **argv) {
             known++;
         if (known < n_seen || n_seen == MAX_METHODS) continue;
         seen[n_seen++] = rows[i].method;
-        (laws ? print_law : print_coverage)(rows[i].method);
+        if (laws)
+            print_law(rows[i].method);
+        else if (!is_sampling(rows[i].method))
+            print_coverage(rows[i].method);
     }
     return 0;
 }

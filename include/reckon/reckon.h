@@ -61,8 +61,7 @@ RK_API void rk_build_info(char *text, size_t size);
     X(RK_ERROR_UNSUPPORTED, "unsupported")                                                         \
     X(RK_ERROR_NUMERIC, "numerical failure")                                                       \
     X(RK_ERROR_TOO_LARGE, "exceeds the memory limit")                                              \
-    X(RK_ERROR_INTERRUPTED, "interrupted")                                                         \
-    X(RK_ERROR_UNMET, "tolerance or budget not met")
+    X(RK_ERROR_INTERRUPTED, "interrupted")
 
 typedef enum rk_status {
 #define RK_STATUS_ENUM(code, text) code,
@@ -231,11 +230,17 @@ typedef struct rk_input {
 typedef bool (*rk_progress)(void *context, double fraction);
 
 typedef struct rk_options {
-    const char *method;       /**< see rk_method_at; e.g. "covariance", "reference:3,augment" */
-    bool covariance;          /**< also the output covariance */
-    bool layers;              /**< also the means of every hidden layer */
-    int cumulants;            /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
-    uint64_t samples;         /**< forward passes of `sample` */
+    const char *method; /**< see rk_method_at; e.g. "covariance", "reference:3,augment" */
+    bool covariance;    /**< also the output covariance */
+    bool layers;        /**< also the means of every hidden layer */
+    int cumulants;      /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
+    uint64_t samples;   /**< forward passes of `sample` */
+    /** What the run may cost and must reach, 0: anything. `auto` chooses the method by them (and
+     *  takes 1e11 FLOPs if all are 0), `sample` the number of passes; where they are not met, for
+     *  whatever method, the answer says `unmet`. Only budget_seconds lets the choice depend on the
+     *  machine. */
+    double budget_flops, budget_seconds;
+    double tolerance;         /**< on rk_answer_data.error_rms */
     uint64_t seed;            /**< of `sample` and of the receipt */
     uint64_t receipt_samples; /**< forward passes for the unbiased check; 0: none */
     int threads;              /**< 0: one per online processor */
@@ -281,6 +286,21 @@ typedef struct rk_plan rk_plan;
 RK_API rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
                                 const rk_options *options, rk_error *error);
 RK_API rk_cost rk_plan_cost(const rk_plan *plan);
+
+/** A method as `auto` sees it, or `sample` with a budget or a tolerance. */
+typedef struct rk_candidate {
+    char method[128];
+    uint64_t samples; /**< forward passes, 0 for deterministic methods */
+    double error_rms; /**< expected; NaN if the method is out of the question */
+    double flops;     /**< NaN if it cannot be planned */
+    double seconds;   /**< roughly */
+    uint64_t bytes;
+    char verdict[160]; /**< "chosen", or why not */
+} rk_candidate;
+
+/** What the plan was chosen from: `*count` candidates, NULL if there was no choice. Owned by the
+ *  plan. */
+RK_API const rk_candidate *rk_plan_candidates(const rk_plan *plan, size_t *count);
 RK_API void rk_plan_destroy(rk_plan *plan);
 
 typedef enum rk_error_kind { RK_STANDARD_ERROR, RK_ESTIMATED_RMS } rk_error_kind;
@@ -310,12 +330,14 @@ typedef struct rk_answer_data {
     double receipt_mse_standard_error;
 
     const char *method; /**< canonical name with all arguments spelled out */
+    const char *reason; /**< why `auto` took it, or NULL */
     rk_cost cost;       /**< as executed, with seconds per step */
     double seconds;
     uint64_t samples; /**< forward passes done, 0 for deterministic methods */
     uint64_t seed;
     int threads;
     bool interrupted; /**< partial: `samples` is less than asked */
+    bool unmet;       /**< the tolerance or a budget: a warning says which */
     char weights_sha256[65];
     size_t n_warnings;
     const char *const *warnings;

@@ -25,6 +25,10 @@ bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs);
  *  NaN. */
 double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs);
 
+/** The same of one pass of a method that samples, with the roughness of `mean`'s outputs in the
+ * place of the expansion. */
+double rk_expected_of_pass(const rk_error_law *law, const rk_outputs *outputs);
+
 /** error[i] = root mean square error to expect of outputs->mean[i], i < n_out. */
 void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,
                        double *error);

@@ -281,6 +281,7 @@ static const struct entry {
 } table[] = {
     {{.info = {"mean", "one mean a neuron, one variance a layer (K=1)",
                "simple|base, metric=exact|avg"},
+      .diagonal_covariance = true,
       .check = check_mean,
       .run = run_mean,
       .flops_convention = flops_of_mean},
@@ -324,6 +325,8 @@ static const struct entry {
       .run = run_sample,
       .flops_convention = flops_of_sample},
      sample_words},
+    {{.info = {"auto", "the cheapest that meets the tolerance, or the best within the budget", ""}},
+     no_words},
 };
 enum { N_METHODS = sizeof table / sizeof *table };
 

@@ -38,12 +38,13 @@ typedef struct rk_method {
     rk_method_info info;
     bool samples; /**< answers with a standard error, and with part of the work done if stopped */
     bool takes_third_cumulant; /**< of the input */
+    bool diagonal_covariance;  /**< what it gives of the output's */
     bool gives_cumulants;      /**< of the output, beyond the covariance */
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);
     /** Replaces arguments that depend on the network and on what is wanted; may be NULL. */
     void (*resolve)(rk_problem *problem);
-    /** Dry or wet, see base/work.h. */
+    /** Dry or wet, see base/work.h. NULL: `auto`, whose plan is that of the method it chooses. */
     rk_status (*run)(rk_work *work, const rk_problem *problem, rk_report *report, rk_error *error);
     /** FLOPs by the paper's convention (docs/METHODS.md#flops), or NaN; NULL: never defined. */
     double (*flops_convention)(const rk_problem *problem);

@@ -1,6 +1,7 @@
 /* Plan, execute, report: the same for every method. */
 #include "base/size.h"
 #include "estimate/answer.h"
+#include "estimate/auto.h"
 #include "estimate/error_model.h"
 #include "estimate/method.h"
 #include "estimate/receipt.h"
@@ -16,6 +17,8 @@ struct rk_plan {
     const rk_method *method;
     char canonical[sizeof((rk_answer *)0)->method];
     rk_work dry;
+    rk_goal goal;
+    rk_choice choice; /* among no candidates if the method was given */
 };
 
 rk_options rk_options_default(void) {
@@ -37,6 +40,11 @@ static rk_status check_options(const rk_options *options, rk_error *error) {
     if (options->receipt_samples != 0 && options->receipt_samples < 2 * RK_RECEIPT_GROUPS)
         return rk_fail(error, RK_ERROR_ARGUMENT, "a receipt takes at least %d samples",
                        2 * RK_RECEIPT_GROUPS);
+    if (!(options->budget_flops >= 0) || !(options->budget_seconds >= 0) ||
+        !(options->tolerance >= 0))
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "budgets of %g FLOPs and %g s, tolerance %g: none may be negative",
+                       options->budget_flops, options->budget_seconds, options->tolerance);
     return RK_OK;
 }
 
@@ -88,6 +96,28 @@ static rk_status run_dry(rk_plan *plan, rk_error *error) {
     return status;
 }
 
+static rk_status parse(rk_plan *plan, rk_error *error) {
+    rk_problem *problem = &plan->problem;
+    return rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
+                           plan->canonical, sizeof plan->canonical, error);
+}
+
+/* Puts what is chosen in the place of `auto`, or of the number of samples. */
+static rk_status choose(rk_plan *plan, rk_error *error) {
+    rk_options *options = &plan->problem.options;
+    bool is_auto = !plan->method->run;
+    plan->goal = rk_goal_of(options, is_auto);
+    bool is_open = plan->goal.flops > 0 || plan->goal.seconds > 0 || plan->goal.tolerance > 0;
+    if (!is_auto && !(plan->method->samples && is_open)) return RK_OK;
+    rk_status status = rk_choose(&plan->choice, &plan->problem, &plan->goal,
+                                 is_auto ? NULL : plan->canonical, error);
+    if (status != RK_OK) return status;
+    const rk_candidate *chosen = &plan->choice.candidates[plan->choice.chosen];
+    options->method = chosen->method;
+    if (chosen->samples) options->samples = chosen->samples;
+    return parse(plan, error);
+}
+
 rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
                          const rk_options *options, rk_error *error) {
     *out = NULL;
@@ -101,10 +131,10 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     if (problem->options.threads == 0) problem->options.threads = rk_pool_default_threads();
     rk_work_init_dry(&plan->dry);
 
-    rk_status status = rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
-                                       plan->canonical, sizeof plan->canonical, error);
+    rk_status status = parse(plan, error);
     if (status == RK_OK) status = check_options(&problem->options, error);
     if (status == RK_OK) status = rk_input_check(&problem->input, rk_network_n_in(net), error);
+    if (status == RK_OK) status = choose(plan, error);
     if (status == RK_OK) status = check_scope(plan, error);
     if (status == RK_OK && plan->method->resolve) {
         plan->method->resolve(problem);
@@ -130,8 +160,14 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
 
 void rk_plan_destroy(rk_plan *plan) {
     if (!plan) return;
+    rk_choice_clear(&plan->choice);
     free(plan->dry.steps);
     free(plan);
+}
+
+const rk_candidate *rk_plan_candidates(const rk_plan *plan, size_t *count) {
+    *count = plan->choice.n;
+    return plan->choice.candidates;
 }
 
 static rk_cost cost_of(const rk_plan *plan, const rk_work *work) {
@@ -218,8 +254,7 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
                       &data->receipt_mse_standard_error, error);
 }
 
-rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
-    *out = NULL;
+static rk_status execute(const rk_plan *plan, rk_answer **out, rk_error *error) {
     rk_answer *answer = NULL;
     rk_pool *pool = NULL;
     rk_work work = {.dry = false};
@@ -242,6 +277,66 @@ rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
         rk_answer_destroy(answer);
         return status;
     }
+    *out = answer;
+    return RK_OK;
+}
+
+/* Where the chosen closure finds itself outside its regime, or the sample was too small, once more,
+ * by sampling: the better answer, at the cost of both. */
+static void reconsider(rk_plan *plan, rk_answer **answer) {
+    double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
+    if (!rk_choose_again(&plan->choice, &plan->problem, &(*answer)->data)) return;
+    const rk_candidate *chosen = &plan->choice.candidates[plan->choice.chosen];
+    rk_options options = plan->problem.options;
+    options.method = chosen->method;
+    options.samples = chosen->samples;
+    options.budget_flops = options.budget_seconds = options.tolerance = 0;
+    rk_plan *second;
+    rk_answer *kept = *answer, *other = NULL;
+    if (rk_plan_create(&second, plan->problem.net, &plan->problem.input, &options, NULL) != RK_OK ||
+        execute(second, &other, NULL) != RK_OK) {
+        rk_plan_destroy(second);
+        return;
+    }
+    rk_plan_destroy(second);
+    if (!(kept->data.error_rms <= other->data.error_rms)) {
+        kept = other;
+        other = *answer;
+    }
+    rk_answer_warn(kept, "%s was tried first: its error was %.2g, not %.2g as expected",
+                   (*answer)->method, (*answer)->data.error_rms, expected);
+    kept->data.cost.flops_executed += other->data.cost.flops_executed;
+    kept->data.seconds += other->data.seconds;
+    *answer = kept;
+    rk_answer_destroy(other);
+}
+
+static void judge(const rk_goal *goal, rk_answer *answer) {
+    rk_answer_data *data = &answer->data;
+    double flops = (double)data->cost.flops_executed;
+    bool far = goal->tolerance > 0 && !(data->error_rms <= goal->tolerance);
+    bool dear = goal->flops > 0 && flops > goal->flops;
+    bool slow = goal->seconds > 0 && data->seconds > goal->seconds;
+    if (far)
+        rk_answer_warn(answer, "tolerance not met: the error is about %.2g, not %.2g",
+                       data->error_rms, goal->tolerance);
+    if (dear) rk_answer_warn(answer, "budget not met: %.3g FLOPs, not %.3g", flops, goal->flops);
+    if (slow)
+        rk_answer_warn(answer, "budget not met: %.2g s, not %.2g", data->seconds, goal->seconds);
+    data->unmet = far || dear || slow;
+}
+
+rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+    *out = NULL;
+    rk_answer *answer;
+    rk_status status = execute(plan, &answer, error);
+    if (status != RK_OK) return status;
+    if (plan->choice.n && !answer->data.interrupted) reconsider(plan, &answer);
+    if (*plan->choice.reason) {
+        memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);
+        answer->data.reason = answer->reason;
+    }
+    judge(&plan->goal, answer);
     *out = answer;
     return RK_OK;
 }

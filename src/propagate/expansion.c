@@ -57,6 +57,7 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
     e->square_variance = squares / (double)n;
     e->square_pair *= average_slope * average_slope;
     e->roughness = variance > linear ? 1 - linear / variance : 0;
+    e->total_roughness += e->roughness;
     if (p_max >= 2) e->growth = growth(n, layer, w, k_max, mu, var_z);
 }
 
@@ -80,6 +81,6 @@ void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e
         outputs->effective_width = 1 / measured;
     }
     outputs->closed_layers++;
-    outputs->expansion *= fmax(1, e->growth * e->growth);
+    outputs->expansion *= fmax(1, e->growth);
     outputs->expansion += e->roughness * inverse_width;
 }

@@ -15,6 +15,7 @@ typedef struct rk_expansion {
     double square_variance; /**< of C_ii^2 */
     double square_pair;     /**< of C_ij^2, i != j */
     double roughness;       /**< share of the last one that is no linear function of z */
+    double total_roughness; /**< of all of them so far */
     double growth;          /**< and d log E[phi^2] / d log E[(z - b)^2]: 1 if it is homogeneous */
 } rk_expansion;
 

@@ -91,12 +91,10 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
             rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, w);
             activate(work, n, w, m, var_h);
             s = rk_average(work, n, var_h);
-        }
-        if (l + 1 < n_activated) {
             rk_expansion_linear(&e, layer->cols, row);
             rk_expansion_activate(work, layer, w, 2, 2, mu, var_z, var_h, &e);
-            rk_expansion_close(work, l, n, &e, NULL, outputs);
         }
+        if (l + 1 < n_activated) rk_expansion_close(work, l, n, &e, NULL, outputs);
         if (last) {
             rk_deliver(work, n, activated ? m : mu, outputs->mean);
             rk_deliver(work, n, activated ? var_h : var_z, outputs->variance);
@@ -105,5 +103,6 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
             rk_deliver(work, n, m, outputs->hidden_mean[l]);
         }
     }
+    outputs->roughness = e.total_roughness;
     rk_work_end(work);
 }

@@ -22,6 +22,7 @@ typedef struct rk_outputs {
     double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
     double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
     double expansion;     /**< propagate/expansion.h: the scale of the closure's relative error */
+    double roughness;     /**< of all activations together, by `mean` only: what sampling meets */
     size_t closed_layers; /**< and the number of layers it sums over */
     /** Largest concentration met: above 1 the network is not wide and random at layer
      *  `narrow_layer`, whose covariance has this effective width. */

@@ -1,0 +1,245 @@
+/* Choosing a method: within the budget, to the tolerance, the same every time, honest afterwards.
+ */
+#include "reckon/reckon.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MAX_HIDDEN = 32 };
+
+static rk_network *draw(size_t n, size_t hidden) {
+    size_t widths[MAX_HIDDEN];
+    for (size_t l = 0; l < hidden; l++)
+        widths[l] = n;
+    rk_random_spec spec = {.n_in = n,
+                           .n_out = n,
+                           .hidden = widths,
+                           .n_hidden = hidden,
+                           .activation = {.kind = RK_RELU},
+                           .seed = 7};
+    rk_network *net;
+    assert_int_equal(rk_network_random(&net, &spec, NULL), RK_OK);
+    return net;
+}
+
+/* The same with one direction ten times as strong as it would be. */
+static rk_network *draw_spiked(size_t n, size_t hidden) {
+    rk_network *random = draw(n, hidden);
+    rk_layer layers[MAX_HIDDEN + 1];
+    double *weight = malloc((hidden + 1) * n * n * sizeof *weight);
+    assert_non_null(weight);
+    for (size_t l = 0; l <= hidden; l++) {
+        layers[l] = rk_network_layer(random, l);
+        const double *R = layers[l].weight;
+        double *W = weight + l * n * n;
+        for (size_t i = 0; i < n * n; i++)
+            W[i] = R[i] + 10 * R[i / n] * R[n + i % n];
+        layers[l].weight = W;
+    }
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, hidden + 1, NULL), RK_OK);
+    rk_network_destroy(random);
+    free(weight);
+    return net;
+}
+
+static rk_options ask(const char *method, double flops, double tolerance) {
+    rk_options options = rk_options_default();
+    options.method = method;
+    options.budget_flops = flops;
+    options.tolerance = tolerance;
+    options.threads = 1;
+    return options;
+}
+
+static rk_plan *plan_of(const rk_network *net, const rk_options *options) {
+    rk_plan *plan;
+    rk_error error;
+    if (rk_plan_create(&plan, net, NULL, options, &error) != RK_OK) fail_msg("%s", error.message);
+    return plan;
+}
+
+static const rk_candidate *chosen_of(const rk_plan *plan) {
+    size_t n;
+    const rk_candidate *c = rk_plan_candidates(plan, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(c[i].verdict, "chosen")) return &c[i];
+    return NULL;
+}
+
+static rk_answer *answer_of(const rk_network *net, const rk_options *options) {
+    rk_answer *answer;
+    rk_error error;
+    if (rk_estimate(&answer, net, NULL, options, &error) != RK_OK) fail_msg("%s", error.message);
+    return answer;
+}
+
+static bool is_warned(const rk_answer_data *a, const char *text) {
+    for (size_t i = 0; i < a->n_warnings; i++)
+        if (strstr(a->warnings[i], text)) return true;
+    return false;
+}
+
+static void test_the_best_within_the_budget(void **state) {
+    (void)state;
+    rk_network *net = draw(64, 4);
+    double before = (double)INFINITY;
+    for (double budget = 1e6; budget < 2e9; budget *= 4) {
+        rk_options options = ask("auto", budget, 0);
+        rk_plan *plan = plan_of(net, &options), *again = plan_of(net, &options);
+        const rk_candidate *chosen = chosen_of(plan);
+        assert_non_null(chosen);
+        assert_string_equal(chosen->method, chosen_of(again)->method);
+        assert_int_equal(chosen->samples, chosen_of(again)->samples);
+        size_t n;
+        const rk_candidate *c = rk_plan_candidates(plan, &n);
+        for (size_t i = 0; i < n; i++)
+            if (c[i].flops <= budget && c[i].error_rms * 1.1 < chosen->error_rms)
+                fail_msg("%s rather than %s", chosen->method, c[i].method);
+        if (!(chosen->error_rms <= 1.1 * before)) fail_msg("%g FLOPs buy less", budget);
+        before = chosen->error_rms;
+
+        rk_answer *answer;
+        assert_int_equal(rk_plan_execute(plan, &answer, NULL), RK_OK);
+        const rk_answer_data *a = rk_answer_view(answer);
+        assert_true((double)a->cost.flops_executed <= budget);
+        assert_false(a->unmet);
+        assert_non_null(a->reason);
+        rk_answer_destroy(answer);
+        rk_plan_destroy(plan);
+        rk_plan_destroy(again);
+    }
+    rk_network_destroy(net);
+}
+
+static void test_the_cheapest_to_the_tolerance(void **state) {
+    (void)state;
+    rk_network *net = draw(64, 4);
+    for (double tolerance = 0.1; tolerance > 2e-3; tolerance /= 3) {
+        rk_options options = ask("auto", 0, tolerance);
+        rk_plan *plan = plan_of(net, &options);
+        const rk_candidate *chosen = chosen_of(plan);
+        assert_true(chosen->error_rms <= tolerance);
+        size_t n;
+        const rk_candidate *c = rk_plan_candidates(plan, &n);
+        for (size_t i = 0; i < n; i++)
+            if (c[i].error_rms <= tolerance && c[i].flops < chosen->flops)
+                fail_msg("%s rather than %s", chosen->method, c[i].method);
+        rk_plan_destroy(plan);
+        rk_answer *answer = answer_of(net, &options);
+        const rk_answer_data *a = rk_answer_view(answer);
+        assert_int_equal(a->unmet, !(a->error_rms <= tolerance));
+        rk_answer_destroy(answer);
+    }
+    rk_options options = ask("auto", 1e7, 1e-7);
+    rk_answer *answer = answer_of(net, &options);
+    assert_true(rk_answer_view(answer)->unmet);
+    assert_true(is_warned(rk_answer_view(answer), "tolerance not met"));
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static void test_samples_fill_the_budget(void **state) {
+    (void)state;
+    rk_network *net = draw(64, 4);
+    static const char *const methods[] = {"sample", "sample:antithetic", "sample:iid,control",
+                                          "sample:orthogonal"};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        rk_options options = ask(methods[m], 3e9, 0);
+        rk_plan *plan = plan_of(net, &options);
+        double flops = (double)rk_plan_cost(plan).flops_executed;
+        if (!(flops <= 3e9 && flops >= 0.85 * 3e9)) fail_msg("%s: %g FLOPs", methods[m], flops);
+        rk_plan_destroy(plan);
+    }
+    rk_options options = ask("sample", 0, 0.01);
+    rk_answer *answer = answer_of(net, &options);
+    const rk_answer_data *a = rk_answer_view(answer);
+    if (!(a->error_rms <= 0.01 && a->error_rms >= 0.007)) fail_msg("error %g", a->error_rms);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static void test_deep_and_narrow_networks_are_sampled(void **state) {
+    (void)state;
+    rk_network *net = draw(8, 24);
+    rk_options options = ask("auto", 1e8, 0);
+    rk_plan *plan = plan_of(net, &options);
+    assert_memory_equal(chosen_of(plan)->method, "sample", 6);
+    rk_plan_destroy(plan);
+    rk_network_destroy(net);
+}
+
+static void test_a_closure_that_disappoints_is_replaced(void **state) {
+    (void)state;
+    rk_network *net = draw_spiked(48, 4);
+    rk_options options = ask("auto", 1e8, 0);
+    rk_plan *plan = plan_of(net, &options);
+    assert_int_equal(chosen_of(plan)->samples, 0);
+    rk_plan_destroy(plan);
+    rk_answer *answer = answer_of(net, &options);
+    const rk_answer_data *a = rk_answer_view(answer);
+    assert_memory_equal(a->method, "sample", 6);
+    assert_true(is_warned(a, "was tried first"));
+    assert_true((double)a->cost.flops_executed <= 1e8);
+    assert_false(a->unmet);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static void test_what_cannot_be_is_said(void **state) {
+    (void)state;
+    rk_network *net = draw(16, 3);
+    rk_options options = ask("auto", 10, 0);
+    rk_answer *answer = answer_of(net, &options);
+    assert_true(rk_answer_view(answer)->unmet);
+    assert_memory_equal(rk_answer_view(answer)->reason, "nothing fits", 12);
+    rk_answer_destroy(answer);
+
+    options = ask("covariance", 10, 0);
+    answer = answer_of(net, &options);
+    assert_true(rk_answer_view(answer)->unmet);
+    assert_null(rk_answer_view(answer)->reason);
+    rk_answer_destroy(answer);
+
+    const double bad[] = {-1, (double)NAN};
+    for (size_t i = 0; i < 2; i++) {
+        rk_plan *plan;
+        options = ask("auto", bad[i], 0);
+        assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_ERROR_ARGUMENT);
+        options = ask("auto", 0, bad[i]);
+        assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_ERROR_ARGUMENT);
+    }
+    rk_network_destroy(net);
+}
+
+static void test_a_covariance_is_not_left_out(void **state) {
+    (void)state;
+    rk_network *net = draw(256, 2);
+    rk_options options = ask("auto", 0, 0.1);
+    rk_plan *plan = plan_of(net, &options);
+    assert_memory_equal(chosen_of(plan)->method, "mean", 4);
+    rk_plan_destroy(plan);
+    options.covariance = true;
+    plan = plan_of(net, &options);
+    assert_true(strncmp(chosen_of(plan)->method, "mean", 4) != 0);
+    rk_plan_destroy(plan);
+    rk_network_destroy(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_best_within_the_budget),
+        cmocka_unit_test(test_the_cheapest_to_the_tolerance),
+        cmocka_unit_test(test_samples_fill_the_budget),
+        cmocka_unit_test(test_deep_and_narrow_networks_are_sampled),
+        cmocka_unit_test(test_a_closure_that_disappoints_is_replaced),
+        cmocka_unit_test(test_what_cannot_be_is_said),
+        cmocka_unit_test(test_a_covariance_is_not_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
