@@ -25,6 +25,7 @@ typedef struct estimate {
 static json_t *options_json(const estimate *e) {
     json_t *o = json_object();
     json_object_set_new(o, "covariance", json_boolean(e->run.covariance));
+    json_object_set_new(o, "cumulants", json_count((uint64_t)e->run.cumulants));
     json_object_set_new(o, "layers", json_boolean(e->run.layers));
     json_object_set_new(o, "samples", json_count(e->run.samples));
     json_object_set_new(o, "receipt_samples", json_count(e->run.receipt_samples));
@@ -82,6 +83,12 @@ static int print_json(const void *result, FILE *stream) {
     if (a->covariance)
         json_object_set_new(doc.root, "covariance",
                             json_matrix(&doc, a->covariance, a->n_out, a->n_out));
+    if (a->third_cumulant)
+        json_object_set_new(doc.root, "third_cumulant",
+                            json_tensor(&doc, a->third_cumulant, a->n_out, 3));
+    if (a->fourth_cumulant)
+        json_object_set_new(doc.root, "fourth_cumulant",
+                            json_tensor(&doc, a->fourth_cumulant, a->n_out, 4));
     if (e->run.layers) json_object_set_new(doc.root, "layers", layers_json(&doc, a));
     if (a->receipt_samples) json_object_set_new(doc.root, "receipt", receipt_json(&doc, a));
     json_object_set_new(doc.root, "flops", json_flops(&doc, &a->cost));
@@ -108,15 +115,27 @@ static double deviation_of(const rk_answer_data *a, size_t output) {
     return sqrt(a->covariance[output * a->n_out + output]);
 }
 
+/* kappa_ii../sd^degree of one output: its skewness or excess kurtosis. */
+static double standardized(const rk_answer_data *a, const double *cumulant, int degree, size_t i) {
+    size_t at = 0;
+    for (int d = 0; d < degree; d++)
+        at = at * a->n_out + i;
+    return cumulant[at] / pow(a->variance[i], degree / 2.0);
+}
+
 static void print_outputs(const estimate *e, FILE *stream) {
     const rk_answer_data *a = e->answer;
     char cell[CELL];
     bool abridged = a->n_out > FEW && !e->opts->all;
-    table t = table_create(a->covariance ? 4 : 3, 1);
+    size_t more =
+        (a->covariance ? 1u : 0) + (a->third_cumulant ? 1u : 0) + (a->fourth_cumulant ? 1u : 0);
+    table t = table_create(3 + more, 1);
     table_add(&t, "output");
     table_add(&t, "mean");
     table_add(&t, "error");
     if (a->covariance) table_add(&t, "deviation");
+    if (a->third_cumulant) table_add(&t, "skewness");
+    if (a->fourth_cumulant) table_add(&t, "kurtosis");
     for (size_t i = 0; i < a->n_out; i++) {
         if (abridged && i == FEW / 2) {
             for (size_t c = 0; c < t.n_columns; c++)
@@ -130,6 +149,10 @@ static void print_outputs(const estimate *e, FILE *stream) {
         error_two_digits(error_of(a, i), cell + strlen(cell));
         table_add(&t, cell);
         if (a->covariance) table_add(&t, compact(deviation_of(a, i), cell));
+        if (a->third_cumulant)
+            table_add(&t, compact(standardized(a, a->third_cumulant, 3, i), cell));
+        if (a->fourth_cumulant)
+            table_add(&t, compact(standardized(a, a->fourth_cumulant, 4, i), cell));
     }
     table_print(&t, stream);
     if (abridged)

@@ -45,6 +45,17 @@ json_t *json_matrix(json_document *doc, const double *x, size_t rows, size_t col
     return array;
 }
 
+json_t *json_tensor(json_document *doc, const double *x, size_t n, int degree) {
+    if (degree == 1) return json_vector(doc, x, n);
+    json_t *array = json_array();
+    size_t slab = 1;
+    for (int d = 1; d < degree; d++)
+        slab *= n;
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(array, json_tensor(doc, x + i * slab, n, degree - 1));
+    return array;
+}
+
 json_t *json_optional(json_document *doc, double x) {
     return isnan(x) ? json_null() : json_double(doc, x);
 }

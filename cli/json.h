@@ -24,6 +24,8 @@ int json_end(json_document *doc, FILE *stream);
 json_t *json_double(json_document *doc, double x);
 json_t *json_vector(json_document *doc, const double *x, size_t n);
 json_t *json_matrix(json_document *doc, const double *x, size_t rows, size_t cols);
+/* n^degree numbers as nested arrays. */
+json_t *json_tensor(json_document *doc, const double *x, size_t n, int degree);
 
 /** null for a quantity that does not exist here (NaN by agreement): no warning. */
 json_t *json_optional(json_document *doc, double x);

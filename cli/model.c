@@ -112,7 +112,9 @@ int model_run_options(rk_options *out, const options *opts) {
         return fail(EXIT_USAGE, "one --method, please; 'reckon compare' takes several");
     if (opts->threads > 4096) return fail(EXIT_USAGE, "--threads: at most 4096");
     if (opts->n_methods) out->method = opts->methods[0];
+    if (opts->cumulants > 4) return fail(EXIT_USAGE, "--cumulants: 3 or 4");
     out->covariance = opts->covariance;
+    out->cumulants = (int)opts->cumulants;
     out->layers = opts->layers;
     out->samples = opts->samples;
     out->seed = opts->seed;

@@ -38,6 +38,8 @@ const option_row option_table[] = {
      "check the answer without bias against N forward passes"},
     {"covariance", 'c', OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(covariance),
      "also the covariance of the outputs"},
+    {"cumulants", 0, OPTION_COUNT, "D", CMD_ESTIMATE | CMD_EXPLAIN, AT(cumulants),
+     "also the cumulants of the outputs of degree 3 to D = 3 or 4"},
     {"layers", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(layers),
      "also the mean of every hidden layer"},
     {"truth-samples", 0, OPTION_COUNT, "N", CMD_COMPARE, AT(truth_samples),

@@ -21,6 +21,7 @@ typedef struct options {
     size_t n_methods;
     uint64_t samples, receipt;
     double budget[2], tolerance; /* budget: FLOPs, seconds */
+    uint64_t cumulants;
     bool covariance, layers, all;
     const char *activation, *input_mean, *input_cov;
 

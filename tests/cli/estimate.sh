@@ -43,6 +43,14 @@ has out 'hidden layer'
 has out '^receipt  mean square error .* +- '
 has net.csv '^output,mean,error,deviation$'
 has net.csv '^7,'
+run 0 estimate net.safetensors --method fourth --cumulants 4
+has out 'skewness  *kurtosis$'
+run 0 estimate net.safetensors --method third --cumulants 3 --json
+is_json out
+has out '"third_cumulant": \[\[\['
+run 1 estimate net.safetensors --method mean --cumulants 3
+has err 'mean knows no cumulants'
+run 2 estimate net.safetensors --cumulants 5
 run 0 explain net.safetensors --method mean
 has out '^  layer 1: '
 has out '^memory '
