@@ -54,6 +54,8 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("rank=full", rank, RANK_FULL),
                                    WORD("rank=8", rank, 8),
                                    WORD("rank=16", rank, 16),
+                                   WORD("old=folded", unfolded, 0),
+                                   WORD("old=exact", unfolded, 1),
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
                                    {NULL, 0, 0}};
@@ -204,7 +206,8 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     }
     int rank = problem->arguments.rank;
     rk_third_spec spec = {(rk_metric)problem->arguments.metric, problem->arguments.double_legs != 0,
-                          (rk_gauge)problem->arguments.gauge, rank == RANK_FULL ? 0 : (size_t)rank};
+                          (rk_gauge)problem->arguments.gauge, rank == RANK_FULL ? 0 : (size_t)rank,
+                          !problem->arguments.unfolded};
     rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -297,8 +300,8 @@ static const struct entry {
       .run = run_gain},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, metric=exact|avg, "
-               "legs=float|double"},
+               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, old=folded|exact, "
+               "metric=exact|avg, legs=float|double"},
       .gives_cumulants = true,
       .check = check_third,
       .resolve = resolve_third,

@@ -15,6 +15,7 @@ typedef struct rk_method_arguments {
     int double_legs;
     int gauge; /**< rk_gauge */
     int rank;
+    int unfolded;
     int points; /**< rk_point_set */
     int control;
 } rk_method_arguments;

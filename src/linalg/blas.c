@@ -144,6 +144,7 @@ void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const dou
 }
 
 typedef struct solve {
+    rk_trans trans;
     size_t n, m;
     const double *l;
     double *b;
@@ -155,13 +156,14 @@ static void solve_block(void *context, size_t block) {
     const solve *s = context;
     const size_t first = block * SOLVE_COLUMNS, left = s->m - first;
     const size_t columns = left < SOLVE_COLUMNS ? left : SOLVE_COLUMNS;
-    cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, blas_int(s->n),
-                blas_int(columns), 1, s->l, blas_int(s->n), s->b + first, blas_int(s->m));
+    cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, blas_trans(s->trans), CblasNonUnit,
+                blas_int(s->n), blas_int(columns), 1, s->l, blas_int(s->n), s->b + first,
+                blas_int(s->m));
 }
 
-void rk_solve_lower_transposed(rk_work *work, size_t n, size_t m, const double *l, double *b) {
+void rk_solve_lower(rk_work *work, rk_trans trans, size_t n, size_t m, const double *l, double *b) {
     if (!rk_work_charge(work, (uint64_t)n * n * m)) return;
-    solve s = {n, m, l, b};
+    solve s = {trans, n, m, l, b};
     rk_pool_run(work->pool, n_blocks(m, SOLVE_COLUMNS), solve_block, &s);
 }
 

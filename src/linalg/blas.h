@@ -31,8 +31,8 @@ void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, doub
 void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const double *s,
                    double *scratch, double *out);
 
-/** B (n x m) = L'^-1 B for L (n x n) as rk_cholesky makes it: n^2 m FLOPs. */
-void rk_solve_lower_transposed(rk_work *work, size_t n, size_t m, const double *l, double *b);
+/** B (n x m) = op(L)^-1 B for L (n x n) as rk_cholesky makes it: n^2 m FLOPs. */
+void rk_solve_lower(rk_work *work, rk_trans trans, size_t n, size_t m, const double *l, double *b);
 
 /** y (m) = A x (+ y0 if not NULL), A m x n. */
 void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x, const double *y0,

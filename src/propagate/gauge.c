@@ -17,9 +17,18 @@ bool rk_gauge_applies(const rk_network *net) {
     return true;
 }
 
+/* The sum of 1 / width over the activations: L / n. */
+static double depth_over_width(const rk_network *net) {
+    double sum = 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (rk_network_is_activated(net, l)) sum += 1 / (double)net->layers[l].rows;
+    return sum;
+}
+
 rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance) {
     if (asked != RK_GAUGE_AUTO) return asked;
-    return rk_gauge_applies(net) && !covariance ? RK_GAUGE_DIAGONAL : RK_GAUGE_NONE;
+    if (covariance || !rk_gauge_applies(net)) return RK_GAUGE_NONE;
+    return depth_over_width(net) <= 0.25 ? RK_GAUGE_DIAGONAL : RK_GAUGE_ZERO; /* measured */
 }
 
 rk_tilt rk_tilt_take(rk_work *work, size_t width, rk_gauge gauge) {

@@ -10,7 +10,7 @@
 #include "propagate/third_activation.h"
 
 typedef enum rk_gauge {
-    RK_GAUGE_AUTO,     /**< DIAGONAL where that is right, otherwise NONE */
+    RK_GAUGE_AUTO,     /**< see rk_gauge_choose */
     RK_GAUGE_NONE,     /**< the fourth cumulant is one scalar */
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
@@ -21,8 +21,9 @@ typedef enum rk_gauge {
  *  activations only; the output's own bias does not matter if no activation follows. */
 bool rk_gauge_applies(const rk_network *net);
 
-/** Resolves RK_GAUGE_AUTO. The tilted law has the means of the law itself, not its covariance: if
- *  that is wanted there can be no gauge. */
+/** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks so
+ *  deep or narrow that carrying less is safer. The tilted law has the means of the law itself, not
+ *  its covariance: if that is wanted there can be no gauge. */
 rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance);
 
 /** Of a layer of n neurons. */

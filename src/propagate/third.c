@@ -3,6 +3,7 @@
 #include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
+#include "propagate/third_fold.h"
 #include "propagate/third_residual.h"
 
 #include <string.h>
@@ -33,9 +34,12 @@ typedef struct chain {
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
     rk_legs born;       /* the newborn's legs but p */
     rk_slice_scratch slicing;
-    rk_legs legs;    /* n_sources + 1 slots of `slot` entries */
-    rk_legs L;       /* n_sources times rank x width */
-    double *statics; /* n_sources times w2, s, e, c1, c2 */
+    rk_legs unfolded; /* legs of a folded source in full */
+    rk_legs legs;     /* n_sources + 1 slots of `slot` entries */
+    rk_legs K;        /* n_sources times span x 2 width */
+    size_t span;      /* the largest */
+    rk_legs L;        /* n_sources times rank x width */
+    double *statics;  /* n_sources times w2, s, e, c1, c2 */
 } chain;
 
 static bool gauged(const chain *c) {
@@ -49,6 +53,20 @@ static size_t rank_of(const chain *c, size_t width) {
 
 static void zero(rk_work *work, size_t n, double *x) {
     if (rk_work_charge(work, 0)) memset(x, 0, n * sizeof *x);
+}
+
+/* In how many directions source s is held when it comes to layer l: it was folded after it had been
+ * read by an earlier layer f, unless that is too close to the end to pay. */
+static size_t span_at(const chain *c, size_t s, size_t l) {
+    size_t width = c->net->layers[s].rows;
+    if (!c->spec->fold || rank_of(c, width) == width) return 0;
+    for (size_t f = l; f-- > s + 1;) {
+        size_t n = c->net->layers[f].rows, span = rk_fold_span(width, n, f - s);
+        bool pays = f + 2 <= c->n_sources;
+        bool changes = span != rk_fold_span(width, n, f - s - 1);
+        if (pays && changes) return span;
+    }
+    return 0;
 }
 
 static chain start(rk_work *work, const rk_network *net, const rk_third_spec *spec,
@@ -93,21 +111,28 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.born = rk_legs_take(work, in_double, width, cols - width);
     c.slicing.left = rk_legs_take(work, in_double, width, cols);
     c.slicing.square = rk_legs_take(work, in_double, width, rank < width ? width : 0);
+    for (size_t s = 0; s < c.n_sources; s++)
+        for (size_t l = s + 1; l <= c.n_sources; l++)
+            if (span_at(&c, s, l) > c.span) c.span = span_at(&c, s, l);
+    c.unfolded = rk_legs_take(work, in_double, c.span ? width : 0, cols);
+    c.K = rk_legs_take(work, in_double, c.n_sources * c.span, 2 * width);
     c.legs = rk_legs_take(work, in_double, c.n_sources + 1, c.slot);
     c.L = rk_legs_take(work, in_double, c.n_sources * rank, rank < width ? width : 0);
     c.statics = rk_work_doubles(work, 5 * c.n_sources, width);
     return c;
 }
 
-/* Source s (born at layer s) as seen from layer l. All sources move on by one slot a layer, so that
- * one spare slot is enough for products that cannot be done in place. */
-static rk_source source_at(const chain *c, size_t s, size_t l) {
+/* Source s (born at layer s) as it comes to layer l, if it is there. All sources move on by one
+ * slot a layer, so that one spare slot is enough for products that cannot be done in place. */
+static rk_source source_at(const chain *c, size_t s, size_t l, size_t span) {
     size_t width = c->net->layers[s].rows, rank = rank_of(c, width);
     double *statics = c->statics + s * 5 * c->width;
     rk_source source = {
         .width = width,
         .rank = rank,
         .fed = gauged(c),
+        .span = span,
+        .K = rk_legs_view(c->K, s * c->span * 2 * c->width, 2 * width),
         .L = rk_legs_view(c->L, rank < width ? s * rank * c->width : 0, width),
         .w2 = statics,
         .s = statics + width,
@@ -145,6 +170,15 @@ static void prepare_transports(chain *c, const rk_layer *layer, bool older) {
     }
 }
 
+/* C_next is free between the linear map of the covariance and that of the next layer. */
+static void fold(chain *c, size_t n, const rk_source *whole, rk_source to) {
+    rk_fold_scratch scratch = {.wide = rk_legs_view(c->slicing.left, 0, 2 * whole->width),
+                               .narrow = rk_legs_view(c->slicing.square, 0, n),
+                               .basis = c->scratch,
+                               .gram = c->C_next};
+    rk_source_fold(c->work, n, whole, &scratch, &to);
+}
+
 /* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij. */
 static void third_linear(chain *c, size_t l, bool pairs) {
     const rk_layer *layer = &c->net->layers[l];
@@ -153,13 +187,17 @@ static void third_linear(chain *c, size_t l, bool pairs) {
     prepare_transports(c, layer, l > 1);
     zero(c->work, n, c->z.d3);
     for (size_t s = l; s-- > 0;) {
-        rk_source to = source_at(c, s, l), from = source_at(c, s, l - 1);
+        size_t span = span_at(c, s, l), next = span_at(c, s, l + 1);
+        rk_source to = source_at(c, s, l, span), from = source_at(c, s, l - 1, span);
         bool newborn = s == l - 1;
         if (newborn)
             rk_source_first_transport(c->work, n, k, c->T, born_legs(c, &to), &to);
         else
             rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
-        rk_source_slices(c->work, n, &to, &c->slicing, newborn, c->z.d3, pairs ? &c->z.D : NULL);
+        rk_source whole = rk_source_unfold(c->work, n, &to, c->unfolded);
+        rk_source_slices(c->work, n, &to, &whole, &c->slicing, newborn, c->z.d3,
+                         pairs ? &c->z.D : NULL);
+        if (pairs && next != span) fold(c, n, &whole, source_at(c, s, l, next));
     }
 }
 
@@ -241,7 +279,7 @@ static void activation(chain *c, size_t l, purpose law) {
     if (law == FOR_COVARIANCE)
         rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, NULL, NULL, NULL, NULL);
     if (law != FOR_THIRD) return;
-    rk_source newborn = source_at(c, l, l);
+    rk_source newborn = source_at(c, l, l, 0);
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, n, born.stride);
     bool exact = newborn.rank == n;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, n);

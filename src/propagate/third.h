@@ -9,13 +9,15 @@ typedef struct rk_third_spec {
     bool double_legs; /**< store and multiply the third cumulant's legs in double, not float */
     rk_gauge gauge;   /**< not AUTO; others than NONE where rk_gauge_applies, without covariance */
     size_t rank;      /**< of each source's residual; 0: exact */
+    bool fold;        /**< older sources are kept in fewer directions, if the rank is low */
 } rk_third_spec;
 
 /**
  * Third-order propagation (arXiv:2605.05179, K = 3 simple, factored) in the lean form of
  * docs/MATH.md#third, if wanted in the tilted gauge. Each hidden layer but the last adds a source
  * of three n x n legs, or two at low rank. With L hidden layers of n neurons: about 6 n^3 L^2 FLOPs
- * (low rank 4 n^3 L^2), 12 (L + 1) n^2 bytes for the legs and 80 n^2 for the rest.
+ * (low rank 4 n^3 L^2, folded about half of it at L = 16), 12 (L + 1) n^2 bytes for the legs and
+ * 80 n^2 for the rest.
  * `input->third_cumulant` is ignored.
  */
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,

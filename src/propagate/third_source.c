@@ -122,20 +122,29 @@ RK_HOT static void slice_rows(void *context, size_t block) {
     }
 }
 
-void rk_source_slices(rk_work *work, size_t n, const rk_source *source,
+void rk_source_slices(rk_work *work, size_t n, const rk_source *source, const rk_source *whole,
                       const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D) {
-    size_t m = source->width, rank = source->rank, cols = rk_source_columns(source);
+    size_t m = source->width, rank = source->rank, cols = rk_source_columns(whole);
     rk_slice_scratch own = {.left = rk_legs_view(scratch->left, 0, cols),
                             .square = rk_legs_view(scratch->square, 0, m)};
     if (rank < m)
-        rk_legs_product(work, RK_NO_TRANS, n, m, rank, rk_legs_view(source->legs, 2 * m, cols),
+        rk_legs_product(work, RK_NO_TRANS, n, m, rank, rk_legs_view(whole->legs, 2 * m, cols),
                         source->L, 0, rk_legs_view(own.left, m, cols));
-    slices job = {source, &own, d3, n, D != NULL};
+    slices job = {whole, &own, d3, n, D != NULL};
     if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * m))
         rk_pool_run(work->pool, n_blocks(n), slice_rows, &job);
     if (!D) return;
     if (rank < m)
         rk_legs_product(work, RK_TRANS, n, rank, m, own.square, source->L, 0,
                         rk_legs_view(own.left, 2 * m, cols));
-    rk_legs_product(work, RK_TRANS, n, n, cols, own.left, source->legs, first ? 0 : 1, *D);
+    size_t thick = 0, span = source->span;
+    if (span > 0) { /* [lp | la] K' u' */
+        rk_legs folded = rk_legs_view(scratch->square, 0, span);
+        thick = 2 * m;
+        rk_legs_product(work, RK_TRANS, n, span, thick, own.left, source->K, 0, folded);
+        rk_legs_product(work, RK_TRANS, n, n, span, folded, source->legs, first ? 0 : 1, *D);
+        first = false;
+    }
+    rk_legs_product(work, RK_TRANS, n, n, cols - thick, rk_legs_view(own.left, thick, cols),
+                    rk_legs_view(whole->legs, thick, cols), first ? 0 : 1, *D);
 }

@@ -17,7 +17,9 @@
 typedef struct rk_source {
     size_t width, rank;
     bool fed;           /* it has a y */
-    rk_legs legs;       /* n rows: [p | a | z | y] */
+    size_t span;        /* 0, or it is folded (third_fold.h) */
+    rk_legs legs;       /* n rows: [p | a | z | y], folded [u | z | y] */
+    rk_legs K;          /* span x 2 width: [p | a] = u K */
     rk_legs L;          /* rank x width; unused if rank == width */
     double *w2, *s, *e; /* width each */
     double *c1, *c2;    /* width each if fed */
@@ -25,7 +27,8 @@ typedef struct rk_source {
 
 /** Columns of `legs`. */
 static inline size_t rk_source_columns(const rk_source *source) {
-    return 2 * source->width + source->rank + (source->fed ? 1 : 0);
+    size_t thick = source->span ? source->span : 2 * source->width;
+    return thick + source->rank + (source->fed ? 1 : 0);
 }
 
 /** to->legs (m rows) = T from->legs, T m x n. */
@@ -39,12 +42,13 @@ void rk_source_first_transport(rk_work *work, size_t m, size_t n, rk_legs T, rk_
 /** Scratch of rk_source_slices, each of at least the source's n rows. */
 typedef struct rk_slice_scratch {
     rk_legs left;   /* as wide as the legs */
-    rk_legs square; /* as wide as p; unused if rank == width */
+    rk_legs square; /* as wide as p; unused if rank == width and not folded */
 } rk_slice_scratch;
 
 /** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij (entries i = j are meaningless), or
- *  = if `first`. With D about 6 n^2 width FLOPs, 4 if the rank is low. */
-void rk_source_slices(rk_work *work, size_t n, const rk_source *source,
+ *  = if `first`. `whole` is the source with its legs in full. With D about 6 n^2 width FLOPs, 4 if
+ *  the rank is low, 4 n^2 span if it is folded. */
+void rk_source_slices(rk_work *work, size_t n, const rk_source *source, const rk_source *whole,
                       const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D);
 
 #endif

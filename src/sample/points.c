@@ -83,7 +83,7 @@ rk_status rk_points_rotate(rk_work *work, rk_points *points, uint64_t replicate,
     if (!rk_cholesky(work, n, points->gram))
         return rk_fail(error, RK_ERROR_NUMERIC, "a random matrix is singular");
     if (rk_work_charge(work, 0)) widen(n * m, points->layer->transposed, points->solved);
-    rk_solve_lower_transposed(work, n, m, points->gram, points->solved);
+    rk_solve_lower(work, RK_TRANS, n, m, points->gram, points->solved);
     if (rk_work_charge(work, 0)) narrow(n * m, points->solved, points->rounded);
     const double length = points->length > 0 ? points->length : 1;
     rk_sgemm(work, RK_TRANS, RK_NO_TRANS, N, m, n, (float)(length / sqrt((double)N)),
