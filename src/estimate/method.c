@@ -284,7 +284,7 @@ static const struct entry {
 } table[] = {
     {{.info = {"mean", "one mean a neuron, one variance a layer (K=1)",
                "simple|base, metric=exact|avg"},
-      .diagonal_covariance = true,
+      .knows_no_covariance = true,
       .check = check_mean,
       .run = run_mean,
       .flops_convention = flops_of_mean},

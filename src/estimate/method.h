@@ -39,7 +39,7 @@ typedef struct rk_method {
     rk_method_info info;
     bool samples; /**< answers with a standard error, and with part of the work done if stopped */
     bool takes_third_cumulant; /**< of the input */
-    bool diagonal_covariance;  /**< what it gives of the output's */
+    bool knows_no_covariance;  /**< of input or output, beyond the variances */
     bool gives_cumulants;      /**< of the output, beyond the covariance */
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);

@@ -1,0 +1,146 @@
+/* How good the choices of method auto are in hindsight:
+ *
+ *     auto        one CSV line a network and budget, then a summary on stderr
+ *
+ * The regret is the error of the chosen method over the least error of all that the budget pays
+ * for. Errors of closures are measured against a truth where that sees them and they are
+ * affordable, otherwise (column `measured` 0) they are the expected ones; a sampling method's
+ * follow from its own standard error. None of the networks were used for the laws the choice rests
+ * on. */
+#include "study.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t widths[] = {32, 64, 128, 256, 1024}, depths[] = {1, 2, 5, 12, 24, 32};
+static const char *const kinds[] = {"relu", "gelu", "tanh+B"};
+static const double truth_flops = 4e10, most_method = 1e10;
+enum { MAX_METHODS = 64, N_BUDGETS = 13 };
+
+/* 1e6, 10^6.5, ... 1e12 */
+static double budget_at(size_t i) {
+    return pow(10, 6 + 0.5 * (double)i);
+}
+
+/* The true mean square error of a method, of one pass if it samples. */
+typedef struct finding {
+    char method[128];
+    double mse; /* NaN: not measured */
+} finding;
+
+typedef struct ledger {
+    finding found[MAX_METHODS];
+    size_t n;
+} ledger;
+
+static double run(const rk_network *net, const rk_candidate *c, const study_truth *truth) {
+    rk_options options = rk_options_default();
+    options.method = c->method;
+    options.samples = 20000;
+    rk_plan *plan;
+    rk_answer *answer = NULL;
+    double mse = (double)NAN;
+    if (rk_plan_create(&plan, net, NULL, &options, NULL) != RK_OK) return mse;
+    bool affordable = (double)rk_plan_cost(plan).flops_executed < most_method * 3;
+    if (affordable && rk_plan_execute(plan, &answer, NULL) == RK_OK) {
+        const rk_answer_data *a = rk_answer_view(answer);
+        double standard_error;
+        if (a->samples) {
+            mse = a->error_rms * a->error_rms * (double)a->samples;
+        } else {
+            mse = study_mse(truth, a->mean, &standard_error);
+            if (!isfinite(mse)) mse = (double)INFINITY;
+            if (mse < 3 * standard_error) mse = (double)NAN;
+        }
+    }
+    rk_answer_destroy(answer);
+    rk_plan_destroy(plan);
+    return mse;
+}
+
+static double mse_of(ledger *l, const rk_network *net, const rk_candidate *c,
+                     const study_truth *truth) {
+    for (size_t i = 0; i < l->n; i++)
+        if (!strcmp(l->found[i].method, c->method)) return l->found[i].mse;
+    if (l->n == MAX_METHODS) study_stop("too many methods");
+    finding *f = &l->found[l->n++];
+    snprintf(f->method, sizeof f->method, "%s", c->method);
+    return f->mse = run(net, c, truth);
+}
+
+typedef struct tally {
+    double choices, good, measured, good_measured, worst;
+} tally;
+
+static void judge(const rk_network *net, const char *network, double budget, ledger *known,
+                  const study_truth *truth, tally *t) {
+    rk_options options = rk_options_default();
+    options.method = "auto";
+    options.budget_flops = budget;
+    rk_plan *plan;
+    rk_error error;
+    if (rk_plan_create(&plan, net, NULL, &options, &error)) study_stop(error.message);
+    size_t n;
+    const rk_candidate *c = rk_plan_candidates(plan, &n), *chosen = NULL, *best = NULL;
+    double least = (double)INFINITY, reached = (double)NAN;
+    bool is_measured = true;
+    for (size_t i = 0; i < n; i++) {
+        bool is_chosen = !strcmp(c[i].verdict, "chosen");
+        if (!(c[i].flops <= budget) && !is_chosen) continue;
+        double mse = mse_of(known, net, &c[i], truth), rms;
+        if (isnan(mse))
+            rms = c[i].error_rms;
+        else
+            rms = sqrt(mse / (double)(c[i].samples ? c[i].samples : 1));
+        if (is_chosen) {
+            chosen = &c[i];
+            reached = rms;
+            is_measured = !isnan(mse);
+        }
+        if (rms < least) {
+            least = rms;
+            best = &c[i];
+        }
+    }
+    if (chosen && chosen->flops <= budget && best) {
+        double regret = least > 0 ? reached / least : 1;
+        printf("%s,%.3g,\"%s\",\"%s\",%.3g,%.3g,%d\n", network, budget, chosen->method,
+               best->method, reached, regret, is_measured);
+        fflush(stdout);
+        t->choices++;
+        t->good += regret <= 1.5;
+        t->measured += is_measured;
+        t->good_measured += is_measured && regret <= 1.5;
+        t->worst = fmax(t->worst, regret);
+    }
+    rk_plan_destroy(plan);
+}
+
+int main(void) {
+    tally t = {0};
+    puts("width,hidden,kind,budget,chosen,best,error,regret,measured");
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        for (size_t j = 0; j < sizeof depths / sizeof *depths; j++)
+            for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+                uint64_t seed = 5000 + i + 10 * j + 100 * k;
+                rk_network *net =
+                    study_network(study_kind_named(kinds[k]), widths[i], depths[j], seed);
+                double passes = fmin(3e6, truth_flops / study_pass_flops(net));
+                study_truth *truth = study_truth_create(net, passes, seed);
+                ledger known = {.n = 0};
+                char network[64];
+                snprintf(network, sizeof network, "%zu,%zu,%s", widths[i], depths[j], kinds[k]);
+                for (size_t b = 0; b < N_BUDGETS; b++)
+                    judge(net, network, budget_at(b), &known, truth, &t);
+                study_truth_destroy(truth);
+                rk_network_destroy(net);
+            }
+    fprintf(stderr,
+            "%.0f choices, %.1f %% within 1.5 of the best; of the %.0f whose error is measured "
+            "%.1f %%; worst %.3g\n",
+            t.choices, 100 * t.good / t.choices, t.measured, 100 * t.good_measured / t.measured,
+            t.worst);
+    return 0;
+}
