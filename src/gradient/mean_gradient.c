@@ -101,6 +101,20 @@ static void transpose(rk_work *work, size_t m, size_t n, const double *x, double
             out[j * m + i] = x[i * n + j];
 }
 
+static void clear(rk_work *work, size_t count, double *x) {
+    if (rk_work_charge(work, 0)) memset(x, 0, count * sizeof *x);
+}
+
+/* C = W' Z W where Z's adjoint has a diagonal only: no covariance is read above this layer. */
+static void pull_back_diagonal(tape *t, const rk_layer *layer) {
+    size_t m = layer->rows, n = layer->cols;
+    if (rk_work_charge(t->work, (uint64_t)m * n))
+        for (size_t j = 0; j < n; j++)
+            for (size_t i = 0; i < m; i++)
+                t->W_t[j * m + i] *= t->scratch[i * m + i];
+    rk_gemm_symmetric(t->work, RK_NO_TRANS, n, m, 1, t->W_t, m, layer->weight, n, 0, t->C, n);
+}
+
 /* The adjoints at the output: m = seed, C = 0. */
 static void seed_output(tape *t, size_t n, const double *seed, rk_mean_gradient *gradient) {
     if (!rk_work_charge(t->work, 2 * (uint64_t)n * n)) return;
@@ -116,7 +130,9 @@ static void seed_output(tape *t, size_t n, const double *seed, rk_mean_gradient 
 
 void rk_gradient_of_mean(rk_work *work, const rk_network *net, const rk_input *input,
                          const double *seed, rk_mean_gradient *gradient) {
-    size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net);
+    size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net), n_activated = net->n_layers;
+    while (n_activated > 0 && net->layers[n_activated - 1].activation.kind == RK_IDENTITY)
+        n_activated--;
     tape t = start(work, net);
     forward(&t, input);
     seed_output(&t, rk_network_n_out(net), seed, gradient);
@@ -126,7 +142,12 @@ void rk_gradient_of_mean(rk_work *work, const rk_network *net, const rk_input *i
         activate_back(&t, m, layer_of(&t, l));
         transpose(work, m, n, layer->weight, t.W_t);
         rk_gemv(work, n, m, t.W_t, t.mu, NULL, t.m);
-        rk_congruence(work, n, m, t.W_t, t.scratch, t.product, t.C);
+        if (l >= n_activated)
+            clear(work, n * n, t.C);
+        else if (l + 1 == n_activated)
+            pull_back_diagonal(&t, layer);
+        else
+            rk_congruence(work, n, m, t.W_t, t.scratch, t.product, t.C);
     }
     rk_deliver(work, n_in, t.m, gradient->mean);
     rk_deliver(work, n_in * n_in, t.C, gradient->covariance);

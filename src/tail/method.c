@@ -9,6 +9,7 @@
 #include "tail/log_probability.h"
 #include "tail/passes.h"
 #include "tail/series.h"
+#include "tail/subset.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -173,6 +174,10 @@ static rk_status run_saddlepoint(rk_tail_job *job, rk_error *error) {
 
 /* ------------------------------------------------------------------------------- plain passes */
 
+static size_t lanes_of(const rk_tail_job *job) {
+    return (size_t)rk_pool_threads(job->pool);
+}
+
 typedef struct plain_step {
     rk_tail_job *job;
     const bool *wanted; /* of the queries; NULL: all */
@@ -203,7 +208,7 @@ static rk_status plain_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     plain_step *step = context;
     rk_passes_spec spec = {.n = step->job->options->samples,
-                           .lanes = (size_t)rk_pool_threads(step->job->pool),
+                           .lanes = lanes_of(step->job),
                            .draw = draw_plain,
                            .score = count_hits,
                            .context = step};
@@ -255,26 +260,50 @@ typedef struct weighted_step {
     rk_weighted_mean mean;
 } weighted_step;
 
+static rk_stream stream_of(const weighted_step *step) {
+    return (rk_stream){step->job->options->seed, RK_STREAM_TAIL + 256 * (uint64_t)step->event};
+}
+
+/* A round costs what about 15 n passes do: two, and more as long as they stay a small part. */
+static int tilt_rounds(uint64_t samples, size_t n) {
+    uint64_t affordable = samples / (45 * (uint64_t)n);
+    return affordable < 2 ? 2 : affordable > 4 ? 4 : (int)affordable;
+}
+
 static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     weighted_step *step = context;
     rk_proposal proposal;
-    rk_stream stream = {step->job->options->seed, RK_STREAM_TAIL + 256 * (uint64_t)step->event};
     rk_work_step(work, "tilt");
-    step->found = rk_proposal_find(work, &step->net, step->t, &proposal);
+    step->found = rk_proposal_find(
+        work, &step->net, step->t,
+        tilt_rounds(step->job->options->samples, rk_network_n_in(&step->net)), &proposal);
     if (!step->found) return RK_OK;
     rk_work_step(work, "passes");
     rk_importance(work, &step->net, step->t, step->radial, &proposal, step->job->options->samples,
-                  stream, (size_t)rk_pool_threads(step->job->pool), &step->mean);
+                  stream_of(step), lanes_of(step->job), &step->mean);
+    return RK_OK;
+}
+
+/* Enough levels of samples / SUBSET_LEVELS passes for probabilities down to 10^-SUBSET_LEVELS. */
+enum { SUBSET_LEVELS = 10 };
+
+static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
+    (void)error;
+    weighted_step *step = context;
+    step->found = true;
+    rk_work_step(work, "levels");
+    rk_subset(work, &step->net, step->t, step->job->options->samples / SUBSET_LEVELS,
+              stream_of(step), lanes_of(step->job), &step->mean);
     return RK_OK;
 }
 
 /* 95 % on the scale of logarithms: weights are skewed, and so is their average. */
-static void set_weighted(rk_tail_estimate *estimate, const rk_weighted_mean *mean,
+static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_weighted_mean *mean,
                          bool complement) {
     double low = mean->log_mean - 1.96 * mean->cv, high = mean->log_mean + 1.96 * mean->cv;
     double log_p = mean->log_mean;
-    name_method(estimate, "importance");
+    name_method(estimate, name);
     estimate->cv = mean->cv;
     estimate->samples = mean->n;
     estimate->effective_samples = mean->effective;
@@ -309,7 +338,8 @@ static rk_network only_output(const rk_target *target, const rk_layer *layers, s
 }
 
 /* Of an event that is likely the complement is estimated. */
-static rk_status weigh(rk_tail_job *job, const rk_query *q, double mean, rk_error *error) {
+static rk_status answer_alone(rk_tail_job *job, const rk_query *q, double mean, bool subset,
+                              rk_error *error) {
     const rk_target *target = job->target;
     bool complement = q->below ? mean < q->t : mean > q->t, negative = q->below != complement;
     size_t n_layers = target->net.n_layers, cols = target->net.layers[n_layers - 1].cols;
@@ -323,12 +353,12 @@ static rk_status weigh(rk_tail_job *job, const rk_query *q, double mean, rk_erro
         step.net = only_output(target, layers, q->row, negative, negated);
         step.radial =
             target->homogeneous && step.t >= 0 && rk_network_n_in(&step.net) >= RK_RADIAL_MIN;
-        status = rk_tail_step(job, weighted_passes, &step, error);
+        status = rk_tail_step(job, subset ? subset_passes : weighted_passes, &step, error);
         if (status == RK_OK && !step.found) {
             warn(q->estimate, "no tilt: the closure's mean has no finite gradient");
         } else if (status == RK_OK && !job->interrupted) {
             job->samples += step.mean.n;
-            set_weighted(q->estimate, &step.mean, complement);
+            set_weighted(q->estimate, subset ? "subset" : "importance", &step.mean, complement);
         }
     }
     free(negated);
@@ -336,19 +366,54 @@ static rk_status weigh(rk_tail_job *job, const rk_query *q, double mean, rk_erro
     return status;
 }
 
-static rk_status run_importance(rk_tail_job *job, rk_error *error) {
+static rk_status run_alone(rk_tail_job *job, bool subset, rk_error *error) {
     rk_law *laws;
     rk_status status = laws_of(job, &laws, error);
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
-        status = weigh(job, &job->queries[i], laws[job->queries[i].row].kappa[1], error);
+        status =
+            answer_alone(job, &job->queries[i], laws[job->queries[i].row].kappa[1], subset, error);
     free(laws);
     return status;
+}
+
+static rk_status run_importance(rk_tail_job *job, rk_error *error) {
+    return run_alone(job, false, error);
+}
+
+static rk_status run_subset(rk_tail_job *job, rk_error *error) {
+    return run_alone(job, true, error);
 }
 
 /* ----------------------------------------------------------------------------------- automatic */
 
 /* Above this, plain passes serve all events at once; below, each gets its own tilt. */
 #define RARE 0.05
+
+/* Fewer effective passes than this and the tilt has missed: subset simulation instead. */
+#define ENOUGH 30
+
+/* The closure is believed to this factor: it is a check, not an average. */
+#define CLOSURE_FACTOR 10.0
+
+static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, rk_error *error) {
+    rk_tail_estimate *e = q->estimate;
+    rk_status status = answer_alone(job, q, mean, false, error);
+    if (status != RK_OK || job->interrupted) return status;
+    if (!(e->effective_samples >= ENOUGH)) {
+        uint64_t tilted = e->samples;
+        double closure = e->log10_closure;
+        rk_tail_estimate_clear(e);
+        e->log10_closure = closure;
+        status = answer_alone(job, q, mean, true, error);
+        e->samples += tilted;
+        warn(e, "the tilt does not describe this event");
+    }
+    double apart = fabs(e->log10_p - e->log10_closure) * LOG_10;
+    if (apart > log(CLOSURE_FACTOR) + 3 * e->cv)
+        warn(e, "the cumulants say %.2g: the network is outside their range, or passes miss a part",
+             pow(10, e->log10_closure));
+    return status;
+}
 
 static rk_status run_auto(rk_tail_job *job, rk_error *error) {
     rk_law *laws;
@@ -366,7 +431,7 @@ static rk_status run_auto(rk_tail_job *job, rk_error *error) {
     if (status == RK_OK && any) status = sample_wanted(job, common, error);
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
         if (!common[i])
-            status = weigh(job, &job->queries[i], laws[job->queries[i].row].kappa[1], error);
+            status = answer_rare(job, &job->queries[i], laws[job->queries[i].row].kappa[1], error);
     free(common);
     free(laws);
     return status;
@@ -391,6 +456,7 @@ static const rk_tail_method table[] = {
     {{"importance", "passes tilted towards the event, weighted; unbiased", ""},
      NULL,
      run_importance},
+    {{"subset", "subset simulation: a chain of likely events", ""}, NULL, run_subset},
 };
 enum { N_METHODS = sizeof table / sizeof *table };
 

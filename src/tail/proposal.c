@@ -124,7 +124,8 @@ uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n) {
     return end - first;
 }
 
-bool rk_proposal_find(rk_work *work, const rk_network *net, double t, rk_proposal *out) {
+bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds,
+                      rk_proposal *out) {
     size_t n = rk_network_n_in(net);
     rk_proposal p = {.n = n, .n_parts = 3, .axes = rk_work_doubles(work, n, n)};
     for (size_t k = 0; k < p.n_parts; k++)
@@ -136,7 +137,7 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, rk_proposa
                           .covariance = rk_work_doubles(work, n, n)};
     if (rk_work_charge(work, 0)) memset(mu, 0, n * sizeof *mu);
     double lowest = 0, lambda = 0;
-    for (int round = 0; round < RK_TILT_ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         rk_input input = {.mean = mu, .covariance = round ? S : NULL};
         rk_gradient_of_mean(work, net, &input, &seed, &g);
         if (!expand(work, n, mu, input.covariance, &g, p.axes, &q)) return false;
@@ -146,7 +147,7 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, rk_proposa
             lambda = solve(&q, t);
             tilt(&q, lambda, p.part[0].mean, p.part[0].deviation);
         }
-        if (round + 1 < RK_TILT_ROUNDS)
+        if (round + 1 < rounds)
             rotate_back(work, n, p.axes, p.part[0].mean, p.part[0].deviation, mu, S);
     }
     if (rk_work_charge(work, 500 * (uint64_t)n)) {

@@ -8,7 +8,7 @@
 #include "base/work.h"
 #include "network/network.h"
 
-enum { RK_MAX_PARTS = 4, RK_TILT_ROUNDS = 3 };
+enum { RK_MAX_PARTS = 4 };
 
 /** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
 typedef struct rk_proposal {
@@ -29,9 +29,10 @@ rk_proposal rk_proposal_standard(rk_work *work, size_t n);
 /**
  * For the event that the only output of `net`, fed with N(0, I), exceeds `t`: the tilt towards t,
  * the same with less tilt, and the mirror image of the first, for networks that are even in x.
- * Each of RK_TILT_ROUNDS rounds is a rk_gradient_of_mean and an eigendecomposition. False if there
- * are no eigenvectors (the width is beyond LAPACK, or the closure gave NaN).
+ * Each of `rounds` >= 1 expands E_q[z] to second order about the tilt that the last one found: a
+ * rk_gradient_of_mean and an eigendecomposition. Two do; the deeper the tail the more a third and
+ * fourth help. False if there are no eigenvectors (a width beyond LAPACK, or the closure gave NaN).
  */
-bool rk_proposal_find(rk_work *work, const rk_network *net, double t, rk_proposal *out);
+bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds, rk_proposal *out);
 
 #endif

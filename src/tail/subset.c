@@ -1,0 +1,171 @@
+#include "tail/subset.h"
+
+#include "base/normal.h"
+#include "tail/passes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHAIN = 10, MAX_LEVELS = 60 };
+
+typedef struct walk {
+    size_t n_in;
+    uint64_t n_chains, n; /* n = CHAIN n_chains points a level */
+    float *y, *z;         /* all points of this level: step s of chain c is s n_chains + c */
+    float *tried, *tried_z;
+    double *heights; /* scratch */
+    rk_stream stream;
+    uint64_t item;  /* the first normals nobody has used */
+    double stride;  /* y' = sqrt(1 - stride^2) y + stride g */
+    uint64_t first; /* point the steps under way start from */
+} walk;
+
+static void draw_first(void *context, uint64_t pass, float *y) {
+    const walk *w = context;
+    rk_normal_floats(w->stream, w->item + pass, w->n_in, y);
+}
+
+static void draw_step(void *context, uint64_t pass, float *y) {
+    const walk *w = context;
+    const float *from = w->y + (w->first + pass) * w->n_in;
+    const double keep = sqrt(1 - w->stride * w->stride);
+    rk_normal_floats(w->stream, w->item + pass, w->n_in, y);
+    for (size_t i = 0; i < w->n_in; i++)
+        y[i] = (float)(keep * (double)from[i] + w->stride * (double)y[i]);
+}
+
+static void keep_block(void *context, const rk_pass_block *block) {
+    walk *w = context;
+    memcpy(w->tried + block->first * w->n_in, block->y, block->n * w->n_in * sizeof *block->y);
+    memcpy(w->tried_z + block->first, block->z, block->n * sizeof *block->z);
+}
+
+static bool run_passes(rk_work *work, walk *w, const rk_network *net, size_t lanes, bool first) {
+    rk_passes_spec spec = {.n = first ? w->n : w->n_chains,
+                           .lanes = lanes,
+                           .draw = first ? draw_first : draw_step,
+                           .score = keep_block,
+                           .context = w};
+    bool done = rk_passes(work, net, &spec);
+    w->item += spec.n;
+    return done;
+}
+
+static int descending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+/* The height that a tenth of the points exceed. */
+static double level_height(walk *w) {
+    for (uint64_t i = 0; i < w->n; i++)
+        w->heights[i] = (double)w->z[i];
+    qsort(w->heights, (size_t)w->n, sizeof *w->heights, descending);
+    return w->heights[w->n_chains];
+}
+
+/* Relative variance of the share of points above `height`: that of independent points, times 1 plus
+ * twice the correlations along the chains. */
+static double relative_variance(const walk *w, double height, double share, bool chains) {
+    double independent = (1 - share) / (share * (double)w->n), gamma = 0;
+    for (uint64_t lag = 1; chains && lag < CHAIN; lag++) {
+        uint64_t both = 0, pairs = w->n_chains * (CHAIN - lag);
+        for (uint64_t i = 0; i < pairs; i++)
+            both += (double)w->z[i] > height && (double)w->z[i + lag * w->n_chains] > height;
+        double covariance = (double)both / (double)pairs - share * share;
+        gamma += 2 * (1 - (double)lag / CHAIN) * covariance / (share * (1 - share));
+    }
+    return independent * (1 + fmax(gamma, 0));
+}
+
+/* The points above `height` become the first of their chains. */
+static void start_chains(walk *w, double height) {
+    uint64_t chain = 0;
+    for (uint64_t i = 0; i < w->n && chain < w->n_chains; i++) {
+        if (!((double)w->z[i] > height)) continue;
+        memmove(w->y + chain * w->n_in, w->y + i * w->n_in, w->n_in * sizeof *w->y);
+        w->z[chain++] = w->z[i];
+    }
+    for (uint64_t i = chain, had = chain; had && i < w->n_chains; i++) { /* equal heights */
+        memcpy(w->y + i * w->n_in, w->y + (i % had) * w->n_in, w->n_in * sizeof *w->y);
+        w->z[i] = w->z[i % had];
+    }
+}
+
+/* Accepts the steps that stay above; adapts the stride to accept about half. */
+static void finish_step(walk *w, double height) {
+    uint64_t accepted = 0;
+    for (uint64_t c = 0; c < w->n_chains; c++) {
+        bool up = (double)w->tried_z[c] > height;
+        uint64_t from = w->first + c, to = from + w->n_chains;
+        accepted += up;
+        memcpy(w->y + to * w->n_in, up ? w->tried + c * w->n_in : w->y + from * w->n_in,
+               w->n_in * sizeof *w->y);
+        w->z[to] = up ? w->tried_z[c] : w->z[from];
+    }
+    double rate = (double)accepted / (double)w->n_chains;
+    w->stride = fmin(0.999, fmax(0.01, w->stride * exp(0.5 * (rate - 0.45))));
+}
+
+static bool advance(rk_work *work, walk *w, const rk_network *net, size_t lanes, double height) {
+    start_chains(w, height);
+    for (uint64_t step = 0; step + 1 < CHAIN; step++) {
+        w->first = step * w->n_chains;
+        if (!run_passes(work, w, net, lanes, false)) return false;
+        finish_step(w, height);
+    }
+    return true;
+}
+
+static double share_above(const walk *w, double height) {
+    uint64_t above = 0;
+    for (uint64_t i = 0; i < w->n; i++)
+        above += (double)w->z[i] > height;
+    return (double)above / (double)w->n;
+}
+
+static bool climb(rk_work *work, walk *w, const rk_network *net, double t, size_t lanes,
+                  rk_weighted_mean *out) {
+    double log_p = 0, variance = 0, reached = -INFINITY;
+    *out = (rk_weighted_mean){.log_mean = -INFINITY, .cv = (double)NAN};
+    memcpy(w->y, w->tried, w->n * w->n_in * sizeof *w->y);
+    memcpy(w->z, w->tried_z, w->n * sizeof *w->z);
+    for (int level = 0; level < MAX_LEVELS; level++) {
+        double height = level_height(w);
+        bool last = height >= t;
+        if (last) height = t;
+        if (!last && !(height > reached)) return true; /* a plateau: nothing leads upwards */
+        double share = share_above(w, height);
+        if (share == 0) return true;
+        log_p += log(share);
+        variance += relative_variance(w, height, share, level > 0);
+        out->n = w->item;
+        if (last) {
+            out->log_mean = log_p;
+            out->cv = sqrt(variance);
+            out->effective = 1 / variance;
+            return true;
+        }
+        reached = height;
+        if (!advance(work, w, net, lanes, height)) return false;
+    }
+    return true;
+}
+
+bool rk_subset(rk_work *work, const rk_network *net, double t, uint64_t n, rk_stream stream,
+               size_t lanes, rk_weighted_mean *out) {
+    size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net);
+    walk w = {.n_in = n_in, .stream = stream, .stride = 0.5};
+    w.n_chains = n / CHAIN > 1 ? n / CHAIN : 1;
+    w.n = CHAIN * w.n_chains;
+    w.y = rk_work_floats(work, (size_t)w.n, n_in);
+    w.tried = rk_work_floats(work, (size_t)w.n, n_in);
+    w.z = rk_work_floats(work, (size_t)w.n, 1);
+    w.tried_z = rk_work_floats(work, (size_t)w.n, 1);
+    w.heights = rk_work_doubles(work, (size_t)w.n, 1);
+    bool done = run_passes(work, &w, net, lanes, true);
+    if (done && rk_work_charge(work, 0)) done = climb(work, &w, net, t, lanes, out);
+    rk_work_release(work, mark);
+    return done;
+}

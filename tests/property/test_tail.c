@@ -1,0 +1,274 @@
+/* Probabilities of events: exact cases, laws, agreement of independent methods. */
+#include "tail/log_probability.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "reckon/reckon.h"
+
+enum { MAX_EVENTS = 64 };
+
+typedef struct result {
+    size_t n;
+    rk_tail_estimate e[MAX_EVENTS];
+} result;
+
+static result ask(const rk_network *net, const rk_input *input, const char *text,
+                  const char *method, uint64_t samples, uint64_t seed, int threads) {
+    rk_events *events;
+    rk_tail_answer *answer;
+    rk_error error;
+    rk_options options = rk_options_default();
+    options.method = method;
+    options.samples = samples;
+    options.seed = seed;
+    options.threads = threads;
+    if (rk_events_parse(&events, net, text, &error) != RK_OK ||
+        rk_tail(&answer, net, input, rk_events_list(events), rk_events_count(events), &options,
+                &error) != RK_OK)
+        fail_msg("%s, %s: %s", method, text, error.message);
+    result r = {.n = rk_events_count(events)};
+    assert_true(r.n <= MAX_EVENTS);
+    memcpy(r.e, rk_tail_view(answer)->estimates, r.n * sizeof *r.e);
+    rk_tail_destroy(answer);
+    rk_events_destroy(events);
+    return r;
+}
+
+/* Within `sigmas` standard errors of `p`, whose own relative error is `cv`. */
+static void assert_agrees(const char *what, const rk_tail_estimate *e, double p, double cv,
+                          double sigmas) {
+    double error = sqrt(e->cv * e->cv + cv * cv);
+    if (!(fabs(e->p - p) <= sigmas * error * p) || !(error <= 0.3))
+        fail_msg("%s: %.5g (cv %.3g), not %.5g (cv %.3g)", what, e->p, e->cv, p, cv);
+}
+
+static rk_network *random_network(const char *activation, size_t n_in, size_t n_hidden,
+                                  const size_t *hidden, double bias) {
+    rk_random_spec spec = {.n_in = n_in,
+                           .n_out = 3,
+                           .hidden = hidden,
+                           .n_hidden = n_hidden,
+                           .init = bias > 0 ? RK_INIT_MANUAL : RK_INIT_HE,
+                           .weight_variance = 1.8,
+                           .bias_variance = bias,
+                           .seed = 11};
+    rk_network *net;
+    assert_int_equal(rk_activation_parse(activation, &spec.activation, NULL), RK_OK);
+    assert_int_equal(rk_network_random(&net, &spec, NULL), RK_OK);
+    return net;
+}
+
+/* An only hidden layer of `n` neurons over n_in inputs, summed with weights v. */
+static rk_network *shallow(rk_activation_kind kind, size_t n, size_t n_in, const double *W,
+                           const double *bias, const double *v) {
+    const rk_layer layers[] = {
+        {.rows = n, .cols = n_in, .weight = W, .bias = bias, .activation = {.kind = kind}},
+        {.rows = 1, .cols = n, .weight = v}};
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+    return net;
+}
+
+/* One input: the event is a union of intervals, found on a grid. */
+static void test_one_input(void **state) {
+    (void)state;
+    const double W[] = {1.3, -0.7, 2.1, -1.9}, b[] = {-1, 0.5, -3, -2}, v[] = {1, 1.5, -0.4, 0.8};
+    rk_network *net = shallow(RK_RELU, 4, 1, W, b, v);
+    const double t = 4;
+    double p = 0, h = 1e-4;
+    for (double x = -9; x < 9; x += h) {
+        double middle = x + h / 2, y;
+        assert_int_equal(rk_network_forward(net, &middle, &y, NULL), RK_OK);
+        if (y > t) p += exp(-middle * middle / 2) * h / 2.506628274631000502;
+    }
+    result r = ask(net, NULL, "y[0] > 4", "importance", 20000, 1, 1);
+    assert_agrees("importance", &r.e[0], p, 1e-3, 4);
+    r = ask(net, NULL, "y[0] > 4", "subset", 40000, 1, 1);
+    assert_agrees("subset", &r.e[0], p, 1e-3, 4);
+    rk_network_destroy(net);
+}
+
+/* relu(x_0) + relu(x_1) > t: 2 (1/2 Phi(-t)) + the integral over the quadrant. */
+static double two_rectified(double t) {
+    double p = exp(rk_log_normal_tail(t)); /* the other one is negative: twice half */
+    const double h = 1e-3;
+    for (double x = h / 2; x < 12; x += h)
+        p += exp(-x * x / 2 + rk_log_normal_tail(fmax(t - x, 0))) * h / 2.506628274631000502;
+    return p;
+}
+
+static void test_few_neurons(void **state) {
+    (void)state;
+    enum { N_IN = 20 };
+    double W[2 * N_IN] = {0};
+    const double v[] = {1, 1};
+    W[3] = W[N_IN + 8] = 1;
+    rk_network *net = shallow(RK_RELU, 2, N_IN, W, NULL, v);
+    result r = ask(net, NULL, "y[0] > 2,4,7", "importance", 20000, 2, 1);
+    assert_agrees("2", &r.e[0], two_rectified(2), 0, 4);
+    assert_agrees("4", &r.e[1], two_rectified(4), 0, 4);
+    assert_agrees("7", &r.e[2], two_rectified(7), 0, 4);
+    r = ask(net, NULL, "y[0] > 2,4,7", "auto", 20000, 2, 1);
+    assert_agrees("auto", &r.e[2], two_rectified(7), 0, 4);
+    rk_network_destroy(net);
+}
+
+/* Functions of x with two places where they are large, the same and not: a tilt to the nearest
+ * would miss the other. */
+static void test_two_modes(void **state) {
+    (void)state;
+    for (size_t n_in = 2; n_in <= 20; n_in += 18) { /* without and with the radius integrated */
+        double W[2 * 20] = {0};
+        const double even[] = {1, 1}, uneven[] = {1, 0.8};
+        W[0] = 1;
+        W[n_in] = -1;
+        rk_network *net = shallow(RK_RELU, 2, n_in, W, NULL, even);
+        result r = ask(net, NULL, "y[0] > 2,4,6", "importance", 20000, 3, 1);
+        for (size_t i = 0; i < 3; i++)
+            assert_agrees("|x|", &r.e[i], 2 * exp(rk_log_normal_tail(2.0 + 2.0 * (double)i)), 0, 4);
+        rk_network_destroy(net);
+        net = shallow(RK_RELU, 2, n_in, W, NULL, uneven);
+        r = ask(net, NULL, "y[0] > 3", "importance", 20000, 3, 1);
+        assert_agrees("uneven", &r.e[0],
+                      exp(rk_log_normal_tail(3)) + exp(rk_log_normal_tail(3 / 0.8)), 0, 4);
+        rk_network_destroy(net);
+    }
+}
+
+/* Against plain passes, on everything that is not a wide random relu network. */
+static void check_network(const char *activation, size_t n_in, size_t n_hidden,
+                          const size_t *hidden, double bias, const rk_input *input) {
+    rk_network *net = random_network(activation, n_in, n_hidden, hidden, bias);
+    /* thresholds where the probability is 1e-2 to 1e-4, from the outputs' own law */
+    rk_answer *answer;
+    rk_options options = rk_options_default();
+    options.method = "sample";
+    options.samples = 2000;
+    assert_int_equal(rk_estimate(&answer, net, input, &options, NULL), RK_OK);
+    const rk_answer_data *data = rk_answer_view(answer);
+    char text[200];
+    double m0 = data->mean[0], s0 = sqrt(data->variance[0]);
+    double m1 = data->mean[1], s1 = sqrt(data->variance[1]);
+    snprintf(text, sizeof text, "y[0] > %.6f,%.6f; y[1] < %.6f; layer 2: z[1] - 0.5 z[0] > 4",
+             m0 + 2.2 * s0, m0 + 3 * s0, m1 - 2.5 * s1);
+    rk_answer_destroy(answer);
+    result plain = ask(net, input, text, "sample", 400000, 5, 0);
+    result tilted = ask(net, input, text, "importance", 5000, 6, 0);
+    result subset = ask(net, input, text, "subset", 20000, 6, 0);
+    for (size_t i = 0; i < plain.n; i++) {
+        if (!(plain.e[i].p > 5e-5)) continue;
+        char what[120];
+        snprintf(what, sizeof what, "%s %zu layers, event %zu", activation, n_hidden, i);
+        assert_agrees(what, &tilted.e[i], plain.e[i].p, plain.e[i].cv, 4.5);
+        assert_agrees(what, &subset.e[i], plain.e[i].p, plain.e[i].cv, 4.5);
+    }
+    rk_network_destroy(net);
+}
+
+static void test_other_networks(void **state) {
+    (void)state;
+    const size_t deep[] = {24, 24, 24, 24, 24, 24}, rectangular[] = {40, 12, 30};
+    double mean[18], covariance[18 * 18];
+    for (int i = 0; i < 18; i++) {
+        mean[i] = 0.3 * cos(i);
+        for (int j = 0; j < 18; j++)
+            covariance[i * 18 + j] = i == j ? 1.2 : 0.5 * cos(i - j) / (1 + abs(i - j));
+    }
+    const rk_input input = {.mean = mean, .covariance = covariance};
+    const rk_input scaled = {.covariance = covariance};
+    check_network("relu", 24, 6, deep, 0, NULL);
+    check_network("relu", 18, 3, rectangular, 0.2, NULL);
+    check_network("relu", 18, 3, rectangular, 0, &scaled);
+    check_network("tanh", 18, 3, rectangular, 0.2, &input);
+    check_network("gelu", 18, 2, rectangular, 0.1, NULL);
+}
+
+/* The average of many short runs is the probability. */
+static void test_unbiased(void **state) {
+    (void)state;
+    const size_t hidden[] = {20, 20};
+    rk_network *net = random_network("relu", 20, 2, hidden, 0);
+    const char *event = "y[0] > 1";
+    result plain = ask(net, NULL, event, "sample", 2000000, 1, 0);
+    enum { RUNS = 60 };
+    double sum = 0, square = 0;
+    for (uint64_t run = 0; run < RUNS; run++) {
+        result r = ask(net, NULL, event, "importance", 300, 100 + run, 1);
+        sum += r.e[0].p;
+        square += r.e[0].p * r.e[0].p;
+    }
+    double mean = sum / RUNS, error = sqrt((square / RUNS - mean * mean) / (RUNS - 1));
+    double p = plain.e[0].p;
+    if (!(p > 1e-4 && p < 0.1)) fail_msg("not a rare event: %g", p);
+    if (!(fabs(mean - p) <= 3.5 * hypot(error, plain.e[0].cv * p)) || !(error <= 0.05 * p))
+        fail_msg("%.5g +- %.2g, not %.5g", mean, error, p);
+    rk_network_destroy(net);
+}
+
+/* Deterministic methods: monotone in the threshold, and an event and its complement make 1. */
+static void test_laws(void **state) {
+    (void)state;
+    static const char *const methods[] = {"normal", "edgeworth", "saddlepoint",
+                                          "saddlepoint:reference:4"};
+    const size_t hidden[] = {16, 16};
+    rk_network *net = random_network("relu", 16, 2, hidden, 0);
+    for (size_t m = 0; m < 4; m++) {
+        result r = ask(net, NULL, "y[0] > -8:8:0.5; y[1] - y[2] < 1; y[1] - y[2] > 1", methods[m],
+                       1, 0, 1);
+        for (size_t i = 1; i < 33 && m != 1; i++) /* a series is not monotone, and says so */
+            if (!(r.e[i].log10_p <= r.e[i - 1].log10_p))
+                fail_msg("%s rises at threshold %g", methods[m], -8 + 0.5 * (double)i);
+        if (!(fabs(r.e[33].p + r.e[34].p - 1) <= 1e-14))
+            fail_msg("%s: %.17g + %.17g", methods[m], r.e[33].p, r.e[34].p);
+        for (size_t i = 0; i < r.n; i++)
+            if (!(r.e[i].p >= 0 && r.e[i].p <= 1) && !*r.e[i].warning)
+                fail_msg("%s: %g without a warning", methods[m], r.e[i].p);
+    }
+    rk_network_destroy(net);
+}
+
+static void test_same_bits(void **state) {
+    (void)state;
+    static const char *const methods[] = {"saddlepoint", "sample", "importance", "subset", "auto"};
+    const size_t hidden[] = {20, 20};
+    rk_network *net = random_network("relu", 20, 2, hidden, 0);
+    for (size_t m = 0; m < 5; m++) {
+        result one = ask(net, NULL, "y[*] > 0.5,3", methods[m], 3000, 9, 1);
+        result many = ask(net, NULL, "y[*] > 0.5,3", methods[m], 3000, 9, 5);
+        if (memcmp(&one, &many, sizeof one)) fail_msg("%s depends on the threads", methods[m]);
+    }
+    rk_network_destroy(net);
+}
+
+/* Certain and impossible events. */
+static void test_zero_and_one(void **state) {
+    (void)state;
+    const double W[] = {1, 0.5, -1, 0.3, 0.2, 1}, v[] = {1, 1, 1};
+    rk_network *net = shallow(RK_RELU, 3, 2, W, NULL, v);
+    static const char *const methods[] = {"importance", "sample", "subset", "auto"};
+    for (size_t m = 0; m < 4; m++) {
+        result r = ask(net, NULL, "y[0] > -1; y[0] < -1; y[0] < -0.001", methods[m], 2000, 1, 1);
+        for (size_t i = 0; i < 3; i++)
+            if (!(r.e[i].p == (i == 0)))
+                fail_msg("%s: P = %g of event %zu", methods[m], r.e[i].p, i);
+        if (!*r.e[1].warning) fail_msg("%s: nothing said about 0", methods[m]);
+    }
+    rk_network_destroy(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_input), cmocka_unit_test(test_few_neurons),
+        cmocka_unit_test(test_two_modes), cmocka_unit_test(test_other_networks),
+        cmocka_unit_test(test_unbiased),  cmocka_unit_test(test_laws),
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_zero_and_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
