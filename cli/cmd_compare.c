@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "figure.h"
+#include "gnuplot.h"
 #include "interrupt.h"
 #include "json.h"
 #include "message.h"
@@ -395,7 +396,7 @@ int cmd_compare(const options *opts) {
     comparison c = {.opts = opts};
     options one_method = *opts;
     one_method.n_methods = 0; /* each has its own run */
-    int code = opts->plot ? figure_check_path(opts->plot) : 0;
+    int code = opts->plot ? gnuplot_check_path(opts->plot) : 0;
     if (!code && opts->truth_samples == 1) code = fail(EXIT_USAGE, "--truth-samples: at least 2");
     if (!code) code = model_run_options(&c.run, &one_method);
     if (!code) code = model_load(&c.model, opts);

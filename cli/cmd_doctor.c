@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "figure.h"
+#include "gnuplot.h"
 #include "json.h"
 #include "message.h"
 #include "output.h"
@@ -100,7 +100,7 @@ static int print_human(const void *result, FILE *stream) {
 int cmd_doctor(const options *opts) {
     diagnosis d = {.processors = sysconf(_SC_NPROCESSORS_ONLN),
                    .memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE),
-                   .gnuplot = figure_gnuplot_found(),
+                   .gnuplot = gnuplot_found(),
                    .self_test = self_test()};
     rk_build_info(d.build, sizeof d.build);
     d.healthy = fabs(d.self_test - expected) <= tolerance;

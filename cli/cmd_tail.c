@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "commands.h"
-#include "figure.h"
+#include "curve.h"
+#include "gnuplot.h"
 #include "interrupt.h"
 #include "json.h"
 #include "message.h"
@@ -166,6 +167,13 @@ static int print_answer(const tail *t) {
     if (!t->opts->json) print_warnings(t);
     int code = output_result(t->opts, print_human, print_json, t);
     if (!code && t->opts->csv) code = output_print(t->opts->csv, print_csv, t);
+    if (!code && t->opts->plot) {
+        char summary[256], title[400];
+        snprintf(title, sizeof title, "%s (%s)", t->model.name,
+                 model_summary(t->model.net, summary));
+        code = curve_write(title, rk_events_list(t->events), t->answer->estimates,
+                           t->answer->n_events, t->opts->plot);
+    }
     if (!code && t->answer->interrupted) {
         note("interrupted: this answer is partial");
         code = EXIT_INTERRUPTED;
@@ -177,7 +185,8 @@ int cmd_tail(const options *opts) {
     if (!opts->event)
         return fail(EXIT_USAGE, "which event? Give --event, for example --event 'y[0] > 3'");
     tail t = {.opts = opts};
-    int code = model_load(&t.model, opts);
+    int code = opts->plot ? gnuplot_check_path(opts->plot) : 0;
+    if (!code) code = model_load(&t.model, opts);
     if (code) return code;
     rk_error error;
     rk_options run;

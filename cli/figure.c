@@ -1,15 +1,10 @@
 #include "figure.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "message.h"
-#include "output.h"
+#include "gnuplot.h"
 
 /* The page in pixels (hundredths of an inch for PDF) and where its two panels lie; labels are
  * placed by these numbers. */
@@ -20,26 +15,6 @@ static const double panel_bottom = 0.14, panel_height = 0.72;
 static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                       "#8a6d00", "#5b4b9a", "#222222", "#1f9bcf"};
 enum { N_COLORS = sizeof palette / sizeof *palette };
-
-static const struct terminal {
-    const char *ending, *command;
-} terminals[] = {
-    {".svg", "svg size 1100,480 font 'Helvetica,14' background rgb 'white'"},
-    {".png", "pngcairo size 2200,960 font 'Helvetica,11' fontscale 2 linewidth 2 pointscale 2"},
-    {".pdf", "pdfcairo size 11in,4.8in font 'Helvetica,10'"},
-};
-
-static const struct terminal *terminal_of(const char *path) {
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof terminals / sizeof *terminals; i++)
-        if (!strcmp(dot, terminals[i].ending)) return &terminals[i];
-    return NULL;
-}
-
-int figure_check_path(const char *path) {
-    if (terminal_of(path)) return 0;
-    return fail(EXIT_USAGE, "--plot: '%s' should end in .svg, .png or .pdf", path);
-}
 
 /* ------------------------------------------------------------------------------ label placement */
 
@@ -140,16 +115,6 @@ static double quiet_stretch(const figure *f, const panel *p, int axis) {
 
 /* ----------------------------------------------------------------------------------- the script */
 
-/* gnuplot scripts can run commands; a single-quoted string cannot. */
-static void print_quoted(FILE *stream, const char *text) {
-    fputc('\'', stream);
-    for (; *text; text++) {
-        if (*text == '\'') fputc('\'', stream);
-        fputc((unsigned char)*text < ' ' || *text == 127 ? ' ' : *text, stream);
-    }
-    fputc('\'', stream);
-}
-
 static void widen(double range[2], double value) {
     if (value > 0 && isfinite(value)) {
         range[0] = fmin(range[0], log10(value));
@@ -176,7 +141,7 @@ static panel make_panel(const figure *f, int axis) {
 static void print_label(FILE *stream, const panel *p, const char *text, double x, double y,
                         const char *justify, double angle, const char *color) {
     fputs("set label ", stream);
-    print_quoted(stream, text);
+    gnuplot_quote(stream, text);
     fprintf(stream, " at graph %.4f,%.4f %s rotate by %.1f front noenhanced tc rgb '%s'\n",
             x / p->size[0], y / p->size[1], justify, angle, color);
 }
@@ -226,7 +191,7 @@ static void print_data(FILE *stream, const char *name, const figure_point *point
         fprintf(stream, "%.6g %.6g %.6g %.6g %.6g %ld ", p->cost[0], p->cost[1], p->mse,
                 p->is_bound ? p->mse : low, p->is_bound ? p->mse : high,
                 strtol(palette[i % N_COLORS] + 1, NULL, 16));
-        print_quoted(stream, p->label);
+        gnuplot_quote(stream, p->label);
         fputc('\n', stream);
     }
     fputs("END\n", stream);
@@ -252,87 +217,22 @@ static void print_panel(FILE *stream, const figure *f, int axis) {
             pow(10, p.line), axis + 1, axis + 1);
 }
 
-typedef struct script {
-    const figure *figure;
-    const char *image;
-} script;
-
-static int print_script(const void *context, FILE *stream) {
-    const script *s = context;
-    fprintf(stream, "# gnuplot script with its data; edit and run again.\nset terminal %s\n",
-            terminal_of(s->image)->command);
-    fputs("set output ", stream);
-    print_quoted(stream, s->image);
-    fputc('\n', stream);
-    print_data(stream, "methods", s->figure->points, s->figure->n_points);
-    print_data(stream, "sampling", s->figure->sampling, s->figure->n_sampling);
+static void print_script(const void *context, FILE *stream) {
+    const figure *f = context;
+    print_data(stream, "methods", f->points, f->n_points);
+    print_data(stream, "sampling", f->sampling, f->n_sampling);
     fputs("set logscale xy\nset format xy '10^{%T}'\nset samples 400\nunset key\n"
           "set border 3 lc rgb '#444444'\nset tics nomirror scale 0.7,0.35\n"
           "set grid lc rgb '#e4e4e4' lt 1\n"
           "set multiplot title ",
           stream);
-    print_quoted(stream, s->figure->title);
+    gnuplot_quote(stream, f->title);
     fputs(" noenhanced\n", stream);
     for (int axis = 0; axis < 2; axis++)
-        print_panel(stream, s->figure, axis);
+        print_panel(stream, f, axis);
     fputs("unset multiplot\n", stream);
-    return 0;
-}
-
-/* ---------------------------------------------------------------------------------- running it */
-
-/* Runs gnuplot with one argument, no shell. Its exit code, 127 if there is no gnuplot; -1 if it
- * could not be started or died. */
-static int run_gnuplot(const char *argument) {
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(STDERR_FILENO, STDOUT_FILENO); /* our stdout is for results */
-        int null = open("/dev/null", O_RDONLY);
-        if (null >= 0) dup2(null, STDIN_FILENO);
-        char program[] = "gnuplot", *copy = strdup(argument);
-        execvp(program, (char *const[]){program, copy, NULL});
-        _exit(127);
-    }
-    int status;
-    if (child < 0) return -1;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-bool figure_gnuplot_found(void) {
-    const char *path = getenv("PATH");
-    char *copy = path ? strdup(path) : NULL, *rest = NULL, program[4096];
-    bool found = false;
-    for (char *dir = copy ? strtok_r(copy, ":", &rest) : NULL; dir && !found;
-         dir = strtok_r(NULL, ":", &rest)) {
-        snprintf(program, sizeof program, "%s/gnuplot", dir);
-        found = access(program, X_OK) == 0;
-    }
-    free(copy);
-    return found;
 }
 
 int figure_write(const figure *f, const char *path) {
-    size_t stem = (size_t)(strrchr(path, '.') - path);
-    /* "./" so that no name looks like an option to gnuplot */
-    size_t size = stem + sizeof "./.gp";
-    char *script_path = malloc(size);
-    if (!script_path) return fail(EXIT_FAILED, "out of memory");
-    snprintf(script_path, size, "%s%.*s.gp", *path == '-' ? "./" : "", (int)stem, path);
-    script s = {f, path};
-    int code = output_print(script_path, print_script, &s);
-    if (!code) {
-        int rc = run_gnuplot(script_path);
-        if (rc == 127) {
-            note("gnuplot is not installed: the figure is in %s, for later", script_path);
-        } else if (rc != 0) {
-            unlink(path); /* half a figure */
-            code = fail(EXIT_FAILED, "gnuplot could not draw %s from %s", path, script_path);
-        } else {
-            note("wrote %s and its script %s", path, script_path);
-        }
-    }
-    free(script_path);
-    return code;
+    return gnuplot_draw(path, print_script, f);
 }

@@ -1,4 +1,4 @@
-/* The comparison as a figure: a gnuplot script with its data inside, and gnuplot if it is there. */
+/* The comparison as a figure. */
 #ifndef CLI_FIGURE_H
 #define CLI_FIGURE_H
 
@@ -24,13 +24,7 @@ typedef struct figure {
     double pass_cost[2]; /* of one pass */
 } figure;
 
-/** Checks the ending (.svg, .png, .pdf) before long work. Returns 0 or an exit code. */
-int figure_check_path(const char *path);
-
-/** Writes `path` and, beside it, the script `<path without ending>.gp`. Without gnuplot the script
- *  alone, saying so. Returns 0 or an exit code. */
+/** Draws it to `path`, see gnuplot.h. Returns 0 or an exit code. */
 int figure_write(const figure *f, const char *path);
-
-bool figure_gnuplot_found(void);
 
 #endif

@@ -298,6 +298,9 @@ static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
     return RK_OK;
 }
 
+/* With fewer effective passes a standard error says little. */
+#define ENOUGH 10
+
 /* 95 % on the scale of logarithms: weights are skewed, and so is their average. */
 static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_weighted_mean *mean,
                          bool complement) {
@@ -319,8 +322,8 @@ static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_
     estimate->log10_high = fmin(high, 0) / LOG_10;
     if (mean->log_mean == -INFINITY)
         warn(estimate, "no pass reached the event");
-    else if (mean->effective < 30)
-        warn(estimate, "%.0f effective passes: the error is not known", mean->effective);
+    else if (mean->effective < ENOUGH)
+        warn(estimate, "%.0f effective passes: the error is uncertain", mean->effective);
 }
 
 /* The network with one output, `row` of the target's or its negative (in `negated`). */
@@ -389,9 +392,6 @@ static rk_status run_subset(rk_tail_job *job, rk_error *error) {
 /* Above this, plain passes serve all events at once; below, each gets its own tilt. */
 #define RARE 0.05
 
-/* Fewer effective passes than this and the tilt has missed: subset simulation instead. */
-#define ENOUGH 30
-
 /* The closure is believed to this factor: it is a check, not an average. */
 #define CLOSURE_FACTOR 10.0
 
@@ -399,7 +399,7 @@ static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, r
     rk_tail_estimate *e = q->estimate;
     rk_status status = answer_alone(job, q, mean, false, error);
     if (status != RK_OK || job->interrupted) return status;
-    if (!(e->effective_samples >= ENOUGH)) {
+    if (!(e->effective_samples >= ENOUGH)) { /* the tilt has missed: subset simulation instead */
         uint64_t tilted = e->samples;
         double closure = e->log10_closure;
         rk_tail_estimate_clear(e);

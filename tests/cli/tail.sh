@@ -30,3 +30,7 @@ run 2 tail net.safetensors --event 'y[0] > 1' --method gain
 has err 'there are auto, normal, edgeworth, saddlepoint, sample, importance'
 run 1 tail net.safetensors --event 'y[0] > 1' --method normal:gain
 has err 'need a law'
+run 0 tail net.safetensors -e 'y[0] > 0:2:0.5' -m saddlepoint --plot tail.svg -q
+has tail.gp "set title 'net.safetensors (32-32x2-32 relu)' noenhanced"
+has tail.gp "title 'y\[0\] > t'"
+run 2 tail net.safetensors -e 'y[0] > 1' --plot tail.gif

@@ -1,0 +1,21 @@
+/* Figures: a gnuplot script with its data inside, and gnuplot if it is there. */
+#ifndef CLI_GNUPLOT_H
+#define CLI_GNUPLOT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/** Checks the ending (.svg, .png, .pdf) before long work. Returns 0 or an exit code. */
+int gnuplot_check_path(const char *path);
+
+/** Writes `path` and, beside it, the script `<path without ending>.gp`, which `print` makes but for
+ *  its first lines. Without gnuplot the script alone, saying so. Returns 0 or an exit code. */
+int gnuplot_draw(const char *path, void (*print)(const void *context, FILE *stream),
+                 const void *context);
+
+/** A string as gnuplot quotes it: its scripts can run commands, a single-quoted string cannot. */
+void gnuplot_quote(FILE *stream, const char *text);
+
+bool gnuplot_found(void);
+
+#endif
