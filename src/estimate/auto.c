@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double default_flops = 1e11; /* seconds on one core */
+static const double default_flops = 1e11; /* a second or two */
+
+/* More passes than a tolerance is expected to need, and less of the seconds than there are: cheaper
+ * on average than to do it all again. */
+static const double margin = 1.4;
 
 rk_goal rk_goal_of(const rk_options *options, bool is_auto) {
     rk_goal goal = {options->budget_flops, options->budget_seconds, options->tolerance};
@@ -20,8 +24,7 @@ rk_goal rk_goal_of(const rk_options *options, bool is_auto) {
     return goal;
 }
 
-/* ------------------------------------------------------------------------ the network, the machine
- */
+/* ------------------------------------------------------------------ the network, the machine */
 
 static rk_status look(const rk_problem *problem, rk_scout *scout, rk_error *error) {
     size_t n = rk_network_n_out(problem->net);
@@ -70,8 +73,8 @@ static const struct pace {
     const char *name;
     double wide, half_width;
 } paces[] = {
-    {"mean", 0.03, 1},   {"covariance", 0.8, 60}, {"gain", 0.4, 60},
-    {"third", 1.2, 120}, {"fourth", 0.5, 20},     {"sample", 1.3, 40},
+    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.5, 60},
+    {"third", 1, 60},   {"fourth", 0.2, 40},     {"sample", 1.2, 60},
 };
 
 static double flops_a_second(const rk_choice *choice, const rk_problem *problem,
@@ -83,8 +86,7 @@ static double flops_a_second(const rk_choice *choice, const rk_problem *problem,
     return choice->speed;
 }
 
-/* ---------------------------------------------------------------------------- a single candidate
- */
+/* ------------------------------------------------------------------------- a single candidate */
 
 static rk_status cost(const rk_problem *problem, rk_candidate *c, rk_error *error) {
     rk_options options = problem->options;
@@ -148,12 +150,11 @@ static void assess(const rk_choice *choice, const rk_problem *problem, const rk_
         method->samples ? rk_expected_of_pass(law, scout) : rk_expected_relative(law, scout);
     double speed = flops_a_second(choice, problem, method);
     if (method->samples) {
-        /* standard errors fluctuate, and so does the time a run takes */
-        double wanted = goal->tolerance > 0
-                            ? 1.1 * relative * variance / (goal->tolerance * goal->tolerance)
-                            : (double)INFINITY;
-        double flops = goal->flops > 0 ? goal->flops : (double)INFINITY;
-        if (goal->seconds > 0) flops = fmin(flops, 0.7 * goal->seconds * speed);
+        double wanted = (double)INFINITY, flops = (double)INFINITY;
+        if (goal->tolerance > 0)
+            wanted = margin * relative * variance / (goal->tolerance * goal->tolerance);
+        if (goal->flops > 0) flops = goal->flops;
+        if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed / margin);
         status = spend(problem, &arguments, wanted, flops, c, &error);
         relative /= (double)c->samples;
     } else {
@@ -174,8 +175,7 @@ static void assess(const rk_choice *choice, const rk_problem *problem, const rk_
         c->error_rms = sqrt(relative * variance);
 }
 
-/* ------------------------------------------------------------------------------------ the choice
- */
+/* --------------------------------------------------------------------------------- the choice */
 
 static bool is_sampling(const rk_candidate *c) {
     return c->samples > 0;
@@ -290,11 +290,13 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
     return RK_OK;
 }
 
-static double average_variance(const rk_answer_data *answer) {
-    double sum = 0;
+/* The scout's variance, corrected by what the run has found. */
+static double known_variance(const rk_choice *choice, const rk_answer_data *answer) {
+    double ratio = answer->error_rms / choice->candidates[choice->chosen].error_rms, sum = 0;
+    if (answer->samples) return choice->scout.variance * ratio * ratio;
     for (size_t i = 0; i < answer->n_out; i++)
         sum += answer->variance[i] / (double)answer->n_out;
-    return sum;
+    return sum > 0 && isfinite(sum) ? sum : choice->scout.variance;
 }
 
 bool rk_choose_again(rk_choice *choice, const rk_problem *problem, const rk_answer_data *answer) {
@@ -304,8 +306,7 @@ bool rk_choose_again(rk_choice *choice, const rk_problem *problem, const rk_answ
         return false;
     if (goal.flops > 0) goal.flops = fmax(1, goal.flops - (double)answer->cost.flops_executed);
     if (goal.seconds > 0) goal.seconds = fmax(1e-9, goal.seconds - answer->seconds);
-    double variance = average_variance(answer);
-    if (!(variance > 0 && isfinite(variance))) variance = choice->scout.variance;
+    double variance = known_variance(choice, answer);
     for (size_t i = 0; i < choice->n; i++) {
         rk_candidate *c = &choice->candidates[i];
         if (is_sampling(c)) assess(choice, problem, rk_error_law_of(c->method), variance, &goal, c);

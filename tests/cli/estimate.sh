@@ -86,3 +86,24 @@ has out '^self-test   passed$'
 run 0 doctor --json
 is_json out
 has out '"healthy": true'
+
+# auto: what it chose and why; 4 and the answer all the same where that is not enough.
+run 0 estimate net.safetensors --method auto --budget 1e7flop
+has out '^method   '
+has out '^         expected to be the most accurate of [0-9]* within 1e+07 FLOPs$'
+run 0 explain net.safetensors --method auto --budget 1e7flop --json
+is_json out
+has out '"verdict": "chosen"'
+run 0 explain net.safetensors --method auto --tol 0.1
+has out '  chosen$'
+run 4 estimate net.safetensors --method auto --tol 1e-9 --budget 1e6flop --json
+is_json out
+has out '"unmet": true'
+has out 'tolerance not met'
+run 4 estimate net.safetensors --budget 1flop
+has err 'budget not met'
+has out '^method   covariance'
+run 0 estimate net.safetensors --method sample --budget 0.01s --budget 1e6flop
+for bad in 1e10 5x -1s flop 0s 1e10flopp; do
+    run 2 estimate net.safetensors --budget "$bad"
+done
