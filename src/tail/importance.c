@@ -113,31 +113,56 @@ static void prepare(scorer *s, bool radial) {
     s->log_uniform = ((double)p->n / 2 - 1) * 0.6931471805599453 + lgamma((double)p->n / 2);
 }
 
-/* The parts are strata: the variance of their average is the average of their own variances. */
-static void average(const scorer *s, rk_weighted_mean *out) {
-    uint64_t n = s->n;
-    double peak = -INFINITY, total = 0, squares = 0, variance = 0;
-    for (uint64_t i = 0; i < n; i++)
-        peak = fmax(peak, s->log_weight[i]);
-    *out = (rk_weighted_mean){.log_mean = -INFINITY, .cv = (double)NAN, .n = n};
-    if (peak == -INFINITY) return;
+/* Sums over passes, weights divided by their largest. */
+typedef struct sums {
+    double w, w_squared, w_log, w_log_squared; /* of w, w^2, w log w, w (log w)^2 */
+    double variance;                           /* of the first, the parts being strata */
+} sums;
+
+static sums add_up(const scorer *s, double peak) {
+    sums total = {0};
     uint64_t i = 0;
     for (size_t k = 0; k < s->proposal->n_parts; k++) {
-        uint64_t count = rk_passes_of_part(s->proposal, k, n), end = i + count;
+        uint64_t count = rk_passes_of_part(s->proposal, k, s->n), end = i + count;
         double sum = 0, square = 0;
         for (; i < end; i++) {
-            double w = exp(s->log_weight[i] - peak);
+            double log_w = s->log_weight[i] - peak, w = exp(log_w);
+            if (w == 0) continue;
             sum += w;
             square += w * w;
+            total.w_log += w * log_w;
+            total.w_log_squared += w * log_w * log_w;
         }
-        total += sum;
-        squares += square;
+        total.w += sum;
+        total.w_squared += square;
         if (count > 1)
-            variance += (square - sum * sum / (double)count) * (double)count / ((double)count - 1);
+            total.variance +=
+                (square - sum * sum / (double)count) * (double)count / ((double)count - 1);
     }
-    out->log_mean = peak + log(total / (double)n);
-    out->cv = sqrt(fmax(variance, 0)) / total;
-    out->effective = total * total / squares;
+    return total;
+}
+
+/* E[w^2] / E[w]^2 is the average of w / E[w] in the law weighted with w. There log w is nearly
+ * normal, and its mean and variance are known long before the few largest weights, on which the sum
+ * of squares depends, have all been seen. */
+static double log_normal_second_moment(const sums *total, double n) {
+    double mean = total->w_log / total->w;
+    double variance = total->w_log_squared / total->w - mean * mean;
+    return exp(mean + 0.5 * variance) * n / total->w;
+}
+
+static void average(const scorer *s, rk_weighted_mean *out) {
+    double peak = -INFINITY, n = (double)s->n;
+    for (uint64_t i = 0; i < s->n; i++)
+        peak = fmax(peak, s->log_weight[i]);
+    *out = (rk_weighted_mean){.log_mean = -INFINITY, .cv = (double)NAN, .n = s->n};
+    if (peak == -INFINITY) return;
+    sums total = add_up(s, peak);
+    out->log_mean = peak + log(total.w / n);
+    double seen = fmax(total.variance, 0) / (total.w * total.w);
+    double expected = (log_normal_second_moment(&total, n) - 1) / n;
+    out->cv = sqrt(fmax(seen, expected));
+    out->effective = total.w * total.w / total.w_squared;
 }
 
 bool rk_importance(rk_work *work, const rk_network *net, double t, bool radial,

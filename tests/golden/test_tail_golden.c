@@ -17,7 +17,7 @@ enum { N = 8 };
 static void probabilities(const rk_network *net, const char *events_text, const char *method,
                           rk_tail_estimate out[N]) {
     rk_events *events;
-    rk_tail_answer *answer;
+    rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
     options.method = method;

@@ -22,7 +22,7 @@ typedef struct result {
 static result ask(const rk_network *net, const rk_input *input, const char *text,
                   const char *method, uint64_t samples, uint64_t seed, int threads) {
     rk_events *events;
-    rk_tail_answer *answer;
+    rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
     options.method = method;
