@@ -49,16 +49,18 @@ static rk_status look(const rk_problem *problem, rk_scout *scout, rk_error *erro
 
 /* FLOPs a second of a double product; NaN if there is no memory for one. */
 static double measure_speed(int threads) {
-    enum { N = 192, REPEATS = 3 };
+    enum { N = 192 };
+    static const double long_enough = 4e-3;
     rk_work work = {.dry = false};
     double *matrix = calloc(3 * N * N, sizeof *matrix), best = (double)NAN;
     if (matrix && rk_pool_create(&work.pool, threads, NULL) == RK_OK) {
         int blas_threads = rk_blas_make_serial();
-        for (int repeat = 0; repeat < REPEATS; repeat++) {
-            double start = rk_seconds();
+        for (double first = rk_seconds(), start = first; start < first + long_enough;) {
             rk_gemm(&work, RK_NO_TRANS, RK_NO_TRANS, N, N, N, 1, matrix, N, matrix + N * N, N, 0,
                     matrix + 2 * N * N, N);
-            best = fmax(best, 2.0 * N * N * N / (rk_seconds() - start));
+            double end = rk_seconds();
+            best = fmax(best, 2.0 * N * N * N / (end - start));
+            start = end;
         }
         rk_blas_restore(blas_threads);
         rk_pool_destroy(work.pool);
@@ -226,35 +228,42 @@ static rk_candidate *pick(rk_choice *choice, const rk_goal *goal, bool sampling)
 
 static void give_verdicts(rk_choice *choice) {
     const rk_goal *goal = &choice->goal;
-    size_t n_usable = 0;
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
     for (size_t i = 0; i < choice->n; i++) {
         rk_candidate *c = &choice->candidates[i];
         if (!is_usable(c)) continue;
-        n_usable++;
+        bool is_far = goal->tolerance > 0 && !(c->error_rms <= goal->tolerance);
         snprintf(c->verdict, sizeof c->verdict, "%s",
-                 c == chosen                                                 ? "chosen"
-                 : !is_affordable(goal, c)                                   ? "over the budget"
-                 : goal->tolerance > 0 && !(c->error_rms <= goal->tolerance) ? "not accurate enough"
-                 : c->error_rms > chosen->error_rms                          ? "less accurate"
-                                                                             : "dearer");
+                 c == chosen                        ? "chosen"
+                 : !is_affordable(goal, c)          ? "over the budget"
+                 : is_far                           ? "not accurate enough"
+                 : c->error_rms > chosen->error_rms ? "less accurate"
+                                                    : "dearer");
     }
+}
+
+static void give_reason(rk_choice *choice) {
+    const rk_goal *goal = &choice->goal;
+    const rk_candidate *chosen = &choice->candidates[choice->chosen];
+    size_t n_usable = 0, size = sizeof choice->reason;
+    for (size_t i = 0; i < choice->n; i++)
+        n_usable += is_usable(&choice->candidates[i]);
     char budget[64] = "any budget";
     if (goal->flops > 0) snprintf(budget, sizeof budget, "%.3g FLOPs", goal->flops);
     if (goal->seconds > 0) snprintf(budget, sizeof budget, "%.3g s", goal->seconds);
     if (!is_affordable(goal, chosen))
-        snprintf(choice->reason, sizeof choice->reason, "nothing fits into %s: the cheapest of %zu",
-                 budget, n_usable);
+        snprintf(choice->reason, size, "nothing fits into %s: the cheapest of %zu", budget,
+                 n_usable);
     else if (goal->tolerance > 0 && chosen->error_rms <= goal->tolerance)
-        snprintf(choice->reason, sizeof choice->reason,
-                 "the cheapest of %zu that is expected to reach %.3g", n_usable, goal->tolerance);
+        snprintf(choice->reason, size, "the cheapest of %zu that is expected to reach %.3g",
+                 n_usable, goal->tolerance);
     else if (goal->tolerance > 0)
-        snprintf(choice->reason, sizeof choice->reason,
+        snprintf(choice->reason, size,
                  "nothing within %s is expected to reach %.3g: the most accurate of %zu", budget,
                  goal->tolerance, n_usable);
     else
-        snprintf(choice->reason, sizeof choice->reason,
-                 "expected to be the most accurate of %zu within %s", n_usable, budget);
+        snprintf(choice->reason, size, "expected to be the most accurate of %zu within %s",
+                 n_usable, budget);
 }
 
 /* The published family has faster twins: it is there for comparison. */
@@ -287,6 +296,7 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
                        choice->candidates[0].method, choice->candidates[0].verdict);
     choice->chosen = (size_t)(best - choice->candidates);
     give_verdicts(choice);
+    if (!only) give_reason(choice);
     return RK_OK;
 }
 

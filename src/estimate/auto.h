@@ -32,8 +32,8 @@ rk_goal rk_goal_of(const rk_options *options, bool is_auto);
 /**
  * Chooses among all methods with a law (error_model.h), or, if `only` is not NULL, takes that one:
  * then it is a sampling method, and how many samples it takes is the question. Runs `mean` (4n^2L
- * FLOPs) and, for the seconds, a product of a millisecond; plans everything else. The choice
- * depends on the seconds only if the goal does. Clear after success and failure alike.
+ * FLOPs) and, for the seconds, small products for 4 ms; plans everything else. The choice depends
+ * on the seconds only if the goal does. Clear after success and failure alike.
  */
 rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal *goal,
                     const char *only, rk_error *error);

@@ -47,7 +47,7 @@ rk_network *study_network(const study_kind *kind, size_t n, size_t hidden, uint6
                            .bias_variance = kind->bias_variance,
                            .seed = seed};
     rk_error error;
-    rk_network *net;
+    rk_network *net = NULL;
     if (rk_activation_parse(kind->activation, &spec.activation, &error) ||
         rk_network_random(&net, &spec, &error))
         study_stop(error.message);
