@@ -1,5 +1,6 @@
 #include "sample/float_layer.h"
 
+#include "activation/activation.h"
 #include "linalg/blas.h"
 #include "linalg/lapack.h"
 
@@ -76,4 +77,17 @@ rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, co
     if (b) to_float(work, m, b, out->bias);
     rk_work_release(work, mark);
     return RK_OK;
+}
+
+void rk_float_layer_finish(const rk_float_layer *layer, size_t n, float *z, double *sum) {
+    const rk_activation *activation = &layer->activation;
+    const rk_activation_ops *ops = rk_activation_get(activation->kind);
+    const size_t m = layer->rows;
+    for (size_t r = 0; r < n; r++, z += m) {
+        for (size_t i = 0; layer->bias && i < m; i++)
+            z[i] += layer->bias[i];
+        if (activation->kind != RK_IDENTITY) ops->value_float(activation, m, z, z);
+        for (size_t i = 0; sum && i < m; i++)
+            sum[i] += (double)z[i];
+    }
 }

@@ -24,4 +24,8 @@ rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, co
 rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
                         rk_error *error);
 
+/** h = phi(z + b) in place for n rows of z, row by row while a row is at hand; adds them to `sum`
+ *  (`rows` entries) if it is not NULL. */
+void rk_float_layer_finish(const rk_float_layer *layer, size_t n, float *z, double *sum);
+
 #endif

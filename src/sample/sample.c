@@ -57,20 +57,6 @@ static void negate(size_t count, const float *x, float *out) {
         out[i] = -x[i];
 }
 
-/* h = phi(z + b), row by row while the row is at hand; adds to `sum` if it is not NULL. */
-static void finish_rows(const rk_float_layer *layer, size_t n, float *z, double *sum) {
-    const rk_activation *activation = &layer->activation;
-    const rk_activation_ops *ops = rk_activation_get(activation->kind);
-    const size_t m = layer->rows;
-    for (size_t r = 0; r < n; r++, z += m) {
-        for (size_t i = 0; layer->bias && i < m; i++)
-            z[i] += layer->bias[i];
-        if (activation->kind != RK_IDENTITY) ops->value_float(activation, m, z, z);
-        for (size_t i = 0; sum && i < m; i++)
-            sum[i] += (double)z[i];
-    }
-}
-
 /* The outputs of the n passes of a block; of pairs, the mirrored halves come second. */
 static const float *do_passes(const sampler *run, lane *own, uint64_t block, size_t n) {
     const bool mirrored = rk_points_are_mirrored(run->spec->points);
@@ -84,7 +70,8 @@ static const float *do_passes(const sampler *run, lane *own, uint64_t block, siz
     for (size_t l = 0; l < run->net->n_layers; l++) {
         const rk_float_layer *layer = &run->layers[l];
         if (l > 0) rk_block_sgemm(n, layer->rows, layer->cols, in, layer->transposed, out);
-        finish_rows(layer, n, out, offset < run->n_hidden_values ? own->hidden + offset : NULL);
+        rk_float_layer_finish(layer, n, out,
+                              offset < run->n_hidden_values ? own->hidden + offset : NULL);
         offset += layer->rows;
         float *swap = in;
         in = out;

@@ -16,7 +16,7 @@ struct rk_events {
     size_t n, capacity;
 };
 
-enum { MAX_TERMS = 64, MAX_THRESHOLDS = 1000 };
+enum { MAX_TERMS = 64, MAX_THRESHOLDS = 1000, MAX_EVENTS = 1000000 };
 
 /* One event as written: terms, '*' standing for every index, and a list of thresholds. */
 typedef struct clause {
@@ -191,6 +191,9 @@ static rk_status add_clause(rk_events *list, const clause *c, const parser *p) {
                        p->text, n_layers);
     for (size_t k = 0; k < c->n_terms; k++)
         if (c->every[k]) count = p->net->layers[c->layer ? c->layer - 1 : n_layers - 1].rows;
+    if (count > (MAX_EVENTS - list->n) / c->n_thresholds)
+        return rk_fail(p->error, RK_ERROR_ARGUMENT, "'%.200s' are more than %d events", p->text,
+                       MAX_EVENTS);
     rk_status status = RK_OK;
     for (size_t i = 0; status == RK_OK && i < count; i++)
         for (size_t t = 0; status == RK_OK && t < c->n_thresholds; t++)

@@ -1,6 +1,5 @@
 #include "tail/passes.h"
 
-#include "activation/activation.h"
 #include "linalg/blas.h"
 #include "sample/float_layer.h"
 
@@ -21,16 +20,6 @@ typedef struct run {
     uint64_t end_block;
 } run;
 
-static void finish_rows(const rk_float_layer *layer, size_t n, float *z) {
-    const rk_activation *activation = &layer->activation;
-    const rk_activation_ops *ops = rk_activation_get(activation->kind);
-    for (size_t r = 0; r < n; r++, z += layer->rows) {
-        for (size_t i = 0; layer->bias && i < layer->rows; i++)
-            z[i] += layer->bias[i];
-        if (activation->kind != RK_IDENTITY) ops->value_float(activation, layer->rows, z, z);
-    }
-}
-
 static void do_block(const run *r, lane *own, uint64_t block) {
     uint64_t first = block * BLOCK, left = r->spec->n - first;
     size_t n = left < BLOCK ? (size_t)left : BLOCK, n_in = rk_network_n_in(r->net);
@@ -41,7 +30,7 @@ static void do_block(const run *r, lane *own, uint64_t block) {
     for (size_t l = 0; l < r->net->n_layers; l++) {
         const rk_float_layer *layer = &r->layers[l];
         rk_block_sgemm(n, layer->rows, layer->cols, in, layer->transposed, out);
-        finish_rows(layer, n, out);
+        rk_float_layer_finish(layer, n, out, NULL);
         in = out;
         out = in == own->a ? own->b : own->a;
     }

@@ -1,0 +1,33 @@
+/* The methods for rare events: each fills the estimates of all queries of a job. */
+#ifndef RK_TAIL_ANSWERS_H
+#define RK_TAIL_ANSWERS_H
+
+#include "tail/job.h"
+
+/* From cumulants. */
+rk_status rk_tail_normal(rk_tail_job *job, rk_error *error);
+rk_status rk_tail_edgeworth(rk_tail_job *job, rk_error *error);
+rk_status rk_tail_by_saddlepoint(rk_tail_job *job, rk_error *error);
+
+/** log P of one query by the saddlepoint, from the law of its functional. */
+double rk_tail_saddlepoint(const rk_law *law, const rk_query *q, const rk_law_source *source);
+
+/* By passes. */
+rk_status rk_tail_sample(rk_tail_job *job, rk_error *error);
+rk_status rk_tail_importance(rk_tail_job *job, rk_error *error);
+rk_status rk_tail_subset(rk_tail_job *job, rk_error *error);
+
+/** Plain passes for the queries with wanted[i] (NULL: all), the same for all of them. */
+rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error);
+
+/** One query by tilted passes or by subset simulation; `mean` of its functional. */
+rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool subset,
+                        rk_error *error);
+
+/** With fewer effective passes a standard error says little. */
+#define RK_TAIL_ENOUGH 10
+
+/* What suits each query. */
+rk_status rk_tail_auto(rk_tail_job *job, rk_error *error);
+
+#endif

@@ -1,0 +1,85 @@
+#include "tail/job.h"
+
+#include "base/size.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool report_progress(void *context, double fraction) {
+    const rk_tail_job *job = context;
+    double done = ((double)job->n_done + fraction) / (double)job->n_events;
+    return !job->options->progress || job->options->progress(job->options->progress_context, done);
+}
+
+rk_status rk_tail_step(rk_tail_job *job,
+                       rk_status (*step)(rk_work *work, void *context, rk_error *error),
+                       void *context, rk_error *error) {
+    rk_work dry, wet = {.dry = false};
+    rk_work_init_dry(&dry);
+    rk_status status = step(&dry, context, error);
+    if (status == RK_OK && (dry.overflow || dry.peak > job->memory_limit))
+        status = rk_fail(error, RK_ERROR_TOO_LARGE,
+                         "the events need %zu bytes of working memory; the limit is %llu", dry.peak,
+                         (unsigned long long)job->memory_limit);
+    if (status == RK_OK) status = rk_work_init_wet(&wet, &dry, job->pool, error);
+    if (status == RK_OK) {
+        wet.progress = report_progress;
+        wet.progress_context = job;
+        status = step(&wet, context, error);
+    }
+    job->flops += wet.flops;
+    if (dry.peak > job->bytes) job->bytes = dry.peak;
+    job->interrupted |= wet.interrupted;
+    rk_work_finish(&wet);
+    free(dry.steps);
+    return status;
+}
+
+typedef struct laws_step {
+    const rk_tail_job *job;
+    rk_law *laws;
+} laws_step;
+
+static rk_status compute_laws(rk_work *work, void *context, rk_error *error) {
+    const laws_step *step = context;
+    return rk_laws(work, &step->job->target->net, step->job->source.closure,
+                   &step->job->source.reference, step->laws, error);
+}
+
+/* The law of every output of the target; free() it. */
+rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error) {
+    *laws = rk_alloc(rk_network_n_out(&job->target->net), 1, sizeof **laws);
+    if (!*laws) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the laws of the functionals");
+    return rk_tail_step(job, compute_laws, &(laws_step){job, *laws}, error);
+}
+
+void rk_tail_estimate_clear(rk_tail_estimate *estimate) {
+    *estimate = (rk_tail_estimate){.p = (double)NAN,
+                                   .log10_p = (double)NAN,
+                                   .cv = (double)NAN,
+                                   .log10_low = (double)NAN,
+                                   .log10_high = (double)NAN,
+                                   .log10_closure = (double)NAN,
+                                   .effective_samples = (double)NAN};
+}
+
+void rk_tail_name(rk_tail_estimate *estimate, const char *name) {
+    snprintf(estimate->method, sizeof estimate->method, "%s", name);
+}
+
+void rk_tail_set(rk_tail_estimate *estimate, double log_p) {
+    estimate->p = exp(log_p);
+    estimate->log10_p = log_p / RK_LOG_10;
+}
+
+void rk_tail_warn(rk_tail_estimate *estimate, const char *format, ...) {
+    size_t used = strlen(estimate->warning), size = sizeof estimate->warning;
+    va_list arguments;
+    va_start(arguments, format);
+    if (used && used + 3 < size) used += (size_t)snprintf(estimate->warning + used, 3, "; ");
+    vsnprintf(estimate->warning + used, size - used, format, arguments);
+    va_end(arguments);
+}

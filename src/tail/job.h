@@ -1,0 +1,58 @@
+/* What is asked of the methods for rare events, and the ledger of answering it. */
+#ifndef RK_TAIL_JOB_H
+#define RK_TAIL_JOB_H
+
+#include "base/work.h"
+#include "tail/law.h"
+#include "tail/target.h"
+
+#define RK_LOG_10 2.30258509299404568402
+
+/** Output `row` of the target beyond t. */
+typedef struct rk_query {
+    size_t row;
+    bool below;   /* z < t, not z > t */
+    double t;     /* with the functional's bias taken off */
+    size_t event; /* its index among all */
+    rk_tail_estimate *estimate;
+} rk_query;
+
+/** Where the cumulants come from. */
+typedef struct rk_law_source {
+    rk_law_closure closure;
+    rk_reference_spec reference;
+    int budget; /* of rk_series_edgeworth */
+} rk_law_source;
+
+/** A group of queries on one target, and the means to answer them. */
+typedef struct rk_tail_job {
+    const rk_target *target;
+    rk_query *queries;
+    size_t n;
+    const rk_options *options;
+    rk_law_source source;
+    rk_pool *pool;
+    uint64_t memory_limit;
+    /* the ledger of all jobs */
+    uint64_t flops, bytes, samples;
+    bool interrupted;
+    size_t n_done, n_events; /* for the progress report */
+} rk_tail_job;
+
+/** Runs `step` dry and, if there is memory for it, wet, and enters what it cost. */
+rk_status rk_tail_step(rk_tail_job *job,
+                       rk_status (*step)(rk_work *work, void *context, rk_error *error),
+                       void *context, rk_error *error);
+
+/** The law of every output of the target from the job's closure; free() it. */
+rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error);
+
+/** An estimate about which nothing is known. */
+void rk_tail_estimate_clear(rk_tail_estimate *estimate);
+
+/** Its method, its probability, one more warning. */
+void rk_tail_name(rk_tail_estimate *estimate, const char *method);
+void rk_tail_set(rk_tail_estimate *estimate, double log_p);
+void rk_tail_warn(rk_tail_estimate *estimate, const char *format, ...) RK_PRINTF(2, 3);
+
+#endif
