@@ -309,7 +309,8 @@ static double known_variance(const rk_choice *choice, const rk_answer_data *answ
     return sum > 0 && isfinite(sum) ? sum : choice->scout.variance;
 }
 
-bool rk_choose_again(rk_choice *choice, const rk_problem *problem, const rk_answer_data *answer) {
+bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
+                     const rk_answer_data *answer, rk_candidate *next) {
     rk_goal goal = choice->goal;
     bool misses = goal.tolerance > 0 && !(answer->error_rms <= goal.tolerance);
     if (!misses && answer->error_rms <= 2 * choice->candidates[choice->chosen].error_rms)
@@ -317,14 +318,19 @@ bool rk_choose_again(rk_choice *choice, const rk_problem *problem, const rk_answ
     if (goal.flops > 0) goal.flops = fmax(1, goal.flops - (double)answer->cost.flops_executed);
     if (goal.seconds > 0) goal.seconds = fmax(1e-9, goal.seconds - answer->seconds);
     double variance = known_variance(choice, answer);
-    for (size_t i = 0; i < choice->n; i++) {
-        rk_candidate *c = &choice->candidates[i];
+    rk_choice again = *choice;
+    again.candidates = calloc(again.n, sizeof *again.candidates);
+    if (!again.candidates) return false;
+    for (size_t i = 0; i < again.n; i++) {
+        rk_candidate *c = &again.candidates[i];
+        *c = choice->candidates[i];
         if (is_sampling(c)) assess(choice, problem, rk_error_law_of(c->method), variance, &goal, c);
     }
-    rk_candidate *best = pick(choice, &goal, true);
-    if (!best || best->error_rms >= answer->error_rms) return false;
-    choice->chosen = (size_t)(best - choice->candidates);
-    return true;
+    const rk_candidate *best = pick(&again, &goal, true);
+    bool found = best && !(best->error_rms >= answer->error_rms);
+    if (found) *next = *best;
+    free(again.candidates);
+    return found;
 }
 
 void rk_choice_clear(rk_choice *choice) {

@@ -40,10 +40,11 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
 
 /**
  * After the chosen method has answered: if it disappoints, by its own account or by missing the
- * tolerance, the sampling that would do better with what is left of the budget becomes the
- * candidate `chosen`. False if there is none.
+ * tolerance, `next` is the sampling that would do better with what is left of the budget. False if
+ * there is none.
  */
-bool rk_choose_again(rk_choice *choice, const rk_problem *problem, const rk_answer_data *answer);
+bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
+                     const rk_answer_data *answer, rk_candidate *next);
 
 void rk_choice_clear(rk_choice *choice);
 

@@ -283,13 +283,13 @@ static rk_status execute(const rk_plan *plan, rk_answer **out, rk_error *error) 
 
 /* Where the chosen closure finds itself outside its regime, or the sample was too small, once more,
  * by sampling: the better answer, at the cost of both. */
-static void reconsider(rk_plan *plan, rk_answer **answer) {
+static void reconsider(const rk_plan *plan, rk_answer **answer) {
     double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
-    if (!rk_choose_again(&plan->choice, &plan->problem, &(*answer)->data)) return;
-    const rk_candidate *chosen = &plan->choice.candidates[plan->choice.chosen];
+    rk_candidate next;
+    if (!rk_choose_again(&plan->choice, &plan->problem, &(*answer)->data, &next)) return;
     rk_options options = plan->problem.options;
-    options.method = chosen->method;
-    options.samples = chosen->samples;
+    options.method = next.method;
+    options.samples = next.samples;
     options.budget_flops = options.budget_seconds = options.tolerance = 0;
     rk_plan *second;
     rk_answer *kept = *answer, *other = NULL;
