@@ -8,6 +8,10 @@
 /* Above this, plain passes serve all events at once; below, each gets its own tilt. */
 #define RARE 0.05
 
+/* With an error of this many times itself the tilted estimate is worth nothing: subset simulation.
+ */
+#define LOST 1.0
+
 /* The closure is believed to this factor: it is a check, not an average. */
 #define CLOSURE_FACTOR 10.0
 
@@ -15,8 +19,7 @@ static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, r
     rk_tail_estimate *e = q->estimate;
     rk_status status = rk_tail_alone(job, q, mean, false, error);
     if (status != RK_OK || job->interrupted) return status;
-    bool missed = !(e->effective_samples >= RK_TAIL_ENOUGH);
-    if (missed) {
+    if (!(e->cv <= LOST)) {
         uint64_t tilted = e->samples;
         double closure = e->log10_closure;
         rk_tail_estimate_clear(e);

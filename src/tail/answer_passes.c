@@ -139,6 +139,9 @@ static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
     return RK_OK;
 }
 
+/* With fewer effective passes a standard error says little. */
+#define ENOUGH 10
+
 /* 95 % on the scale of logarithms: weights are skewed, and so is their average. */
 static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_weighted_mean *mean,
                          bool complement) {
@@ -160,7 +163,7 @@ static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_
     estimate->log10_high = fmin(high, 0) / RK_LOG_10;
     if (mean->log_mean == -INFINITY)
         rk_tail_warn(estimate, "no pass reached the event");
-    else if (mean->effective < RK_TAIL_ENOUGH)
+    else if (mean->effective < ENOUGH)
         rk_tail_warn(estimate, "%.0f effective passes: the error is uncertain", mean->effective);
 }
 

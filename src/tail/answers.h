@@ -24,9 +24,6 @@ rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error);
 rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool subset,
                         rk_error *error);
 
-/** With fewer effective passes a standard error says little. */
-#define RK_TAIL_ENOUGH 10
-
 /* What suits each query. */
 rk_status rk_tail_auto(rk_tail_job *job, rk_error *error);
 
