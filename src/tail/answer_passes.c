@@ -142,10 +142,17 @@ static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
 /* With fewer effective passes a standard error says little. */
 #define ENOUGH 10
 
+/* The 97.5 % quantile of Student's law, to 1 % from 3 degrees of freedom on. */
+static double student(double degrees) {
+    double x = 1 / fmax(degrees, 2);
+    return 1.96 + x * (2.37 + x * (2.8 + x * 2.5));
+}
+
 /* 95 % on the scale of logarithms: weights are skewed, and so is their average. */
 static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_weighted_mean *mean,
                          bool complement) {
-    double low = mean->log_mean - 1.96 * mean->cv, high = mean->log_mean + 1.96 * mean->cv;
+    double width = student(mean->effective) * mean->cv;
+    double low = mean->log_mean - width, high = mean->log_mean + width;
     double log_p = mean->log_mean;
     rk_tail_name(estimate, name);
     estimate->cv = mean->cv;
