@@ -49,8 +49,6 @@ static const struct candidate {
     {"third:gauge=zero", 2e12},
     {"third:gauge=diagonal", 2e12},
     {"third:gauge=full", 2e12},
-    {"third:gauge=diagonal,rank=16", 2e12},
-    {"third:gauge=full,rank=16", 2e12},
     {"fourth", 1e11},
     {"reference:2,augment", 1e11},
     {"reference:3,augment", 1e11},
@@ -84,7 +82,7 @@ typedef struct table {
     size_t n;
 } table;
 
-#define FORMAT "%s,%zu,%zu,%d,%.6g,%.3g,%.10g,%.10g,%.4g,%.10g,%.4g\n"
+#define FORMAT "\"%s\",%zu,%zu,%d,%.6g,%.3g,%.10g,%.10g,%.4g,%.10g,%.4g\n"
 static const char header[] = "method,width,hidden,network,mse,mse_error,flops,flops_convention,"
                              "seconds,pass_flops,pass_seconds\n";
 
@@ -99,9 +97,9 @@ static void read_table(const char *path, table *t) {
     t->n = 0;
     while (file && fgets(line, sizeof line, file) && t->n < MAX_ROWS) {
         row *r = &t->rows[t->n];
-        if (sscanf(line, "%63[^,],%zu,%zu,%d,%lf,%lf,%lf,%lf,%lf,%lf,%lf", r->method, &r->width,
-                   &r->hidden, &r->network, &r->mse, &r->mse_error, &r->flops, &r->flops_convention,
-                   &r->seconds, &r->pass_flops, &r->pass_seconds) == 11)
+        if (sscanf(line, "\"%63[^\"]\",%zu,%zu,%d,%lf,%lf,%lf,%lf,%lf,%lf,%lf", r->method,
+                   &r->width, &r->hidden, &r->network, &r->mse, &r->mse_error, &r->flops,
+                   &r->flops_convention, &r->seconds, &r->pass_flops, &r->pass_seconds) == 11)
             t->n++;
     }
     if (file) fclose(file);
@@ -328,7 +326,7 @@ static void write_summary(const char *path, const table *t, const shape *shapes)
         for (size_t c = 0; c < N_CANDIDATES; c++) {
             summary a = summarise(t, candidates[c].method, s->width, s->hidden);
             if (a.networks == 0) continue;
-            fprintf(file, "%s,%zu,%zu,%d,%.4g,%.2g,%.5g,%.4g,%.5g,%.4g,%.4g,%.4g\n",
+            fprintf(file, "\"%s\",%zu,%zu,%d,%.4g,%.2g,%.5g,%.4g,%.5g,%.4g,%.4g,%.4g\n",
                     candidates[c].method, s->width, s->hidden, a.networks, a.mse, a.mse_error,
                     a.flops, a.seconds, a.pass_flops, a.pass_seconds, a.flops_ratio,
                     a.seconds_ratio);
