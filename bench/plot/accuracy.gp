@@ -47,7 +47,7 @@ do for [axis = 7 : 8] {
         set ylabel d == 1 ? "mean square error / variance" : ""
         set xrange [(axis == 7 ? 1e5 : 1e-5) : (axis == 7 ? 1e12 : 1e2)]
         if (axis == 7 && d == 3) {
-            set key top right noenhanced samplen 1.2 spacing 0.95 font ",11"
+            set key bottom left noenhanced samplen 1.2 spacing 0.95 font ",11"
         } else {
             unset key
         }
