@@ -46,13 +46,14 @@ do for [axis = 7 : 8] {
         set xlabel axis == 7 ? "FLOPs" : "seconds"
         set ylabel d == 1 ? "mean square error / variance" : ""
         set xrange [(axis == 7 ? 1e5 : 1e-5) : (axis == 7 ? 1e12 : 1e2)]
-        if (axis == 7 && d == 3) {
-            set key bottom left noenhanced samplen 1.2 spacing 0.95 font ",11"
+        if (axis == 8 && d == 3) {
+            set key bottom right noenhanced samplen 0.8 spacing 0.9 font ",10"
         } else {
             unset key
         }
-        plot pass / x with lines lc rgb "#999999" lw 2 dt 2 title "sampling", \
-             for [k = 1 : n_methods] data using \
+        set label 1 "sampling" at graph 0.62, 0.62 tc rgb "#777777" font ",11"
+        plot pass / x with lines lc rgb "#999999" lw 2 dt 2 notitle, \
+             for [k = 1 : n_methods - 1] data using \
                  (at(k, 256, L) ? column(axis) : NaN):(above($5)) with points ls k title name(k)
     }
 }
