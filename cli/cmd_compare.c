@@ -146,15 +146,19 @@ static int compare_method(comparison *c, const char *method) {
     return code;
 }
 
+/* What stands for a method by default: NULL for sampling itself. */
+static const char *default_method(const rk_method_info *info) {
+    if (!strcmp(info->name, "sample") || !strcmp(info->name, "auto")) return NULL;
+    return strcmp(info->name, "reference") ? info->name : "reference:3";
+}
+
 static int compare_methods(comparison *c) {
     int code = 0;
     for (size_t i = 0; i < c->opts->n_methods && !code && !interrupted(); i++)
         code = compare_method(c, c->opts->methods[i]);
     const rk_method_info *info;
-    for (size_t i = 0; !c->opts->n_methods && (info = rk_method_at(i)) && !code && !interrupted();
-         i++)
-        if (strcmp(info->name, "sample") != 0 && strcmp(info->name, "auto") != 0)
-            code = compare_method(c, info->name);
+    for (size_t i = 0; !c->opts->n_methods && (info = rk_method_at(i)) && !code; i++)
+        if (default_method(info) && !interrupted()) code = compare_method(c, default_method(info));
     return code;
 }
 
@@ -217,6 +221,7 @@ static json_t *truth_json(json_document *doc, const comparison *c) {
     json_t *o = json_object(), *seeds = json_array();
     for (size_t h = 0; h < HALVES; h++) /* beyond JSON's integers: text */
         json_array_append_new(seeds, json_sprintf("%llu", (unsigned long long)t->data[h]->seed));
+    json_object_set_new(o, "method", json_string(t->data[0]->method));
     json_object_set_new(o, "samples_per_half", json_count(t->data[0]->samples));
     json_object_set_new(o, "seeds", seeds);
     json_object_set_new(o, "one_pass_variance", json_double(doc, t->variance));
@@ -252,7 +257,8 @@ static void add_mse_cells(table *t, const row *r) {
     if (is_resolved(r)) {
         table_add(t, compact(r->mse, cell));
     } else {
-        snprintf(error, sizeof error, "< %.50s", compact(upper_bound(r), cell));
+        const char *sign = upper_bound(r) > 0 ? "< " : ""; /* sampling, too, can be exact */
+        snprintf(error, sizeof error, "%s%.50s", sign, compact(upper_bound(r), cell));
         table_add(t, error);
     }
     snprintf(cell, sizeof cell, "%s %.50s", plus_minus(), compact(r->standard_error, error));
@@ -284,8 +290,9 @@ static int print_human(const void *result, FILE *stream) {
     char summary[256], cell[CELL];
     heading(stream, "%s (%s) against Monte Carlo", c->model.name,
             model_summary(c->model.net, summary));
-    fprintf(stream, "truth: 2 x %llu forward passes; variance of one pass %s\n\n",
-            (unsigned long long)c->truth.data[0]->samples, compact(c->truth.variance, cell));
+    fprintf(stream, "truth: 2 x %llu passes of %s; variance of one pass %s\n\n",
+            (unsigned long long)c->truth.data[0]->samples, c->truth.data[0]->method,
+            compact(c->truth.variance, cell));
     const char *const titles[] = {"method", "mean square error",     "",    "FLOPs",
                                   "time",   "sampling needs: FLOPs", "time"};
     table t = table_create(7, 1u << 0 | 1u << 2);

@@ -203,7 +203,7 @@ static int print_human(const void *result, FILE *stream) {
     fputc('\n', stream);
     print_outputs(e, stream);
     if (a->covariance && (a->n_out <= FEW / 2 || e->opts->all)) print_covariance(a, stream);
-    if (e->run.layers) print_layers(a, stream);
+    if (a->n_hidden) print_layers(a, stream);
 
     fprintf(stream, "\nmethod   %s", a->method);
     if (a->samples)

@@ -43,7 +43,7 @@ const option_row option_table[] = {
     {"layers", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(layers),
      "also the mean of every hidden layer"},
     {"truth-samples", 0, OPTION_COUNT, "N", CMD_COMPARE, AT(truth_samples),
-     "forward passes for each half of the truth (what 5e11 FLOPs pay for)"},
+     "forward passes for each half of the truth (what 1e12 FLOPs pay for)"},
     {"max-flops", 0, OPTION_REAL, "F", CMD_COMPARE, AT(max_flops),
      "leave out methods that need more FLOPs (2e11)"},
     {"example", 0, OPTION_FLAG, NULL, CMD_COMPARE, AT(example),

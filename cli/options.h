@@ -66,7 +66,7 @@ int options_parse(options *out, unsigned bit, const char *command_name, bool tak
 /** One line an option, for those the command with this bit takes. */
 void options_print_help(FILE *stream, unsigned bit);
 
-/** "; did you mean 'x'?" for the nearest of the names next(context, i), NULL past the end; "" if
+/** "; did you mean 'x'?" for the nearest of the names name_at(context, i), NULL past the end; "" if
  *  nothing is near. */
 const char *suggest(const char *typed, const char *(*name_at)(unsigned context, size_t index),
                     unsigned context, char buffer[80]);

@@ -56,6 +56,8 @@ const char *byte_size(double bytes, char cell[CELL]) {
 }
 
 const char *error_two_digits(double error, char cell[CELL]) {
+    if (!isfinite(error)) return strcpy(cell, "unknown");
+    if (error == 0) return strcpy(cell, "0");
     if (error >= 1e-4 && error < 1e4)
         snprintf(cell, CELL, "%.*f", (int)fmax(0, 1 - floor(log10(error))), error);
     else

@@ -1,7 +1,8 @@
 /* Two independent halves A, B make mean_i (p_i - A_i)(p_i - B_i) an unbiased estimate of the mean
  * square error of p, far below the halves' own errors: with p = truth + d and halves off by e, e',
  * E[(d - e)(d - e')] = d^2. Over n outputs its variance is (2 d'C d + tr C^2) / n^2, where C is the
- * covariance of one half's error: that of the outputs over the number of passes. */
+ * covariance of one half's error. C is taken to be the covariance of the outputs, scaled to the
+ * standard errors the sampler reports: exactly so for plain sampling. */
 #include "truth.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 #include "message.h"
 
 /* What a truth of default quality may cost, and at most how many passes it has. */
-static const double default_flops = 5e11;
+static const double default_flops = 1e12;
 static const double default_max_samples = 1e6;
 
 /* splitmix64: independent streams from one seed. */
@@ -51,12 +52,25 @@ static rk_status choose_samples(const model *m, rk_options *run, rk_error *error
     return RK_OK;
 }
 
+/* Orthogonal points vary less and cost no more, but come in large replicates, of which it takes
+ * some to know their error; and not every network can have them. */
+static void choose_points(const model *m, rk_options *run) {
+    rk_options orthogonal = *run;
+    orthogonal.method = "sample:orthogonal";
+    rk_plan *plan = NULL;
+    if (run->samples / 256 >= rk_network_n_in(m->net) &&
+        rk_plan_create(&plan, m->net, &m->input, &orthogonal, NULL) == RK_OK)
+        *run = orthogonal;
+    rk_plan_destroy(plan);
+}
+
 static int sample_halves(truth *t, const model *m, rk_options run) {
     static const char *const labels[HALVES] = {"ground truth 1/2", "ground truth 2/2"};
     rk_error error;
     uint64_t seed = run.seed;
     run.covariance = true;
     if (run.samples == 0 && choose_samples(m, &run, &error)) return fail_status(&error);
+    choose_points(m, &run);
     for (size_t h = 0; h < HALVES; h++) {
         run.seed = derive_seed(seed, h);
         model_estimate(m, &run, labels[h], &t->half[h], &error);
@@ -69,31 +83,41 @@ static int sample_halves(truth *t, const model *m, rk_options run) {
 }
 
 static int pool_halves(truth *t) {
-    const rk_answer_data *a = t->data[0], *b = t->data[1];
-    size_t n = a->n_out;
-    t->mean = malloc(n * sizeof *t->mean);
-    t->covariance = malloc(n * n * sizeof *t->covariance);
+    size_t n = t->data[0]->n_out;
+    t->mean = calloc(n, sizeof *t->mean);
+    t->covariance = calloc(n, n * sizeof *t->covariance);
     if (!t->mean || !t->covariance) return fail(EXIT_FAILED, "out of memory");
-    for (size_t i = 0; i < n; i++)
-        t->mean[i] = (a->mean[i] + b->mean[i]) / 2;
+    double output_trace = 0, error_trace = 0;
+    for (size_t h = 0; h < HALVES; h++) {
+        const rk_answer_data *half = t->data[h];
+        for (size_t i = 0; i < n; i++) {
+            t->mean[i] += half->mean[i] / HALVES;
+            output_trace += half->covariance[i * n + i];
+            error_trace += half->error_per_output[i] * half->error_per_output[i];
+        }
+        for (size_t i = 0; i < n * n; i++)
+            t->covariance[i] += half->covariance[i] / HALVES;
+    }
+    double scale = output_trace > 0 ? error_trace / output_trace : 0;
     for (size_t i = 0; i < n * n; i++) {
-        double one_pass = (a->covariance[i] + b->covariance[i]) / 2;
-        t->covariance[i] = one_pass / (double)a->samples;
+        t->covariance[i] *= scale;
         t->trace_square += t->covariance[i] * t->covariance[i];
-        t->variance += i % (n + 1) == 0 ? one_pass / (double)n : 0;
     }
     return 0;
 }
 
-static int time_passes(truth *t, const model *m, rk_options run) {
+/* What plain sampling varies and costs, by a tenth of the truth's passes. */
+static int watch_sampling(truth *t, const model *m, rk_options run) {
     rk_error error;
     rk_answer *answer;
     run.samples = t->data[0]->samples / 10 + 2;
     run.seed = derive_seed(run.seed, HALVES);
-    model_estimate(m, &run, "timing", &answer, &error);
+    model_estimate(m, &run, "plain sampling", &answer, &error);
     if (!answer) return fail_status(&error);
     const rk_answer_data *a = rk_answer_view(answer);
     double passes = (double)(a->samples ? a->samples : 1);
+    for (size_t i = 0; i < a->n_out; i++)
+        t->variance += a->error_per_output[i] * a->error_per_output[i] * passes / (double)a->n_out;
     t->pass_cost[FLOPS] = (double)a->cost.flops_executed / passes;
     t->pass_cost[SECONDS] = least_seconds(m, &run, a->seconds) / passes;
     rk_answer_destroy(answer);
@@ -107,7 +131,7 @@ int truth_find(truth *out, const model *m, const rk_options *run, uint64_t sampl
     sampling.samples = samples;
     int code = sample_halves(out, m, sampling);
     if (!code) code = pool_halves(out);
-    if (!code) code = time_passes(out, m, sampling);
+    if (!code) code = watch_sampling(out, m, sampling);
     return code;
 }
 

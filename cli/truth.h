@@ -20,7 +20,7 @@ typedef struct truth {
 } truth;
 
 /** Samples the halves, `samples` passes each (0: as many as a fixed number of FLOPs pays for), and
- *  times sampling. Returns 0, or an exit code after explaining. Free in either case. */
+ *  watches plain sampling. Returns 0, or an exit code after explaining. Free in either case. */
 int truth_find(truth *out, const model *m, const rk_options *run, uint64_t samples);
 void truth_free(truth *t);
 
