@@ -5,9 +5,7 @@
 
 #include "gnuplot.h"
 
-static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                      "#8a6d00", "#5b4b9a", "#222222", "#1f9bcf"};
-enum { N_COLORS = sizeof palette / sizeof *palette, MAX_CURVES = 32 };
+enum { MAX_CURVES = 32 };
 
 typedef struct drawing {
     const char *title;
@@ -68,7 +66,7 @@ static void print_script(const void *context, FILE *stream) {
     gnuplot_quote(stream, d->title);
     fputs(" noenhanced\nplot", stream);
     for (size_t c = 0; c < d->n_curves; c++) {
-        const char *color = palette[c % N_COLORS];
+        const char *color = gnuplot_color(c);
         fprintf(stream,
                 "%s \\\n  $curve%zu using 1:3:4 with filledcurves lc rgb '%s' fs transparent solid "
                 "0.2 notitle, \\\n  $curve%zu using 1:5 with lines dt 2 lc rgb '%s' notitle, \\\n"

@@ -12,10 +12,6 @@ enum { PAGE_WIDTH = 1100, PAGE_HEIGHT = 480 };
 static const double panel_left[2] = {0.075, 0.56}, panel_width = 0.425;
 static const double panel_bottom = 0.14, panel_height = 0.72;
 
-static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                      "#8a6d00", "#5b4b9a", "#222222", "#1f9bcf"};
-enum { N_COLORS = sizeof palette / sizeof *palette };
-
 /* ------------------------------------------------------------------------------ label placement */
 
 /* Both axes are logarithmic; a panel maps decades to pixels. */
@@ -165,12 +161,12 @@ static void print_labels(FILE *stream, const figure *f, const panel *p, int axis
     for (size_t i = 0; labels && i < f->n_points; i++) {
         const figure_point *point = &f->points[i];
         labels[i] = place_label(f, p, axis, i, labels);
-        print_point_label(stream, p, point, axis, labels[i], palette[i % N_COLORS]);
+        print_point_label(stream, p, point, axis, labels[i], gnuplot_color(i));
         if (point->is_bound)
             fprintf(stream,
                     "set arrow from %.6g,%.6g to %.6g,graph 0.02 filled size graph 0.015,20 "
                     "lc rgb '%s'\n",
-                    point->cost[axis], point->mse, point->cost[axis], palette[i % N_COLORS]);
+                    point->cost[axis], point->mse, point->cost[axis], gnuplot_color(i));
     }
     free(labels);
 
@@ -190,7 +186,7 @@ static void print_data(FILE *stream, const char *name, const figure_point *point
         double high = p->mse + p->mse_error;
         fprintf(stream, "%.6g %.6g %.6g %.6g %.6g %ld ", p->cost[0], p->cost[1], p->mse,
                 p->is_bound ? p->mse : low, p->is_bound ? p->mse : high,
-                strtol(palette[i % N_COLORS] + 1, NULL, 16));
+                strtol(gnuplot_color(i) + 1, NULL, 16));
         gnuplot_quote(stream, p->label);
         fputc('\n', stream);
     }

@@ -30,6 +30,12 @@ int gnuplot_check_path(const char *path) {
     return fail(EXIT_USAGE, "--plot: '%s' should end in .svg, .png or .pdf", path);
 }
 
+const char *gnuplot_color(size_t index) {
+    static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                          "#8a6d00", "#5b4b9a", "#222222", "#1f9bcf"};
+    return palette[index % (sizeof palette / sizeof *palette)];
+}
+
 /* gnuplot scripts can run commands; a single-quoted string cannot. */
 void gnuplot_quote(FILE *stream, const char *text) {
     fputc('\'', stream);

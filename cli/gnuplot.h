@@ -16,6 +16,9 @@ int gnuplot_draw(const char *path, void (*print)(const void *context, FILE *stre
 /** A string as gnuplot quotes it: its scripts can run commands, a single-quoted string cannot. */
 void gnuplot_quote(FILE *stream, const char *text);
 
+/** "#rrggbb", colours that most people can tell apart; after some they begin again. */
+const char *gnuplot_color(size_t index);
+
 bool gnuplot_found(void);
 
 #endif

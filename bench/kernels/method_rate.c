@@ -7,17 +7,12 @@
  * FLOPs are the ledger's; "rate_over_dgemm" and "rate_over_sgemm" relate all of the method's FLOPs
  * over all of its time to the product alone. "sampling_seconds" is the time plain sampling needs
  * for the mean square error that a receipt of the method finds. */
+#include "kernel.h"
 #include "linalg/blas.h"
-#include "reckon/reckon.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static void stop(const rk_error *error) {
-    fprintf(stderr, "method_rate: %s\n", error->message);
-    exit(1);
-}
 
 static rk_answer *estimate(const rk_network *net, const char *method, uint64_t samples,
                            uint64_t receipt) {
@@ -29,7 +24,7 @@ static rk_answer *estimate(const rk_network *net, const char *method, uint64_t s
     options.seed = 1;
     rk_answer *answer;
     rk_error error;
-    if (rk_estimate(&answer, net, NULL, &options, &error) != RK_OK) stop(&error);
+    if (rk_estimate(&answer, net, NULL, &options, &error) != RK_OK) stop(error.message);
     return answer;
 }
 
@@ -52,21 +47,12 @@ int main(int argc, char **argv) {
     size_t n = argc > 3 ? strtoul(argv[2], NULL, 10) : 256;
     size_t hidden = argc > 3 ? strtoul(argv[3], NULL, 10) : 4;
     size_t repeats = argc > 4 ? strtoul(argv[4], NULL, 10) : 20;
-    if (n == 0 || n > 1 << 14 || hidden == 0 || hidden > 1000 || repeats == 0) return 2;
-    size_t *widths = malloc(hidden * sizeof *widths);
-    double *a = malloc(3 * n * n * sizeof *a);
-    float *f = malloc(3 * n * n * sizeof *f);
-    if (!widths || !a || !f) return 1;
-    for (size_t l = 0; l < hidden; l++)
-        widths[l] = n;
+    if (n == 0 || n > 1 << 14 || hidden == 0 || repeats == 0) stop("expected positive numbers");
+    double *a = need(3 * n * n, sizeof *a);
+    float *f = need(3 * n * n, sizeof *f);
     for (size_t i = 0; i < 3 * n * n; i++)
         f[i] = (float)(a[i] = (double)(i % 7) - 3);
-
-    rk_random_spec spec = {
-        .n_in = n, .n_out = n, .hidden = widths, .n_hidden = hidden, .activation = {RK_RELU}};
-    rk_network *net;
-    rk_error error;
-    if (rk_network_random(&net, &spec, &error) != RK_OK) stop(&error);
+    rk_network *net = relu_network(n, hidden, 0);
 
     uint64_t passes = (uint64_t)(4e9 / (2 * (double)n * (double)n * (double)(hidden + 1)));
     rk_answer *checked = estimate(net, method, passes, 64 * passes);
@@ -102,7 +88,6 @@ int main(int argc, char **argv) {
            sampling_seconds / seconds, rk_blas_name());
     rk_answer_destroy(checked);
     rk_network_destroy(net);
-    free(widths);
     free(a);
     free(f);
     return 0;

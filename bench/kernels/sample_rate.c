@@ -7,56 +7,12 @@
  * matrices and one of width x width. Both run on one thread in turns, in processor time, and the
  * best of each counts: the ratio survives a machine that is busy with other things. */
 #include "base/normal.h"
+#include "kernel.h"
 #include "linalg/blas.h"
-#include "sample/sample.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-static void stop(const char *what) {
-    fprintf(stderr, "sample_rate: %s\n", what);
-    exit(1);
-}
-
-static double processor_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static void *need(size_t count, size_t size) {
-    void *memory = calloc(count, size);
-    if (!memory) stop("no memory");
-    return memory;
-}
-
-typedef struct outcome {
-    double seconds;
-    double *values; /* mean, standard error, variance: n_out each */
-} outcome;
-
-static outcome sample(const rk_network *net, uint64_t n_samples, rk_point_set points) {
-    const size_t n = rk_network_n_out(net);
-    const rk_sample_spec spec = {.n_samples = n_samples, .points = points, .lanes = 1};
-    const rk_input input = {0};
-    outcome out = {.values = need(3 * n, sizeof(double))};
-    rk_sample_result result = {
-        .mean = out.values, .standard_error = out.values + n, .variance = out.values + 2 * n};
-    rk_work plan, run;
-    rk_error error;
-    rk_work_init_dry(&plan);
-    if (rk_sample(&plan, net, &input, &spec, &result, &error) != RK_OK ||
-        rk_work_init_wet(&run, &plan, NULL, &error) != RK_OK)
-        stop(error.message);
-    out.seconds = -processor_seconds();
-    if (rk_sample(&run, net, &input, &spec, &result, &error) != RK_OK) stop(error.message);
-    out.seconds += processor_seconds();
-    rk_work_finish(&run);
-    free(plan.steps);
-    return out;
-}
 
 /* Largest difference from plain double passes in units of the output's spread. */
 static double verify(const rk_network *net) {
@@ -72,13 +28,13 @@ static double verify(const rk_network *net) {
         for (size_t j = 0; j < n; j++)
             mean[j] += y[j] / PASSES;
     }
-    outcome out = sample(net, PASSES, RK_POINTS_IID);
+    sampled out = sample_passes(net, (rk_sample_spec){.n_samples = PASSES});
     double worst = 0;
     for (size_t j = 0; j < n; j++) {
-        double difference = fabs(out.values[j] - mean[j]) / sqrt(out.values[2 * n + j]);
+        double difference = fabs(out.mean[j] - mean[j]) / sqrt(out.variance[j]);
         if (!(difference <= worst)) worst = difference;
     }
-    free(out.values);
+    free(out.mean);
     free(x);
     free(y);
     free(z);
@@ -98,18 +54,11 @@ int main(int argc, char **argv) {
     size_t repeats = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
     if (n == 0 || hidden == 0 || repeats == 0) stop("expected three positive numbers");
     const size_t largest = n > 1024 ? n : 1024;
-    size_t *widths = need(hidden, sizeof *widths);
     float *a = need(3 * largest * largest, sizeof *a);
-    for (size_t l = 0; l < hidden; l++)
-        widths[l] = n;
     for (size_t i = 0; i < 2 * largest * largest; i++)
         a[i] = (float)(i % 7) - 3;
 
-    const rk_random_spec spec = {
-        .n_in = n, .n_out = n, .hidden = widths, .n_hidden = hidden, .activation = {RK_RELU}};
-    rk_network *net;
-    rk_error error;
-    if (rk_network_random(&net, &spec, &error) != RK_OK) stop(error.message);
+    rk_network *net = relu_network(n, hidden, 0);
     int blas_threads = rk_blas_make_serial();
     const double difference = verify(net), layer = 2 * (double)n * (double)n;
     const double pass[2] = {layer * ((double)hidden + 1), layer * ((double)hidden + 0.5)};
@@ -119,10 +68,11 @@ int main(int argc, char **argv) {
         for (int k = 0; k < 3; k++)
             peak = fmax(peak, fmax(product_rate(1024, a), product_rate(n, a)));
         for (int antithetic = 0; antithetic <= 1; antithetic++) {
-            outcome out = sample(net, passes, (rk_point_set)antithetic);
+            sampled out = sample_passes(
+                net, (rk_sample_spec){.n_samples = passes, .points = (rk_point_set)antithetic});
             rate[antithetic] =
                 fmax(rate[antithetic], pass[antithetic] * (double)passes / out.seconds);
-            free(out.values);
+            free(out.mean);
         }
     }
     rk_blas_restore(blas_threads);
@@ -133,7 +83,6 @@ int main(int argc, char **argv) {
         n, hidden, (unsigned long long)passes, difference, peak / 1e9, rate[0] / 1e9,
         rate[0] / peak, rate[1] / 1e9, rate[1] / peak, rk_blas_name());
     rk_network_destroy(net);
-    free(widths);
     free(a);
     return difference <= 1e-5 ? 0 : 1;
 }

@@ -4,24 +4,23 @@
 # Background jobs of a script ignore SIGINT; only some versions of env can undo that.
 env --default-signal=INT true 2>/dev/null || exit 77
 
-last='estimate --samples 1e12, interrupted'
-(exec env --default-signal=INT "$reckon" estimate net.safetensors -m sample -n 1e12 --json >out 2>err) &
-sleep 1
-kill -INT $!
-wait $!
-code=$?
-[ $code -eq 130 ] || failed "exit code $code, not 130"
+# interrupt ARGUMENT...: reckon with these arguments exits with 130 if interrupted.
+interrupt() {
+    last="$*, interrupted"
+    (exec env --default-signal=INT "$reckon" "$@" >out 2>err) &
+    sleep 1
+    kill -INT $!
+    wait $!
+    code=$?
+    [ $code -eq 130 ] || failed "exit code $code, not 130"
+}
+
+interrupt estimate net.safetensors -m sample -n 1e12 --json
 is_json out
 has out '"interrupted": true'
 has err 'interrupted: this answer is partial'
 
-last='compare, interrupted'
-(exec env --default-signal=INT "$reckon" compare net.safetensors --truth-samples 1e12 >out 2>err) &
-sleep 1
-kill -INT $!
-wait $!
-code=$?
-[ $code -eq 130 ] || failed "exit code $code, not 130"
+interrupt compare net.safetensors --truth-samples 1e12
 is_empty out
 has err 'interrupted before the ground truth was known'
 

@@ -2,6 +2,7 @@
  */
 #include "estimate/error_model.h"
 #include "estimate/method.h"
+#include "support/estimate.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,40 +12,13 @@
 
 #include <cmocka.h>
 
-enum { MAX_HIDDEN = 16 };
-
-static rk_network *draw(const char *activation, size_t n, size_t hidden, double weight,
-                        double bias) {
-    size_t widths[MAX_HIDDEN];
-    for (size_t l = 0; l < hidden; l++)
-        widths[l] = n;
-    rk_random_spec spec = {.n_in = n,
-                           .n_out = n,
-                           .hidden = widths,
-                           .n_hidden = hidden,
-                           .init = weight > 0 ? RK_INIT_MANUAL : RK_INIT_HE,
-                           .weight_variance = weight,
-                           .bias_variance = bias,
-                           .seed = n + hidden};
-    rk_network *net;
-    assert_int_equal(rk_activation_parse(activation, &spec.activation, NULL), RK_OK);
-    assert_int_equal(rk_network_random(&net, &spec, NULL), RK_OK);
-    return net;
-}
-
-static rk_answer *answer_of(const rk_network *net, const char *method, uint64_t receipt) {
+static rk_answer *answer_with_receipt(const rk_network *net, const char *method, uint64_t receipt) {
     rk_options options = rk_options_default();
     options.method = method;
     options.receipt_samples = receipt;
     rk_answer *answer;
     rk_estimate(&answer, net, NULL, &options, NULL); /* NULL: it does not cover this network */
     return answer;
-}
-
-static bool is_warned(const rk_answer_data *a, const char *text) {
-    for (size_t i = 0; i < a->n_warnings; i++)
-        if (strstr(a->warnings[i], text)) return true;
-    return false;
 }
 
 static void test_every_law_belongs_to_a_method(void **state) {
@@ -79,10 +53,14 @@ static void test_estimates_are_within_a_factor_three(void **state) {
                                           "third"};
     int seen = 0;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        rk_network *net =
-            draw(cases[c].activation, cases[c].n, cases[c].hidden, cases[c].weight, cases[c].bias);
+        rk_random_spec spec = {.init = cases[c].weight > 0 ? RK_INIT_MANUAL : RK_INIT_HE,
+                               .weight_variance = cases[c].weight,
+                               .bias_variance = cases[c].bias,
+                               .seed = cases[c].n + cases[c].hidden};
+        assert_int_equal(rk_activation_parse(cases[c].activation, &spec.activation, NULL), RK_OK);
+        rk_network *net = draw_square(spec, cases[c].n, cases[c].hidden);
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
-            rk_answer *answer = answer_of(net, methods[m], 48000);
+            rk_answer *answer = answer_with_receipt(net, methods[m], 48000);
             if (!answer) continue;
             const rk_answer_data *a = rk_answer_view(answer);
             double true_rms = sqrt(a->receipt_mse);
@@ -100,31 +78,6 @@ static void test_estimates_are_within_a_factor_three(void **state) {
     assert_true(seen >= 18);
 }
 
-/* Every layer the sum of a random matrix, `noise` times, and `rank` strong directions. */
-static rk_network *draw_trained(size_t n, size_t hidden, double noise, size_t rank, double spike) {
-    rk_network *random = draw("relu", n, hidden, 0, 0);
-    rk_layer layers[MAX_HIDDEN + 1];
-    double *weight = malloc((hidden + 1) * n * n * sizeof *weight);
-    assert_non_null(weight);
-    for (size_t l = 0; l <= hidden; l++) {
-        layers[l] = rk_network_layer(random, l);
-        double *W = weight + l * n * n;
-        const double *R = layers[l].weight;
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++) {
-                W[i * n + j] = noise * R[i * n + j];
-                for (size_t k = 0; k < rank; k++) /* rows of R as directions of norm about 1 */
-                    W[i * n + j] += spike * R[k * n + i] * R[(k + rank) * n + j];
-            }
-        layers[l].weight = W;
-    }
-    rk_network *net;
-    assert_int_equal(rk_network_create(&net, layers, hidden + 1, NULL), RK_OK);
-    rk_network_destroy(random);
-    free(weight);
-    return net;
-}
-
 static void test_trained_networks_are_noticed(void **state) {
     (void)state;
     static const struct {
@@ -133,10 +86,10 @@ static void test_trained_networks_are_noticed(void **state) {
         double spike;
     } cases[] = {{1, 1, 4}, {1, 1, 10}, {0.1, 3, 1}, {0, 2, 1}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        rk_network *net = draw_trained(48, 4, cases[c].noise, cases[c].rank, cases[c].spike);
+        rk_network *net = draw_spiked(48, 4, 52, cases[c].noise, cases[c].rank, cases[c].spike);
         static const char *const methods[] = {"covariance", "gain", "third:gauge=none", "third"};
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
-            rk_answer *answer = answer_of(net, methods[m], 32000);
+            rk_answer *answer = answer_with_receipt(net, methods[m], 32000);
             const rk_answer_data *a = rk_answer_view(answer);
             if (!is_warned(a, "outside the wide-random regime"))
                 fail_msg("%s, case %zu: not noticed", a->method, c);
@@ -152,8 +105,9 @@ static void test_trained_networks_are_noticed(void **state) {
 
 static void test_beyond_the_limit_nothing_is_promised(void **state) {
     (void)state;
-    rk_network *net = draw("relu", 16, 14, 0, 0);
-    rk_answer *answer = answer_of(net, "third:gauge=none", 0);
+    rk_random_spec spec = {.activation = {.kind = RK_RELU}, .seed = 30};
+    rk_network *net = draw_square(spec, 16, 14);
+    rk_answer *answer = answer_with_receipt(net, "third:gauge=none", 0);
     const rk_answer_data *a = rk_answer_view(answer);
     assert_true(is_warned(a, "fails on most networks"));
     double variance = 0;

@@ -1,5 +1,6 @@
 /* Identities that every closure must satisfy, whatever the weights. */
 #include "estimate/method.h"
+#include "support/estimate.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -43,19 +44,13 @@ static void fill(fixture *f, size_t n_layers, rk_activation_kind kind, bool bias
 }
 
 static rk_answer *estimate(const fixture *f, size_t n_layers, const rk_input *input,
-                           const char *method, bool covariance, int threads) {
-    rk_network *net;
-    rk_answer *answer;
-    rk_error error = {.message = ""};
+                           const char *method, bool covariance) {
     rk_options options = rk_options_default();
     options.method = method;
     options.covariance = covariance;
     options.layers = true;
-    options.threads = threads;
-    assert_int_equal(rk_network_create(&net, f->layers, n_layers, &error), RK_OK);
-    if (rk_estimate(&answer, net, input, &options, &error) != RK_OK) fail_msg("%s", error.message);
-    rk_network_destroy(net);
-    return answer;
+    options.threads = 1;
+    return answer_of_layers(f->layers, n_layers, input, &options);
 }
 
 static void assert_close(double a, double b, double tolerance) {
@@ -68,7 +63,7 @@ static void test_one_hidden_relu_layer_is_exact(void **state) {
     fixture f;
     fill(&f, 2, RK_RELU, false);
     for (int k = 0; k < N_METHODS; k++) {
-        rk_answer *answer = estimate(&f, 2, NULL, methods[k], false, 1);
+        rk_answer *answer = estimate(&f, 2, NULL, methods[k], false);
         const rk_answer_data *data = rk_answer_view(answer);
         for (size_t i = 0; i < N; i++) {
             double expected = 0;
@@ -96,7 +91,7 @@ static void test_a_linear_network_has_its_exact_law(void **state) {
             sigma[i * N + j] = exp(-fabs((double)i - (double)j));
     }
     rk_input input = {mu, sigma, NULL};
-    rk_answer *answer = estimate(&f, 1, &input, "covariance", true, 1);
+    rk_answer *answer = estimate(&f, 1, &input, "covariance", true);
     const rk_answer_data *data = rk_answer_view(answer);
     for (size_t i = 0; i < N; i++) {
         double mean = f.bias[0][i];
@@ -130,8 +125,8 @@ static void test_permutation_of_hidden_neurons(void **state) {
         }
     }
     for (int k = 0; k < N_METHODS; k++) {
-        rk_answer *a = estimate(&f, 3, NULL, methods[k], true, 1);
-        rk_answer *b = estimate(&g, 3, NULL, methods[k], true, 1);
+        rk_answer *a = estimate(&f, 3, NULL, methods[k], true);
+        rk_answer *b = estimate(&g, 3, NULL, methods[k], true);
         for (size_t i = 0; i < N; i++)
             assert_close(rk_answer_view(a)->mean[i], rk_answer_view(b)->mean[i], 1e-13);
         for (size_t i = 0; i < N * N; i++)
@@ -155,9 +150,9 @@ static void test_positive_scaling(void **state) {
         h.weight[0][i] *= 3;
     }
     for (int k = 0; k < N_METHODS; k++) {
-        rk_answer *a = estimate(&f, 4, NULL, methods[k], false, 1);
-        rk_answer *b = estimate(&g, 4, NULL, methods[k], false, 1);
-        rk_answer *c = estimate(&h, 4, NULL, methods[k], false, 1);
+        rk_answer *a = estimate(&f, 4, NULL, methods[k], false);
+        rk_answer *b = estimate(&g, 4, NULL, methods[k], false);
+        rk_answer *c = estimate(&h, 4, NULL, methods[k], false);
         for (size_t i = 0; i < N; i++) {
             /* with the exact metric K=1 averages variances over a layer: still equivariant */
             assert_close(rk_answer_view(b)->mean[i], rk_answer_view(a)->mean[i], 1e-12);
@@ -179,8 +174,8 @@ static void test_affine_read_out(void **state) {
         g.weight[2][i] *= -2;
     for (size_t i = 0; i < N; i++)
         g.bias[2][i] = f.bias[2][i] * -2 + 5;
-    rk_answer *a = estimate(&f, 3, NULL, "covariance", true, 1);
-    rk_answer *b = estimate(&g, 3, NULL, "covariance", true, 1);
+    rk_answer *a = estimate(&f, 3, NULL, "covariance", true);
+    rk_answer *b = estimate(&g, 3, NULL, "covariance", true);
     for (size_t i = 0; i < N; i++)
         assert_close(rk_answer_view(b)->mean[i], -2 * rk_answer_view(a)->mean[i] + 5, 1e-13);
     for (size_t i = 0; i < N * N; i++)
@@ -193,8 +188,8 @@ static void test_means_do_not_depend_on_what_else_is_asked(void **state) {
     (void)state;
     fixture f;
     fill(&f, 4, RK_RELU, true);
-    rk_answer *a = estimate(&f, 4, NULL, "covariance", false, 1);
-    rk_answer *b = estimate(&f, 4, NULL, "covariance", true, 1);
+    rk_answer *a = estimate(&f, 4, NULL, "covariance", false);
+    rk_answer *b = estimate(&f, 4, NULL, "covariance", true);
     for (size_t i = 0; i < N; i++) {
         assert_close(rk_answer_view(a)->mean[i], rk_answer_view(b)->mean[i], 1e-14);
         for (size_t l = 0; l < 3; l++)
@@ -218,8 +213,8 @@ static void test_output_activation(void **state) {
     for (size_t i = 0; i < N; i++)
         g.weight[3][i * N + i] = 1;
     for (int k = 0; k < N_METHODS; k++) {
-        rk_answer *a = estimate(&f, 3, NULL, methods[k], true, 1);
-        rk_answer *b = estimate(&g, 4, NULL, methods[k], true, 1);
+        rk_answer *a = estimate(&f, 3, NULL, methods[k], true);
+        rk_answer *b = estimate(&g, 4, NULL, methods[k], true);
         for (size_t i = 0; i < N; i++)
             assert_close(rk_answer_view(a)->mean[i], rk_answer_view(b)->mean[i], 1e-14);
         for (size_t i = 0; i < N * N; i++)

@@ -3,6 +3,7 @@
 #include "support/monte_carlo.h"
 
 #include "base/normal.h"
+#include "support/near.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,11 +11,6 @@
 #include <stdlib.h>
 /* cmocka wants some of the above */
 #include <cmocka.h>
-
-static void assert_near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.17g is not within %g of %.17g", got, tolerance, expected);
-}
 
 enum { N = 6 };
 

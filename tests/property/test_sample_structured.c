@@ -4,6 +4,7 @@
 #include "base/normal.h"
 #include "sample/division.h"
 #include "support/monte_carlo.h"
+#include "support/near.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,11 +13,6 @@
 #include <string.h>
 /* cmocka wants some of the above */
 #include <cmocka.h>
-
-static void assert_near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.17g is not within %g of %.17g", got, tolerance, expected);
-}
 
 enum {
     N = 6,
@@ -266,26 +262,12 @@ static void test_a_longer_run_extends_a_shorter_one(void **state) {
     for (size_t v = 0; v < N_VARIANTS; v++) {
         const bool rotated = variants[v].points >= RK_POINTS_ORTHOGONAL;
         const uint64_t replicate = rotated ? REPLICATE : 512;
-        rk_sample_spec spec = with_samples(v, 8 * replicate);
-        monte_carlo all = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-        spec.n_samples /= 2;
-        monte_carlo head = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-        spec.first_item = rotated ? 4 : spec.points == RK_POINTS_IID ? 4 * 512 : 4 * 256;
-        monte_carlo tail = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-        for (size_t i = 0; i < N_OUT; i++) {
-            assert_near(all.result.mean[i], (head.result.mean[i] + tail.result.mean[i]) / 2, 1e-7);
-            assert_true(fabs(head.result.mean[i] - tail.result.mean[i]) > 1e-6);
-        }
-        monte_carlo_free(&all);
-        monte_carlo_free(&head);
-        monte_carlo_free(&tail);
+        const uint64_t fourth = rotated                               ? 4
+                                : variants[v].points == RK_POINTS_IID ? 4 * 512
+                                                                      : 4 * 256;
+        assert_made_of_halves(net, with_samples(v, 8 * replicate), fourth);
     }
     rk_network_destroy(net);
-}
-
-static bool stop_after(void *calls_left, double fraction) {
-    (void)fraction;
-    return (*(int *)calls_left)-- > 0;
 }
 
 static void test_an_interrupted_run_answers_with_whole_replicates(void **state) {

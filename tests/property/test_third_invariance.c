@@ -1,6 +1,7 @@
 /* What must not change the third order's answer: threads, precision of the legs, the order of the
  * neurons, what else is asked. Widths cross the chunks and blocks of the kernels. */
 #include "estimate/method.h"
+#include "support/estimate.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -50,17 +51,11 @@ static void fixture_destroy(fixture *f) {
 }
 
 static rk_answer *estimate(const fixture *f, const char *method, bool covariance, int threads) {
-    rk_network *net;
-    rk_answer *answer;
-    rk_error error = {.message = ""};
     rk_options options = rk_options_default();
     options.method = method;
     options.covariance = covariance;
     options.threads = threads;
-    assert_int_equal(rk_network_create(&net, f->layers, N_LAYERS, &error), RK_OK);
-    if (rk_estimate(&answer, net, NULL, &options, &error) != RK_OK) fail_msg("%s", error.message);
-    rk_network_destroy(net);
-    return answer;
+    return answer_of_layers(f->layers, N_LAYERS, NULL, &options);
 }
 
 static void assert_close(size_t count, const double *a, const double *b, double tolerance) {

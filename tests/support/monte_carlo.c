@@ -1,11 +1,13 @@
 #include "support/monte_carlo.h"
 
 #include "linalg/blas.h"
+#include "support/near.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-/* cmocka wants the three above */
+/* cmocka wants some of the above */
 #include <cmocka.h>
 
 static void take_results(monte_carlo *mc, const rk_network *net) {
@@ -58,4 +60,25 @@ monte_carlo monte_carlo_run(const rk_network *net, const rk_input *input, rk_sam
 void monte_carlo_free(monte_carlo *mc) {
     free(mc->result.hidden_mean);
     free(mc->storage);
+}
+
+bool stop_after(void *calls_left, double fraction) {
+    assert_true(0 <= fraction && fraction <= 1);
+    return (*(int *)calls_left)-- > 0;
+}
+
+void assert_made_of_halves(const rk_network *net, rk_sample_spec spec, uint64_t second) {
+    monte_carlo all = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
+    spec.n_samples /= 2;
+    monte_carlo head = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
+    spec.first_item = second;
+    monte_carlo tail = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
+    for (size_t i = 0; i < rk_network_n_out(net); i++) {
+        double a = head.result.mean[i], b = tail.result.mean[i];
+        assert_near(all.result.mean[i], (a + b) / 2, 1e-7);
+        assert_true(fabs(a - b) > 1e-6);
+    }
+    monte_carlo_free(&all);
+    monte_carlo_free(&head);
+    monte_carlo_free(&tail);
 }

@@ -17,4 +17,10 @@ monte_carlo monte_carlo_run(const rk_network *net, const rk_input *input, rk_sam
                             int threads, rk_progress progress, void *progress_context);
 void monte_carlo_free(monte_carlo *mc);
 
+/** A progress callback: goes on for as many calls as the int behind `calls_left` says. */
+bool stop_after(void *calls_left, double fraction);
+
+/** A run of spec.n_samples is its first half and a run as long from item `second` on, together. */
+void assert_made_of_halves(const rk_network *net, rk_sample_spec spec, uint64_t second);
+
 #endif

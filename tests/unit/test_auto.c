@@ -1,6 +1,7 @@
 /* Choosing a method: within the budget, to the tolerance, the same every time, honest afterwards.
  */
 #include "reckon/reckon.h"
+#include "support/estimate.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,42 +11,8 @@
 
 #include <cmocka.h>
 
-enum { MAX_HIDDEN = 32 };
-
 static rk_network *draw(size_t n, size_t hidden) {
-    size_t widths[MAX_HIDDEN];
-    for (size_t l = 0; l < hidden; l++)
-        widths[l] = n;
-    rk_random_spec spec = {.n_in = n,
-                           .n_out = n,
-                           .hidden = widths,
-                           .n_hidden = hidden,
-                           .activation = {.kind = RK_RELU},
-                           .seed = 7};
-    rk_network *net;
-    assert_int_equal(rk_network_random(&net, &spec, NULL), RK_OK);
-    return net;
-}
-
-/* The same with one direction ten times as strong as it would be. */
-static rk_network *draw_spiked(size_t n, size_t hidden) {
-    rk_network *random = draw(n, hidden);
-    rk_layer layers[MAX_HIDDEN + 1];
-    double *weight = malloc((hidden + 1) * n * n * sizeof *weight);
-    assert_non_null(weight);
-    for (size_t l = 0; l <= hidden; l++) {
-        layers[l] = rk_network_layer(random, l);
-        const double *R = layers[l].weight;
-        double *W = weight + l * n * n;
-        for (size_t i = 0; i < n * n; i++)
-            W[i] = R[i] + 10 * R[i / n] * R[n + i % n];
-        layers[l].weight = W;
-    }
-    rk_network *net;
-    assert_int_equal(rk_network_create(&net, layers, hidden + 1, NULL), RK_OK);
-    rk_network_destroy(random);
-    free(weight);
-    return net;
+    return draw_square((rk_random_spec){.activation = {.kind = RK_RELU}, .seed = 7}, n, hidden);
 }
 
 static rk_options ask(const char *method, double flops, double tolerance) {
@@ -70,19 +37,6 @@ static const rk_candidate *chosen_of(const rk_plan *plan) {
     for (size_t i = 0; i < n; i++)
         if (!strcmp(c[i].verdict, "chosen")) return &c[i];
     return NULL;
-}
-
-static rk_answer *answer_of(const rk_network *net, const rk_options *options) {
-    rk_answer *answer;
-    rk_error error;
-    if (rk_estimate(&answer, net, NULL, options, &error) != RK_OK) fail_msg("%s", error.message);
-    return answer;
-}
-
-static bool is_warned(const rk_answer_data *a, const char *text) {
-    for (size_t i = 0; i < a->n_warnings; i++)
-        if (strstr(a->warnings[i], text)) return true;
-    return false;
 }
 
 static void test_the_best_within_the_budget(void **state) {
@@ -131,13 +85,13 @@ static void test_the_cheapest_to_the_tolerance(void **state) {
             if (c[i].error_rms <= tolerance && c[i].flops < chosen->flops)
                 fail_msg("%s rather than %s", chosen->method, c[i].method);
         rk_plan_destroy(plan);
-        rk_answer *answer = answer_of(net, &options);
+        rk_answer *answer = answer_of(net, NULL, &options);
         const rk_answer_data *a = rk_answer_view(answer);
         assert_int_equal(a->unmet, !(a->error_rms <= tolerance));
         rk_answer_destroy(answer);
     }
     rk_options options = ask("auto", 1e7, 1e-7);
-    rk_answer *answer = answer_of(net, &options);
+    rk_answer *answer = answer_of(net, NULL, &options);
     assert_true(rk_answer_view(answer)->unmet);
     assert_true(is_warned(rk_answer_view(answer), "tolerance not met"));
     rk_answer_destroy(answer);
@@ -157,7 +111,7 @@ static void test_samples_fill_the_budget(void **state) {
         rk_plan_destroy(plan);
     }
     rk_options options = ask("sample", 0, 0.01);
-    rk_answer *answer = answer_of(net, &options);
+    rk_answer *answer = answer_of(net, NULL, &options);
     const rk_answer_data *a = rk_answer_view(answer);
     if (!(a->error_rms <= 0.01 && a->error_rms >= 0.007)) fail_msg("error %g", a->error_rms);
     rk_answer_destroy(answer);
@@ -176,12 +130,12 @@ static void test_deep_and_narrow_networks_are_sampled(void **state) {
 
 static void test_a_closure_that_disappoints_is_replaced(void **state) {
     (void)state;
-    rk_network *net = draw_spiked(48, 4);
+    rk_network *net = draw_spiked(48, 4, 7, 1, 1, 10);
     rk_options options = ask("auto", 1e8, 0);
     rk_plan *plan = plan_of(net, &options);
     assert_int_equal(chosen_of(plan)->samples, 0);
     rk_plan_destroy(plan);
-    rk_answer *answer = answer_of(net, &options);
+    rk_answer *answer = answer_of(net, NULL, &options);
     const rk_answer_data *a = rk_answer_view(answer);
     assert_memory_equal(a->method, "sample", 6);
     assert_true(is_warned(a, "was tried first"));
@@ -195,13 +149,13 @@ static void test_what_cannot_be_is_said(void **state) {
     (void)state;
     rk_network *net = draw(16, 3);
     rk_options options = ask("auto", 10, 0);
-    rk_answer *answer = answer_of(net, &options);
+    rk_answer *answer = answer_of(net, NULL, &options);
     assert_true(rk_answer_view(answer)->unmet);
     assert_memory_equal(rk_answer_view(answer)->reason, "nothing fits", 12);
     rk_answer_destroy(answer);
 
     options = ask("covariance", 10, 0);
-    answer = answer_of(net, &options);
+    answer = answer_of(net, NULL, &options);
     assert_true(rk_answer_view(answer)->unmet);
     assert_null(rk_answer_view(answer)->reason);
     rk_answer_destroy(answer);

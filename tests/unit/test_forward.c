@@ -1,5 +1,6 @@
 #include "activation/activation.h"
 #include "network/network.h"
+#include "support/near.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -7,11 +8,6 @@
 #include <stdlib.h>
 /* cmocka wants some of the above */
 #include <cmocka.h>
-
-static void assert_near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.17g is not within %g of %.17g", got, tolerance, expected);
-}
 
 static void test_a_small_network_by_hand(void **state) {
     (void)state;

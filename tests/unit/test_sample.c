@@ -2,6 +2,7 @@
 
 #include "base/normal.h"
 #include "support/monte_carlo.h"
+#include "support/near.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,11 +11,6 @@
 #include <string.h>
 /* cmocka wants some of the above */
 #include <cmocka.h>
-
-static void assert_near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.17g is not within %g of %.17g", got, tolerance, expected);
-}
 
 enum { N_IN = 5, N_1 = 9, N_2 = 4, N_OUT = 3 };
 
@@ -159,25 +155,9 @@ static void test_a_longer_run_extends_a_shorter_one(void **state) {
     rk_network *net = mixed_network(3);
     for (int antithetic = 0; antithetic <= 1; antithetic++) {
         rk_sample_spec spec = {.n_samples = 2000, .seed = 1, .points = (rk_point_set)antithetic};
-        monte_carlo all = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-        spec.n_samples = 1000;
-        monte_carlo head = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-        spec.first_item = antithetic ? 500 : 1000;
-        monte_carlo tail = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-        for (size_t i = 0; i < N_OUT; i++) {
-            assert_near(all.result.mean[i], (head.result.mean[i] + tail.result.mean[i]) / 2, 1e-7);
-            assert_true(fabs(head.result.mean[i] - tail.result.mean[i]) > 1e-5);
-        }
-        monte_carlo_free(&all);
-        monte_carlo_free(&head);
-        monte_carlo_free(&tail);
+        assert_made_of_halves(net, spec, antithetic ? 500 : 1000);
     }
     rk_network_destroy(net);
-}
-
-static bool stop_after(void *calls_left, double fraction) {
-    assert_true(0 <= fraction && fraction <= 1);
-    return (*(int *)calls_left)-- > 0;
 }
 
 static void test_an_interrupted_run_answers_with_what_it_has(void **state) {

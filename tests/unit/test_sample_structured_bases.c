@@ -1,6 +1,7 @@
 #include "sample/bases.h"
 
 #include "base/normal.h"
+#include "support/near.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -8,11 +9,6 @@
 #include <stdlib.h>
 /* cmocka wants some of the above */
 #include <cmocka.h>
-
-static void assert_near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.17g is not within %g of %.17g", got, tolerance, expected);
-}
 
 static unsigned char *filled_table(size_t N) {
     unsigned char *table = malloc(rk_bases_table(N));

@@ -1,4 +1,5 @@
 #include "base/normal.h"
+#include "support/near.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -8,11 +9,6 @@
 #include <string.h>
 /* cmocka wants some of the above */
 #include <cmocka.h>
-
-static void assert_near(double got, double expected, double tolerance) {
-    if (!(fabs(got - expected) <= tolerance))
-        fail_msg("%.17g is not within %g of %.17g", got, tolerance, expected);
-}
 
 /* tests/numpy/streams.py made the file. */
 static void test_words_and_normals_are_numpys(void **state) {
