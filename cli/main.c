@@ -113,7 +113,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    setlocale(LC_CTYPE, "");
+    setlocale(LC_CTYPE, ""); /* and nothing else: numbers have a point */
     int code = run(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) return fail(EXIT_FAILED, "cannot write to stdout");
     return code;

@@ -2,10 +2,9 @@
 
 #include "activation/piecewise.h"
 #include "activation/smooth.h"
+#include "base/number.h"
 
 #include <assert.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LINE(name, homogeneous, wick)                                                              \
@@ -72,9 +71,8 @@ rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *er
             return rk_fail(error, RK_ERROR_ARGUMENT, "activation '%s' takes no parameter: '%.60s'",
                            table[kind].name, text);
         const char *number = text + length + 1;
-        char *end;
-        parameter = strtod(number, &end);
-        if (end == number || *end != '\0' || !isfinite(parameter))
+        const char *end = rk_number_read(number, &parameter);
+        if (!end || *end != '\0')
             return rk_fail(error, RK_ERROR_ARGUMENT,
                            "'%.60s' is not a slope; write for example leaky_relu:0.2", number);
     }

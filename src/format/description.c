@@ -1,8 +1,8 @@
 #include "format/description.h"
 
+#include "base/number.h"
 #include "format/tensor.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,15 +216,15 @@ char *rk_json_text(const json_t *value, size_t *length) {
 }
 
 const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out) {
-    int used = snprintf(out->text, sizeof out->text, "%s", rk_activation_name(activation->kind));
-    if (activation->kind != RK_LEAKY_RELU) return out->text;
-    char *number = out->text + used + 1;
-    out->text[used] = ':';
-    snprintf(number, 32, "%.15g", activation->parameter);
-    if (strtod(number, NULL) != activation->parameter)
-        snprintf(number, 32, "%.17g", activation->parameter);
-    char *comma = strchr(number, ','); /* whatever the locale says, files have points */
-    if (comma) *comma = '.';
+    const char *name = rk_activation_name(activation->kind);
+    rk_number_text number = {""};
+    double back;
+    if (activation->kind == RK_LEAKY_RELU) {
+        rk_number_write(activation->parameter, 15, &number);
+        if (!rk_number_read(number.text, &back) || back != activation->parameter)
+            rk_number_write(activation->parameter, 17, &number);
+    }
+    snprintf(out->text, sizeof out->text, "%s%s%s", name, *number.text ? ":" : "", number.text);
     return out->text;
 }
 

@@ -1,5 +1,6 @@
 #include "tail/event.h"
 
+#include "base/number.h"
 #include "base/size.h"
 
 #include <ctype.h>
@@ -56,12 +57,9 @@ static bool take(parser *p, char c) {
 
 static bool take_number(parser *p, double *x) {
     skip_blanks(p);
-    if (!isdigit((unsigned char)*p->at) && !strchr("+-.", *p->at)) return false;
-    char *end;
-    *x = strtod(p->at, &end);
-    if (*p->at == 0 || end == p->at || !isfinite(*x)) return false;
-    p->at = end;
-    return true;
+    const char *end = rk_number_read(p->at, x);
+    if (end) p->at = end;
+    return end != NULL;
 }
 
 static bool take_index(parser *p, size_t *index) {
@@ -145,15 +143,17 @@ static void append(char *text, size_t size, const char *format, ...) {
 }
 
 static void spell(const rk_event *event, char *text, size_t size) {
+    rk_number_text number;
     *text = 0;
     if (event->layer) append(text, size, "layer %zu: ", event->layer);
     for (size_t k = 0; k < event->n_terms; k++) {
         double c = event->terms[k].coefficient;
         append(text, size, "%s", k == 0 ? (c < 0 ? "-" : "") : c < 0 ? " - " : " + ");
-        if (fabs(c) != 1) append(text, size, "%.10g ", fabs(c));
+        if (fabs(c) != 1) append(text, size, "%s ", rk_number_write(fabs(c), 10, &number));
         append(text, size, "%c[%zu]", event->layer ? 'z' : 'y', event->terms[k].index);
     }
-    append(text, size, " %c %.10g", event->below ? '<' : '>', event->threshold);
+    append(text, size, " %c %s", event->below ? '<' : '>',
+           rk_number_write(event->threshold, 10, &number));
 }
 
 /* Terms and text lie behind the event's own pointers in one piece of memory. */
