@@ -1,4 +1,5 @@
 /* reckon random: a random network in a file, or on stdout for a pipe. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,27 +49,32 @@ static int all_widths(const options *opts, size_t sizes[MAX_LAYERS], size_t *n) 
     return 0;
 }
 
-/* The library writes named files; a pipe gets a copy of one. */
-static rk_status write_to_stdout(const rk_network *net, rk_error *error) {
-    const char *tmpdir = getenv("TMPDIR");
-    char directory[200], path[240];
-    snprintf(directory, sizeof directory, "%s/reckon.XXXXXX", tmpdir ? tmpdir : "/tmp");
-    if (!mkdtemp(directory)) {
-        *error = (rk_error){.status = RK_ERROR_IO, .offset = -1};
-        snprintf(error->message, sizeof error->message, "cannot make a folder %s", directory);
-        return RK_ERROR_IO;
-    }
-    snprintf(path, sizeof path, "%s/net.safetensors", directory);
-    rk_status status = rk_network_write(net, path, error);
-    FILE *file = status ? NULL : fopen(path, "rb");
+/* False if `path` cannot be read to its end; main() checks stdout. */
+static bool copy_to_stdout(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
     char block[1 << 16];
     size_t n;
-    while (file && (n = fread(block, 1, sizeof block, file)) > 0)
-        fwrite(block, 1, n, stdout); /* main() checks stdout */
-    if (file) fclose(file);
+    while ((n = fread(block, 1, sizeof block, file)) > 0)
+        fwrite(block, 1, n, stdout);
+    bool complete = !ferror(file);
+    fclose(file);
+    return complete;
+}
+
+/* The library writes named files; a pipe gets a copy of one. */
+static int write_to_stdout(const rk_network *net) {
+    const char *tmpdir = getenv("TMPDIR");
+    char directory[PATH_MAX], path[PATH_MAX + 20];
+    snprintf(directory, sizeof directory, "%s/reckon.XXXXXX", tmpdir ? tmpdir : "/tmp");
+    if (!mkdtemp(directory)) return fail(EXIT_FAILED, "cannot make a folder %s", directory);
+    snprintf(path, sizeof path, "%s/net.safetensors", directory);
+    rk_error error;
+    int code = rk_network_write(net, path, &error) ? fail_status(&error) : 0;
+    if (!code && !copy_to_stdout(path)) code = fail(EXIT_FAILED, "cannot read %s back", path);
     unlink(path);
     rmdir(directory);
-    return status;
+    return code;
 }
 
 static int print_json(const rk_network *net, const options *opts) {
@@ -84,7 +90,7 @@ static int print_json(const rk_network *net, const options *opts) {
 static int write_network(const rk_network *net, const options *opts) {
     rk_error error;
     char summary[256];
-    if (!opts->output) return write_to_stdout(net, &error) ? fail_status(&error) : 0;
+    if (!opts->output) return write_to_stdout(net);
     if (rk_network_write(net, opts->output, &error)) return fail_status(&error);
     note("wrote %s: %s, seed %llu", opts->output, model_summary(net, summary),
          (unsigned long long)opts->seed);

@@ -1,10 +1,22 @@
 #include "json.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "message.h"
 
+/* Jansson builds on without what it had no memory for. */
+static bool memory_ran_out;
+
+static void *watched_malloc(size_t size) {
+    void *memory = malloc(size);
+    if (!memory) memory_ran_out = true;
+    return memory;
+}
+
 json_document json_begin(const char *schema) {
+    memory_ran_out = false;
+    json_set_alloc_funcs(watched_malloc, free);
     json_document doc = {.root = json_object(), .warnings = json_array()};
     json_object_set_new(doc.root, "schema", json_string(schema));
     json_object_set_new(doc.root, "version", json_string(rk_version()));
@@ -19,10 +31,15 @@ int json_end(json_document *doc, FILE *stream) {
         json_warn(doc, text);
     }
     json_object_set_new(doc->root, "warnings", doc->warnings);
-    bool ok = json_dumpf(doc->root, stream, JSON_REAL_PRECISION(17)) == 0;
-    fputc('\n', stream);
+    int code = 0;
+    if (memory_ran_out)
+        code = fail(EXIT_FAILED, "out of memory while making JSON");
+    else if (json_dumpf(doc->root, stream, JSON_REAL_PRECISION(17)) != 0 && !ferror(stream))
+        code = fail(EXIT_FAILED, "out of memory while writing JSON");
+    else
+        fputc('\n', stream);
     json_decref(doc->root);
-    return ok || ferror(stream) ? 0 : fail(EXIT_FAILED, "out of memory while writing JSON");
+    return code;
 }
 
 json_t *json_double(json_document *doc, double x) {
@@ -82,5 +99,7 @@ json_t *json_flops(json_document *doc, const rk_cost *cost) {
 
 json_t *json_weights_sha256(const rk_network *net) {
     char hex[65];
-    return rk_network_sha256(net, hex, NULL) ? json_null() : json_string(hex);
+    if (rk_network_sha256(net, hex, NULL) == RK_OK) return json_string(hex);
+    memory_ran_out = true; /* nothing else can fail */
+    return json_null();
 }

@@ -17,7 +17,9 @@ typedef struct json_document {
 /** {"schema": schema, "version": ...}. */
 json_document json_begin(const char *schema);
 
-/** Adds the warnings, prints the object on one line and frees it. Returns 0 or an exit code. */
+/** Adds the warnings, prints the object on one line and frees it. Returns 0 or an exit code; errors
+ *  of `stream` are left to its owner. Nothing is printed if memory ran out on the way: the object
+ *  would lack something. */
 int json_end(json_document *doc, FILE *stream);
 
 /** Values; NaN and infinities become null and are counted. */

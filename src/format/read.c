@@ -53,8 +53,10 @@ static rk_status write_notes(rk_network *net, const rk_chain *chain, rk_deciders
         note_layer(notes, l, &chain->links[l], &layer,
                    l + 1 < chain->count ? by.hidden : by.output);
     }
-    rk_status status = fclose(notes) == 0 ? rk_network_set_notes(net, text, error)
-                                          : rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
+    bool complete = !ferror(notes);
+    complete &= fclose(notes) == 0;
+    rk_status status = complete ? rk_network_set_notes(net, text, error)
+                                : rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
     free(text);
     return status;
 }

@@ -46,12 +46,22 @@ run 1 estimate net.safetensors --csv nowhere/a.csv
 run 2 estimate net.safetensors -o answer.json --method nonsense
 same answer.json before.json
 only_files net.safetensors answer.json before.json
-if [ -e /dev/full ]; then
-    "$reckon" estimate net.safetensors >/dev/full 2>err
-    [ $? -eq 1 ] || failed 'full disk unnoticed'
+
+# Nothing is lost quietly: a full disk, no stdout at all.
+unwritten() {
+    [ $? -eq 1 ] || failed 'unnoticed'
     has err 'cannot write to stdout'
-    run 1 estimate net.safetensors -o /dev/full
-fi
+}
+for command in 'estimate net.safetensors' 'estimate net.safetensors --json' 'random' 'doctor' \
+    'compare net.safetensors --truth-samples 50 -m mean' 'help estimate' '--version'; do
+    last="$command with nowhere to write"
+    "$reckon" $command >&- 2>err
+    unwritten
+    [ -e /dev/full ] || continue
+    "$reckon" $command >/dev/full 2>err
+    unwritten
+done
+[ ! -e /dev/full ] || run 1 estimate net.safetensors -o /dev/full
 
 # A reader that has seen enough.
 "$reckon" estimate net.safetensors 2>err | head -1 >out
