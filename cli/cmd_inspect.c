@@ -9,7 +9,8 @@
 #include "output.h"
 #include "report.h"
 
-/* How one weight matrix compares with independent entries of equal variance. */
+/* How one weight matrix compares with independent entries of equal variance. The answer to a run
+ * has a warning of its own that looks at the activations: it knows the input and needs the run. */
 typedef struct weights {
     double mean_square; /* of the entries */
     double largest;     /* |entry| in units of the root mean square */

@@ -5,23 +5,28 @@
 rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input) {
     rk_expansion e = {.variance = 1, .square_variance = 1, .growth = 1};
     const double *C = input->covariance;
-    if (!C || !rk_work_charge(work, 3 * (uint64_t)n * n)) return e;
-    double diagonal = 0, diagonal_squares = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        diagonal += C[i * n + i];
-        diagonal_squares += C[i * n + i] * C[i * n + i];
-        for (size_t j = 0; j < i; j++)
-            squares += 2 * C[i * n + j] * C[i * n + j];
-    }
-    e.variance = diagonal / (double)n;
-    e.square_variance = diagonal_squares / (double)n;
-    if (n > 1) e.square_pair = squares / ((double)n * (double)(n - 1));
+    if (!C) return e;
+    double inverse_width = rk_inverse_width(work, n, C), trace = 0;
+    if (!rk_work_charge(work, n)) return e;
+    for (size_t i = 0; i < n; i++)
+        trace += C[i * n + i];
+    e.variance = trace / (double)n;
+    e.square_variance = e.variance * e.variance;
+    if (n == 1 || !(trace > 0)) return e;
+    /* variances that differ count among the pairs: only the sum of all squares matters */
+    e.input_excess = fmax(0, inverse_width - 1 / (double)n);
+    e.square_pair = e.square_variance * e.input_excess * (double)n / (double)(n - 1);
     return e;
 }
 
+/* Average over a row of C_ij^2 of neurons whose pairs have this mean square. */
+static double mean_square(const rk_expansion *e, size_t n, double pair) {
+    return (e->square_variance + (double)(n - 1) * pair) / (double)n;
+}
+
 void rk_expansion_linear(rk_expansion *e, size_t n, double row) {
-    double squares = (e->square_variance + (double)(n - 1) * e->square_pair) / (double)n;
-    e->square_pair = row * row * squares;
+    e->square_pair = row * row * mean_square(e, n, e->square_pair);
+    e->random_pair = row * row * mean_square(e, n, e->random_pair);
 }
 
 /* By scale invariance of the Gaussian, E[(phi^2)'(z) (z - mu)] = var E[(phi^2)''(z)]. */
@@ -56,6 +61,7 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
     e->variance = variance / (double)n;
     e->square_variance = squares / (double)n;
     e->square_pair *= average_slope * average_slope;
+    e->random_pair *= average_slope * average_slope;
     e->roughness = variance > linear ? 1 - linear / variance : 0;
     e->total_roughness += e->roughness;
     if (p_max >= 2) e->growth = growth(n, layer, w, k_max, mu, var_z);
@@ -67,19 +73,34 @@ static double tolerated(size_t l) {
     return 1.3 + 0.2 * (double)l;
 }
 
+/* Answers whether layer l is narrower than a random one, and keeps the narrowest. */
+static bool is_narrow(size_t l, double inverse_width, double expected, rk_outputs *outputs) {
+    double excess = inverse_width / (tolerated(l) * expected);
+    if (excess > outputs->concentration) {
+        outputs->concentration = excess;
+        outputs->narrow_layer = l;
+        outputs->effective_width = 1 / inverse_width;
+    }
+    return excess > 1;
+}
+
+/* With the wrong variances (relative mean square 2 input_excess) the first means are off. Between
+ * hidden layers, where the laws were fitted, the excess is about twice the roughness over the width
+ * and adds a layer's term; that the law's depth does not count the input takes another factor 2. */
+void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_outputs *outputs) {
+    if (!rk_work_charge(work, 5)) return;
+    double independent = 1 / (double)n_in;
+    outputs->expansion += 4 * e->roughness * e->input_excess;
+    is_narrow(0, independent + e->input_excess, independent, outputs);
+}
+
 void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e, const double *C,
                         rk_outputs *outputs) {
     double measured = C ? rk_inverse_width(work, n, C) : 0, inverse_width = 1 / (double)n;
     if (!rk_work_charge(work, 10)) return;
-    double expected = (e->square_variance + (double)(n - 1) * e->square_pair) /
-                      ((double)n * e->variance * e->variance);
-    double excess = measured / (tolerated(l) * expected);
-    if (excess > 1) inverse_width = measured;
-    if (excess > outputs->concentration) {
-        outputs->concentration = excess;
-        outputs->narrow_layer = l;
-        outputs->effective_width = 1 / measured;
-    }
+    double expected = mean_square(e, n, e->random_pair) / (e->variance * e->variance);
+    if (!C) measured = mean_square(e, n, e->square_pair) / (e->variance * e->variance);
+    if (is_narrow(l, measured, expected, outputs)) inverse_width = measured;
     outputs->closed_layers++;
     outputs->expansion *= fmax(1, e->growth);
     outputs->expansion += e->roughness * inverse_width;

@@ -93,6 +93,7 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
             s = rk_average(work, n, var_h);
             rk_expansion_linear(&e, layer->cols, row);
             rk_expansion_activate(work, layer, w, 2, 2, mu, var_z, var_h, &e);
+            if (l == 0) rk_expansion_input(work, layer->cols, &e, outputs);
         }
         if (l + 1 < n_activated) rk_expansion_close(work, l, n, &e, NULL, outputs);
         if (last) {

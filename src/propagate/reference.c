@@ -270,9 +270,10 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
     else if (!family[RK_SLICE_2].data)
         take_diagonal(p->work, n, p->act.degree[2].core, p->act_variance);
     bool closed = l + 1 < n_layers && (l + 2 < n_layers || rk_network_is_activated(p->net, l + 1));
-    if (!closed) return;
+    bool has_covariance = p->table.radial[2] == 0, first = l == 0 && !has_covariance;
+    if (!closed && !first) return;
     double *C = NULL;
-    if (p->table.radial[2] == 0) {
+    if (has_covariance) {
         C = rk_work_doubles(p->work, n, n);
         unpack_covariance(p->work, &p->act, C);
     }
@@ -280,7 +281,8 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
     rk_expansion_activate(p->work, layer, sources[RK_SOURCE_WICK].data, p->table.k_max,
                           p->table.p_max, p->pre.degree[1].core, sources[RK_SLICE_2].data,
                           p->act_variance, &p->expansion);
-    rk_expansion_close(p->work, l, n, &p->expansion, C, outputs);
+    if (first) rk_expansion_input(p->work, layer->cols, &p->expansion, outputs);
+    if (closed) rk_expansion_close(p->work, l, n, &p->expansion, C, outputs);
     rk_work_release(p->work, mark);
 }
 

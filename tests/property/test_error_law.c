@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#define PI 3.14159265358979323846
+
 static rk_answer *answer_with_receipt(const rk_network *net, const char *method, uint64_t receipt) {
     rk_options options = rk_options_default();
     options.method = method;
@@ -103,6 +105,56 @@ static void test_trained_networks_are_noticed(void **state) {
     }
 }
 
+/* Eigenvalues k^-decay along the cosines, of average 1: few effective directions. */
+static void draw_input(size_t n, double decay, double *C) {
+    double sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += pow((double)k + 1, -decay) / (double)n;
+    for (size_t i = 0; i < n * n; i++)
+        C[i] = 0;
+    for (size_t k = 0; k < n; k++) {
+        double eigenvalue = pow((double)k + 1, -decay) / sum,
+               square = k ? 2.0 / (double)n : 1.0 / (double)n;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                C[i * n + j] += eigenvalue * square *
+                                cos(PI * ((double)i + 0.5) * (double)k / (double)n) *
+                                cos(PI * ((double)j + 0.5) * (double)k / (double)n);
+    }
+}
+
+static void test_narrow_inputs_are_noticed(void **state) {
+    (void)state;
+    enum { N = 48 };
+    static const char *const methods[] = {"mean", "reference:1", "covariance", "gain", "third"};
+    static const double decays[] = {0, 0.25, 1, 2, 20};
+    static double C[N * N];
+    for (size_t hidden = 1; hidden <= 3; hidden += 2) {
+        rk_network *net =
+            draw_square((rk_random_spec){.activation = {.kind = RK_RELU}, .seed = 5}, N, hidden);
+        for (size_t c = 0; c < sizeof decays / sizeof *decays; c++) {
+            draw_input(N, decays[c], C);
+            const rk_input input = {.covariance = C};
+            for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+                rk_options options = rk_options_default();
+                options.method = methods[m];
+                options.receipt_samples = 32000;
+                rk_answer *answer = answer_of(net, &input, &options);
+                const rk_answer_data *a = rk_answer_view(answer);
+                bool exact = hidden == 1 && m >= 2;
+                if (is_warned(a, "outside the wide-random regime") != (decays[c] >= 1 && !exact))
+                    fail_msg("%s, decay %g: warned or not", a->method, decays[c]);
+                double most = 9 * a->error_rms * a->error_rms + 4 * a->receipt_mse_standard_error;
+                if (a->receipt_mse > most) /* NaN promises nothing */
+                    fail_msg("%s, decay %g: %g, estimated %g", a->method, decays[c],
+                             sqrt(a->receipt_mse), a->error_rms);
+                rk_answer_destroy(answer);
+            }
+        }
+        rk_network_destroy(net);
+    }
+}
+
 static void test_beyond_the_limit_nothing_is_promised(void **state) {
     (void)state;
     rk_random_spec spec = {.activation = {.kind = RK_RELU}, .seed = 30};
@@ -123,6 +175,7 @@ int main(void) {
         cmocka_unit_test(test_every_law_belongs_to_a_method),
         cmocka_unit_test(test_estimates_are_within_a_factor_three),
         cmocka_unit_test(test_trained_networks_are_noticed),
+        cmocka_unit_test(test_narrow_inputs_are_noticed),
         cmocka_unit_test(test_beyond_the_limit_nothing_is_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
