@@ -244,7 +244,7 @@ typedef struct rk_options {
     uint64_t seed;            /**< of `sample` and of the receipt */
     uint64_t receipt_samples; /**< forward passes for the unbiased check; 0: none */
     int threads;              /**< 0: one per online processor */
-    uint64_t memory_limit;    /**< bytes; 0: the machine's physical memory */
+    uint64_t memory_limit;    /**< bytes of work, answer and receipt; 0: the machine's memory */
     rk_progress progress;     /**< may be NULL */
     void *progress_context;
 } rk_options;
@@ -336,7 +336,7 @@ typedef struct rk_answer_data {
     uint64_t samples; /**< forward passes done, 0 for deterministic methods */
     uint64_t seed;
     int threads;
-    bool interrupted; /**< partial: `samples` is less than asked */
+    bool interrupted; /**< partial: `samples` is less than asked, or there is no receipt */
     bool unmet;       /**< the tolerance or a budget: a warning says which */
     char weights_sha256[65];
     size_t n_warnings;

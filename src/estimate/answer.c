@@ -7,19 +7,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+bool rk_answer_count(const rk_problem *problem, size_t *count) {
+    const rk_options *options = &problem->options;
+    size_t n = rk_network_n_out(problem->net), hidden = 0;
+    for (size_t l = 0; options->layers && l + 1 < problem->net->n_layers; l++)
+        hidden += problem->net->layers[l].rows; /* fits: the weights are larger */
+    /* n^4, n^3, n^2 if wanted, and 3 n for means, variances and errors */
+    return rk_size_mul(options->cumulants >= 4 ? n : 0, n, count) &&
+           rk_size_add(*count, options->cumulants >= 3 ? n : 0, count) &&
+           rk_size_mul(*count, n, count) &&
+           rk_size_add(*count, (options->covariance ? n : 0) + 3, count) &&
+           rk_size_mul(*count, n, count) && rk_size_add(*count, hidden, count);
+}
+
 rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error *error) {
     *out = NULL;
     const rk_network *net = problem->net;
-    size_t n_out = rk_network_n_out(net),
-           n_hidden = problem->options.layers ? net->n_layers - 1 : 0;
-    size_t n_covariance = problem->options.covariance ? n_out : 0, count, hidden = 0;
-    size_t n_third = problem->options.cumulants >= 3 ? n_out : 0;
-    size_t n_fourth = problem->options.cumulants >= 4 ? n_out : 0;
-    for (size_t l = 0; l < n_hidden; l++)
-        hidden += net->layers[l].rows; /* fits: the weights are larger */
-    bool fits = rk_size_mul(n_fourth, n_out, &count) && rk_size_add(count, n_third, &count) &&
-                rk_size_mul(count, n_out, &count) && rk_size_add(count, n_covariance + 3, &count) &&
-                rk_size_mul(count, n_out, &count) && rk_size_add(count, hidden, &count);
+    const rk_options *options = &problem->options;
+    size_t n_out = rk_network_n_out(net), n_hidden = options->layers ? net->n_layers - 1 : 0;
+    size_t count;
+    bool fits = rk_answer_count(problem, &count);
 
     rk_answer *answer = calloc(1, sizeof *answer);
     double *storage = fits ? rk_alloc(count, 1, sizeof *storage) : NULL;
@@ -43,9 +50,9 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     outputs->mean = next, next += n_out;
     outputs->variance = next, next += n_out;
     answer->report.error_per_output = next, next += n_out;
-    if (n_covariance) outputs->covariance = next, next += n_out * n_out;
-    if (n_third) outputs->third = next, next += n_out * n_out * n_out;
-    if (n_fourth) outputs->fourth = next, next += n_out * n_out * n_out * n_out;
+    if (options->covariance) outputs->covariance = next, next += n_out * n_out;
+    if (options->cumulants >= 3) outputs->third = next, next += n_out * n_out * n_out;
+    if (options->cumulants >= 4) outputs->fourth = next, next += n_out * n_out * n_out * n_out;
     for (size_t l = 0; l < n_hidden; l++) {
         width[l] = net->layers[l].rows;
         mean[l] = next;

@@ -18,6 +18,9 @@ struct rk_answer {
     const char *warnings[RK_MAX_WARNINGS];
 };
 
+/** Numbers in the answer to `problem`; false if there are too many to count. */
+bool rk_answer_count(const rk_problem *problem, size_t *count);
+
 /** An answer with room for everything `problem` asks for, filled with NaN. */
 rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error *error);
 

@@ -192,8 +192,7 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
 }
 
 static void resolve_third(rk_problem *problem) {
-    problem->arguments.gauge = (int)rk_gauge_choose((rk_gauge)problem->arguments.gauge,
-                                                    problem->net, problem->options.covariance);
+    problem->arguments.gauge = (int)gauge_of_third(problem);
     if (problem->arguments.rank == 0)
         problem->arguments.rank = problem->arguments.gauge == RK_GAUGE_NONE ? RANK_FULL : RANK_LOW;
 }

@@ -96,6 +96,25 @@ static rk_status run_dry(rk_plan *plan, rk_error *error) {
     return status;
 }
 
+/* The method's memory is still there when the receipt takes its own. */
+static rk_status check_memory(const rk_plan *plan, rk_error *error) {
+    const rk_problem *problem = &plan->problem;
+    uint64_t limit = problem->options.memory_limit;
+    if (limit == 0) limit = rk_physical_memory();
+    size_t bytes, receipt;
+    rk_status status = rk_receipt_bytes(problem, &receipt, error);
+    if (status != RK_OK) return status;
+    if (plan->dry.overflow || !rk_answer_count(problem, &bytes) ||
+        !rk_size_mul(bytes, sizeof(double), &bytes) ||
+        !rk_size_add(bytes, plan->dry.peak, &bytes) || !rk_size_add(bytes, receipt, &bytes))
+        return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
+                       plan->canonical);
+    if (bytes > limit)
+        return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs %zu bytes; the limit is %llu",
+                       plan->canonical, bytes, (unsigned long long)limit);
+    return RK_OK;
+}
+
 static rk_status parse(rk_plan *plan, rk_error *error) {
     rk_problem *problem = &plan->problem;
     return rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
@@ -141,15 +160,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
         rk_method_spell(plan->method, &problem->arguments, plan->canonical, sizeof plan->canonical);
     }
     if (status == RK_OK) status = run_dry(plan, error);
-    uint64_t limit = problem->options.memory_limit;
-    if (limit == 0) limit = rk_physical_memory();
-    if (status == RK_OK && plan->dry.overflow)
-        status = rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
-                         plan->canonical);
-    else if (status == RK_OK && plan->dry.peak > limit)
-        status = rk_fail(error, RK_ERROR_TOO_LARGE,
-                         "%s needs %zu bytes of working memory; the limit is %llu", plan->canonical,
-                         plan->dry.peak, (unsigned long long)limit);
+    if (status == RK_OK) status = check_memory(plan, error);
     if (status != RK_OK) {
         rk_plan_destroy(plan);
         return status;
@@ -248,10 +259,16 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     rk_status status = rk_network_sha256(plan->problem.net, data->weights_sha256, error);
     if (status != RK_OK || plan->problem.options.receipt_samples == 0 || work->interrupted)
         return status;
+    status = rk_receipt(&plan->problem, data->mean, work->pool, &data->receipt_mse,
+                        &data->receipt_mse_standard_error, error);
+    if (status == RK_ERROR_INTERRUPTED) {
+        data->interrupted = true;
+        rk_answer_warn(answer, "interrupted: there is no receipt");
+        return RK_OK;
+    }
     uint64_t asked = plan->problem.options.receipt_samples;
     data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
-    return rk_receipt(&plan->problem, data->mean, work->pool, &data->receipt_mse,
-                      &data->receipt_mse_standard_error, error);
+    return status;
 }
 
 static rk_status execute(const rk_plan *plan, rk_answer **out, rk_error *error) {

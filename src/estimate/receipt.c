@@ -37,41 +37,85 @@ static void average_pairs(const double *d, size_t n, double *mse, double *standa
     *standard_error = sqrt(fmax(4 * row_spread / GROUPS - degenerate, degenerate));
 }
 
-/* The means of group r: its own part of the receipt's stream. */
-static rk_status sample_group(const rk_problem *problem, size_t r, rk_pool *pool, double *mean,
-                              double *errors, rk_error *error) {
-    size_t n = rk_network_n_out(problem->net);
+/* Group r: its own part of the receipt's stream. */
+static rk_sample_spec group_spec(const rk_problem *problem, size_t r) {
     uint64_t share = problem->options.receipt_samples / GROUPS;
-    rk_sample_spec spec = {.n_samples = share,
-                           .seed = problem->options.seed,
-                           .stream = RK_STREAM_RECEIPT,
-                           .first_item = r * share,
-                           .lanes = (size_t)rk_pool_threads(pool)};
-    rk_sample_result result = {.mean = mean, .standard_error = errors, .variance = errors + n};
-    rk_work dry, wet = {.dry = false};
-    rk_work_init_dry(&dry);
-    rk_status status = rk_sample(&dry, problem->net, &problem->input, &spec, &result, error);
-    if (status == RK_OK) status = rk_work_init_wet(&wet, &dry, pool, error);
-    if (status == RK_OK)
+    return (rk_sample_spec){.n_samples = share,
+                            .seed = problem->options.seed,
+                            .stream = RK_STREAM_RECEIPT,
+                            .first_item = r * share,
+                            .lanes = (size_t)problem->options.threads};
+}
+
+static rk_status plan_group(const rk_problem *problem, rk_work *dry, rk_error *error) {
+    const rk_sample_spec spec = group_spec(problem, 0);
+    double wanted;
+    rk_sample_result result = {.mean = &wanted, .standard_error = &wanted, .variance = &wanted};
+    rk_work_init_dry(dry);
+    return rk_sample(dry, problem->net, &problem->input, &spec, &result, error);
+}
+
+/* The progress of one group among all. */
+typedef struct part {
+    const rk_options *options;
+    size_t group;
+} part;
+
+static bool report_part(void *context, double fraction) {
+    const part *p = context;
+    return p->options->progress(p->options->progress_context,
+                                ((double)p->group + fraction) / GROUPS);
+}
+
+/* Its means; `scratch` has 2 n_out entries. */
+static rk_status sample_group(const rk_problem *problem, size_t r, const rk_work *dry,
+                              rk_pool *pool, double *mean, double *scratch, rk_error *error) {
+    const rk_sample_spec spec = group_spec(problem, r);
+    size_t n = rk_network_n_out(problem->net);
+    rk_sample_result result = {.mean = mean, .standard_error = scratch, .variance = scratch + n};
+    part p = {&problem->options, r};
+    rk_work wet;
+    rk_status status = rk_work_init_wet(&wet, dry, pool, error);
+    if (status == RK_OK) {
+        wet.progress = p.options->progress ? report_part : NULL;
+        wet.progress_context = &p;
         status = rk_sample(&wet, problem->net, &problem->input, &spec, &result, error);
+    }
+    if (status == RK_OK && wet.interrupted)
+        status = rk_fail(error, RK_ERROR_INTERRUPTED, "the receipt was interrupted");
     rk_work_finish(&wet);
-    free(dry.steps);
     return status;
 }
+
+enum { SCRATCH = 2 }; /* vectors beside the groups' means */
 
 rk_status rk_receipt(const rk_problem *problem, const double *estimate, rk_pool *pool, double *mse,
                      double *standard_error, rk_error *error) {
     size_t n = rk_network_n_out(problem->net);
-    double *d = rk_alloc(n, GROUPS + 2, sizeof *d); /* group means, then scratch */
+    double *d = rk_alloc(n, GROUPS + SCRATCH, sizeof *d);
     if (!d) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the receipt");
-    rk_status status = RK_OK;
+    rk_work dry;
+    rk_status status = plan_group(problem, &dry, error);
     for (size_t r = 0; status == RK_OK && r < GROUPS; r++)
-        status = sample_group(problem, r, pool, d + r * n, d + GROUPS * n, error);
+        status = sample_group(problem, r, &dry, pool, d + r * n, d + GROUPS * n, error);
     if (status == RK_OK) {
         for (size_t i = 0; i < GROUPS * n; i++)
             d[i] -= estimate[i % n];
         average_pairs(d, n, mse, standard_error);
     }
+    free(dry.steps);
     free(d);
+    return status;
+}
+
+rk_status rk_receipt_bytes(const rk_problem *problem, size_t *bytes, rk_error *error) {
+    *bytes = 0;
+    if (problem->options.receipt_samples == 0) return RK_OK;
+    rk_work dry;
+    rk_status status = plan_group(problem, &dry, error);
+    size_t vectors = (GROUPS + SCRATCH) * rk_network_n_out(problem->net) * sizeof(double);
+    if (status == RK_OK && (dry.overflow || !rk_size_add(dry.peak, vectors, bytes)))
+        *bytes = SIZE_MAX;
+    free(dry.steps);
     return status;
 }

@@ -20,6 +20,10 @@ is_json out
 has out '"interrupted": true'
 has err 'interrupted: this answer is partial'
 
+interrupt estimate net.safetensors -m mean --receipt 1e12
+has out "^method   mean"
+has err "interrupted: there is no receipt"
+
 interrupt compare net.safetensors --truth-samples 1e12
 is_empty out
 has err 'interrupted before the ground truth was known'

@@ -1,5 +1,6 @@
 /* Plan, execute, report: what does not depend on the mathematics of a method. */
 #include "estimate/method.h"
+#include "support/monte_carlo.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -185,6 +186,17 @@ static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
     assert_null(plan);
     assert_non_null(strstr(error.message, "covariance:gauge=none needs "));
     assert_non_null(strstr(error.message, "the limit is 50000"));
+
+    /* the answer and the receipt count, too */
+    options.method = "mean";
+    options.memory_limit = 20000;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
+    rk_plan_destroy(plan);
+    options.covariance = true;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_ERROR_TOO_LARGE);
+    options.covariance = false;
+    options.receipt_samples = 100;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_ERROR_TOO_LARGE);
     rk_network_destroy(net);
 }
 
@@ -210,19 +222,13 @@ static void test_bad_input_laws_are_refused(void **state) {
     rk_network_destroy(net);
 }
 
-static bool stop_after_two(void *context, double fraction) {
-    int *calls = context;
-    assert_true(fraction >= 0 && fraction <= 1);
-    return ++*calls <= 2;
-}
-
 static void test_a_deterministic_run_can_be_interrupted(void **state) {
     (void)state;
     rk_network *net = make(20, 6);
-    int calls = 0;
+    int calls = 2;
     rk_options options = rk_options_default();
     options.layers = true;
-    options.progress = stop_after_two;
+    options.progress = stop_after;
     options.progress_context = &calls;
     rk_answer *answer;
     assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
@@ -231,6 +237,26 @@ static void test_a_deterministic_run_can_be_interrupted(void **state) {
     assert_true(isnan(data->mean[0]));
     assert_true(!isnan(data->hidden_mean[1][0])); /* what was done is kept */
     assert_true(isnan(data->hidden_mean[2][0]));
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static void test_a_receipt_can_be_interrupted(void **state) {
+    (void)state;
+    rk_network *net = make(20, 2);
+    int calls = 4; /* two layers, two steps of the receipt */
+    rk_options options = rk_options_default();
+    options.receipt_samples = 1u << 30;
+    options.threads = 1;
+    options.progress = stop_after;
+    options.progress_context = &calls;
+    rk_answer *answer;
+    assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+    const rk_answer_data *data = rk_answer_view(answer);
+    assert_true(data->interrupted);
+    assert_true(isfinite(data->mean[0]));
+    assert_int_equal(data->receipt_samples, 0);
+    assert_true(isnan(data->receipt_mse));
     rk_answer_destroy(answer);
     rk_network_destroy(net);
 }
@@ -278,6 +304,14 @@ static void test_cumulants_of_the_output(void **state) {
     options.cumulants = 2;
     assert_int_equal(rk_estimate(&answer, net, NULL, &options, &error), RK_ERROR_ARGUMENT);
     rk_network_destroy(net);
+
+    net = make(4, 3);
+    options.method = "third"; /* which takes a gauge here for the means alone */
+    options.cumulants = 3;
+    assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+    assert_non_null(strstr(rk_answer_view(answer)->method, "gauge=none"));
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
 }
 
 int main(void) {
@@ -291,6 +325,7 @@ int main(void) {
         cmocka_unit_test(test_bad_input_laws_are_refused),
         cmocka_unit_test(test_cumulants_of_the_output),
         cmocka_unit_test(test_a_deterministic_run_can_be_interrupted),
+        cmocka_unit_test(test_a_receipt_can_be_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,7 @@ static void test_receipts_are_unbiased(void **state) {
             rk_problem problem = {.net = net, .options = rk_options_default()};
             problem.options.seed = seed;
             problem.options.receipt_samples = 3200;
+            problem.options.threads = 1;
             double mse, standard_error;
             assert_int_equal(rk_receipt(&problem, estimate, NULL, &mse, &standard_error, NULL),
                              RK_OK);
