@@ -49,20 +49,17 @@ static int all_widths(const options *opts, size_t sizes[MAX_LAYERS], size_t *n) 
     return 0;
 }
 
-/* False if `path` cannot be read to its end; main() checks stdout. */
-static bool copy_to_stdout(const char *path) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
+/* False if the file cannot be read to its end; main() checks stdout. */
+static bool copy_to_stdout(FILE *file) {
     char block[1 << 16];
     size_t n;
     while ((n = fread(block, 1, sizeof block, file)) > 0)
         fwrite(block, 1, n, stdout);
-    bool complete = !ferror(file);
-    fclose(file);
-    return complete;
+    return !ferror(file);
 }
 
-/* The library writes named files; a pipe gets a copy of one. */
+/* The library writes named files; a pipe gets a copy of one, which has lost its name by then: a
+ * reader that leaves early kills us. */
 static int write_to_stdout(const rk_network *net) {
     const char *tmpdir = getenv("TMPDIR");
     char directory[PATH_MAX], path[PATH_MAX + 20];
@@ -71,9 +68,12 @@ static int write_to_stdout(const rk_network *net) {
     snprintf(path, sizeof path, "%s/net.safetensors", directory);
     rk_error error;
     int code = rk_network_write(net, path, &error) ? fail_status(&error) : 0;
-    if (!code && !copy_to_stdout(path)) code = fail(EXIT_FAILED, "cannot read %s back", path);
+    FILE *file = code ? NULL : fopen(path, "rb");
     unlink(path);
     rmdir(directory);
+    if (!code && (!file || !copy_to_stdout(file)))
+        code = fail(EXIT_FAILED, "cannot read %s back", path);
+    if (file) fclose(file);
     return code;
 }
 

@@ -38,7 +38,7 @@ static const char *command_name_at(unsigned unused, size_t index) {
 static int unknown_command(const char *name) {
     char near[80];
     return fail(EXIT_USAGE, "unknown command '%s'%s", name,
-                suggest(name, command_name_at, 0, near));
+                suggest(name, command_name_at, 0, "", near));
 }
 
 static void print_methods(FILE *stream, const char *title,

@@ -15,10 +15,10 @@
 #define AT(member) offsetof(options, member)
 
 const option_row option_table[] = {
-    {"width", 'w', OPTION_COUNT, "N", CMD_RANDOM, AT(width), "width of every layer (256)"},
-    {"hidden", 'l', OPTION_COUNT, "L", CMD_RANDOM, AT(hidden), "number of hidden layers (4)"},
-    {"in", 0, OPTION_COUNT, "N", CMD_RANDOM, AT(in), "number of inputs (the width)"},
-    {"out", 0, OPTION_COUNT, "N", CMD_RANDOM, AT(out), "number of outputs (the width)"},
+    {"width", 'w', OPTION_SIZE, "N", CMD_RANDOM, AT(width), "width of every layer (256)"},
+    {"hidden", 'l', OPTION_SIZE, "L", CMD_RANDOM, AT(hidden), "number of hidden layers (4)"},
+    {"in", 0, OPTION_SIZE, "N", CMD_RANDOM, AT(in), "number of inputs (the width)"},
+    {"out", 0, OPTION_SIZE, "N", CMD_RANDOM, AT(out), "number of outputs (the width)"},
     {"widths", 0, OPTION_TEXT, "N,...,N", CMD_RANDOM, AT(widths),
      "all widths instead, from input to output: 784,256,256,10"},
     {"init", 0, OPTION_TEXT, "INIT", CMD_RANDOM, AT(init),
@@ -42,7 +42,7 @@ const option_row option_table[] = {
      "also the cumulants of the outputs of degree 3 to D = 3 or 4"},
     {"layers", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(layers),
      "also the mean of every hidden layer"},
-    {"truth-samples", 0, OPTION_COUNT, "N", CMD_COMPARE, AT(truth_samples),
+    {"truth-samples", 0, OPTION_SIZE, "N", CMD_COMPARE, AT(truth_samples),
      "forward passes for each half of the truth (what 1e12 FLOPs pay for)"},
     {"max-flops", 0, OPTION_REAL, "F", CMD_COMPARE, AT(max_flops),
      "leave out methods that need more FLOPs (2e11)"},
@@ -67,7 +67,7 @@ const option_row option_table[] = {
     {"seed", 's', OPTION_COUNT, "S", CMD_RANDOM | RUN, AT(seed), "of all random numbers (0)"},
     {"threads", 't', OPTION_COUNT, "T", RUN, AT(threads), "threads (one per processor)"},
     {"memory", 0, OPTION_BYTES, "BYTES", RUN, AT(memory),
-     "refuse what needs more working memory, e.g. 8G (the machine's)"},
+     "refuse what needs more memory, e.g. 8G (the machine's)"},
     {"quiet", 'q', OPTION_FLAG, NULL, ANY, AT(quiet), "only results and errors"},
     {"help", 'h', OPTION_FLAG, NULL, ANY | CMD_COMPLETION | CMD_HELP, AT(help), "this help"},
     {NULL, 0, OPTION_FLAG, NULL, 0, 0, NULL},
@@ -108,7 +108,7 @@ static size_t distance(const char *a, const char *b) {
 }
 
 const char *suggest(const char *typed, const char *(*name_at)(unsigned context, size_t index),
-                    unsigned context, char buffer[80]) {
+                    unsigned context, const char *dashes, char buffer[80]) {
     const char *best = NULL;
     size_t best_distance = strlen(typed) / 3 + 2; /* further away is no help */
     const char *name;
@@ -120,7 +120,7 @@ const char *suggest(const char *typed, const char *(*name_at)(unsigned context, 
         }
     }
     buffer[0] = 0;
-    if (best) snprintf(buffer, 80, "; did you mean '%s'?", best);
+    if (best) snprintf(buffer, 80, "; did you mean '%s%s'?", dashes, best);
     return buffer;
 }
 
@@ -217,6 +217,10 @@ static const char *store(options *opts, const option_row *row, const char *value
         return NULL;
     case OPTION_COUNT:
         return parse_count(value, member) ? NULL : "a whole number such as 1000 or 1e5";
+    case OPTION_SIZE:
+        return parse_count(value, member) && *(uint64_t *)member > 0
+                   ? NULL
+                   : "a whole number from 1 on such as 1000 or 1e5";
     case OPTION_BYTES:
         return parse_bytes(value, member) ? NULL : "a number of bytes such as 8G or 512Mi";
     case OPTION_BUDGET:
@@ -266,7 +270,7 @@ int options_parse(options *out, unsigned bit, const char *command_name, bool tak
                 char typed[48], near[80];
                 snprintf(typed, sizeof typed, "%.*s", (int)strcspn(word, "="), word);
                 return fail(EXIT_USAGE, "%s: unknown option '%s'%s", command_name, typed,
-                            suggest(typed + strspn(typed, "-"), option_name_at, bit, near));
+                            suggest(typed + strspn(typed, "-"), option_name_at, bit, "--", near));
             }
             if (row->kind == OPTION_FLAG && value)
                 return fail(EXIT_USAGE, "%s: --%s takes no value", command_name, row->name);

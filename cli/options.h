@@ -40,6 +40,7 @@ typedef enum option_kind {
     OPTION_TEXT,   /* const char * */
     OPTION_METHOD, /* appended to methods */
     OPTION_COUNT,  /* uint64_t: 100000, 1e5 */
+    OPTION_SIZE,   /* uint64_t, not 0 */
     OPTION_BYTES,  /* uint64_t: 8e9, 8G, 8Gi */
     OPTION_BUDGET, /* double[2]: 1e10flop into the first, 2s into the second */
     OPTION_REAL    /* double */
@@ -66,10 +67,10 @@ int options_parse(options *out, unsigned bit, const char *command_name, bool tak
 /** One line an option, for those the command with this bit takes. */
 void options_print_help(FILE *stream, unsigned bit);
 
-/** "; did you mean 'x'?" for the nearest of the names name_at(context, i), NULL past the end; "" if
- *  nothing is near. */
+/** "; did you mean '--x'?" for the nearest of the names x = name_at(context, i), NULL past the end,
+ *  with `dashes` before it; "" if nothing is near. */
 const char *suggest(const char *typed, const char *(*name_at)(unsigned context, size_t index),
-                    unsigned context, char buffer[80]);
+                    unsigned context, const char *dashes, char buffer[80]);
 
 /** "784,256,10" into sizes; returns how many, 0 if it is not such a list or has more than max. */
 size_t parse_sizes(const char *text, size_t *sizes, size_t max);

@@ -68,6 +68,11 @@ done
 is_empty err
 has out 'E\[M'
 
+mkdir tmp
+TMPDIR=tmp "$reckon" random --width 300 | head -c 1 >out
+[ -z "$(ls tmp)" ] || failed 'a pipe that closes leaves files behind'
+rmdir tmp
+
 # Escape sequences only for terminals that want them.
 escape=$(printf '\033')
 run 0 estimate net.safetensors
