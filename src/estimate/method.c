@@ -1,5 +1,6 @@
 #include "estimate/method.h"
 
+#include "base/size.h"
 #include "base/stream.h"
 #include "cumulant/expand.h"
 #include "estimate/flops.h"
@@ -56,6 +57,8 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("rank=16", rank, 16),
                                    WORD("old=folded", unfolded, 0),
                                    WORD("old=exact", unfolded, 1),
+                                   WORD("neurons=used", all_neurons, 0),
+                                   WORD("neurons=all", all_neurons, 1),
                                    WORD("legs=float", double_legs, 0),
                                    WORD("legs=double", double_legs, 1),
                                    {NULL, 0, 0}};
@@ -191,10 +194,16 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
                                   report->outputs.third ? &observer : NULL, error);
 }
 
-static void resolve_third(rk_problem *problem) {
-    problem->arguments.gauge = (int)gauge_of_third(problem);
-    if (problem->arguments.rank == 0)
-        problem->arguments.rank = problem->arguments.gauge == RK_GAUGE_NONE ? RANK_FULL : RANK_LOW;
+static rk_status resolve_third(rk_problem *problem, rk_error *error) {
+    rk_method_arguments *arguments = &problem->arguments;
+    arguments->gauge = (int)gauge_of_third(problem);
+    bool gauged = arguments->gauge != RK_GAUGE_NONE;
+    if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
+    if (!gauged) arguments->all_neurons = 1;
+    if (arguments->all_neurons) return RK_OK;
+    problem->roles = rk_alloc(problem->net->n_layers, 1, sizeof *problem->roles);
+    if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    return rk_roles_guess(problem->roles, problem->net, &problem->input, error);
 }
 
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -204,9 +213,12 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
         return propagate_reference(work, problem, &same, report, error);
     }
     int rank = problem->arguments.rank;
-    rk_third_spec spec = {(rk_metric)problem->arguments.metric, problem->arguments.double_legs != 0,
-                          (rk_gauge)problem->arguments.gauge, rank == RANK_FULL ? 0 : (size_t)rank,
-                          !problem->arguments.unfolded};
+    rk_third_spec spec = {.metric = (rk_metric)problem->arguments.metric,
+                          .double_legs = problem->arguments.double_legs != 0,
+                          .gauge = (rk_gauge)problem->arguments.gauge,
+                          .rank = rank == RANK_FULL ? 0 : (size_t)rank,
+                          .fold = !problem->arguments.unfolded,
+                          .roles = problem->roles};
     rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -300,7 +312,7 @@ static const struct entry {
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
                "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, old=folded|exact, "
-               "metric=exact|avg, legs=float|double"},
+               "neurons=used|all, metric=exact|avg, legs=float|double"},
       .gives_cumulants = true,
       .check = check_third,
       .resolve = resolve_third,

@@ -4,6 +4,7 @@
 
 #include "network/network.h"
 #include "propagate/propagate.h"
+#include "propagate/roles.h"
 
 /** A method's arguments, parsed; each method reads the fields its own words may set. All are ints,
  *  and 0 is the default. */
@@ -16,6 +17,7 @@ typedef struct rk_method_arguments {
     int gauge; /**< rk_gauge */
     int rank;
     int unfolded;
+    int all_neurons;
     int points; /**< rk_point_set */
     int control;
 } rk_method_arguments;
@@ -26,6 +28,7 @@ typedef struct rk_problem {
     rk_input input;
     rk_options options;
     rk_method_arguments arguments;
+    rk_role *roles; /**< n_layers, or NULL if the method does not ask for them */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */
@@ -43,8 +46,9 @@ typedef struct rk_method {
     bool gives_cumulants;      /**< of the output, beyond the covariance */
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);
-    /** Replaces arguments that depend on the network and on what is wanted; may be NULL. */
-    void (*resolve)(rk_problem *problem);
+    /** Replaces arguments that depend on the network and on what is wanted, and adds what the plan
+     *  needs to know of the network; may be NULL. */
+    rk_status (*resolve)(rk_problem *problem, rk_error *error);
     /** Dry or wet, see base/work.h. NULL: `auto`, whose plan is that of the method it chooses. */
     rk_status (*run)(rk_work *work, const rk_problem *problem, rk_report *report, rk_error *error);
     /** FLOPs by the paper's convention (docs/METHODS.md#flops), or NaN; NULL: never defined. */

@@ -156,7 +156,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     if (status == RK_OK) status = choose(plan, error);
     if (status == RK_OK) status = check_scope(plan, error);
     if (status == RK_OK && plan->method->resolve) {
-        plan->method->resolve(problem);
+        status = plan->method->resolve(problem, error);
         rk_method_spell(plan->method, &problem->arguments, plan->canonical, sizeof plan->canonical);
     }
     if (status == RK_OK) status = run_dry(plan, error);
@@ -172,6 +172,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
 void rk_plan_destroy(rk_plan *plan) {
     if (!plan) return;
     rk_choice_clear(&plan->choice);
+    free(plan->problem.roles);
     free(plan->dry.steps);
     free(plan);
 }

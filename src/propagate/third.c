@@ -27,6 +27,10 @@ typedef struct chain {
     size_t width, n_sources, slot;
     double *mu, *var, *C, *C_next, *scratch;
     const double *m, *C_in; /* of h before the linear map; C_in NULL is the identity */
+    rk_layer layer;         /* the present one, neurons in the order of their roles */
+    double *W, *bias;       /* of that, if there are roles */
+    size_t *rows, *cols;    /* the order of its neurons and of those it reads */
+    double *y, *y_z;        /* all that the gauge feeds the third cumulant: of h, of z */
     rk_slices z;
     double *M, *Q; /* where z keeps its own */
     rk_neurons neurons;
@@ -39,11 +43,16 @@ typedef struct chain {
     rk_legs K;        /* n_sources times span x 2 width */
     size_t span;      /* the largest */
     rk_legs L;        /* n_sources times rank x width */
-    double *statics;  /* n_sources times w2, s, e, c1, c2 */
+    double *statics;  /* n_sources times w2, s, e, c */
 } chain;
 
 static bool gauged(const chain *c) {
     return c->spec->gauge != RK_GAUGE_NONE;
+}
+
+static rk_role role_of(const chain *c, size_t l) {
+    size_t n = c->net->layers[l].rows;
+    return c->spec->roles ? c->spec->roles[l] : (rk_role){n, n};
 }
 
 static size_t rank_of(const chain *c, size_t width) {
@@ -58,7 +67,7 @@ static void zero(rk_work *work, size_t n, double *x) {
 /* In how many directions source s is held when it comes to layer l: it was folded after it had been
  * read by an earlier layer f, unless that is too close to the end to pay. */
 static size_t span_at(const chain *c, size_t s, size_t l) {
-    size_t width = c->net->layers[s].rows;
+    size_t width = role_of(c, s).bent;
     if (!c->spec->fold || rank_of(c, width) == width) return 0;
     for (size_t f = l; f-- > s + 1;) {
         size_t n = c->net->layers[f].rows, span = rk_fold_span(width, n, f - s);
@@ -99,6 +108,15 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     zero(work, width, c.z.d3);
     zero(work, width, c.tilt.core);
     zero(work, 1, c.tilt.gain);
+    c.y = rk_work_doubles(work, width, 1);
+    c.y_z = rk_work_doubles(work, width, 1);
+    zero(work, width, c.y_z);
+    if (spec->roles) {
+        c.W = rk_work_doubles(work, scratch, 1);
+        c.bias = rk_work_doubles(work, width, 1);
+        c.rows = rk_work_take(work, width, sizeof *c.rows);
+        c.cols = rk_work_take(work, rk_network_max_width(net), sizeof *c.cols);
+    }
     if (c.n_sources == 0) return c;
     bool in_double = spec->double_legs;
     size_t rank = rank_of(&c, width), cols = 2 * width + rank + 1;
@@ -118,15 +136,15 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.K = rk_legs_take(work, in_double, c.n_sources * c.span, 2 * width);
     c.legs = rk_legs_take(work, in_double, c.n_sources + 1, c.slot);
     c.L = rk_legs_take(work, in_double, c.n_sources * rank, rank < width ? width : 0);
-    c.statics = rk_work_doubles(work, 5 * c.n_sources, width);
+    c.statics = rk_work_doubles(work, 4 * c.n_sources, width);
     return c;
 }
 
 /* Source s (born at layer s) as it comes to layer l, if it is there. All sources move on by one
  * slot a layer, so that one spare slot is enough for products that cannot be done in place. */
 static rk_source source_at(const chain *c, size_t s, size_t l, size_t span) {
-    size_t width = c->net->layers[s].rows, rank = rank_of(c, width);
-    double *statics = c->statics + s * 5 * c->width;
+    size_t width = role_of(c, s).bent, rank = rank_of(c, width);
+    double *statics = c->statics + s * 4 * c->width;
     rk_source source = {
         .width = width,
         .rank = rank,
@@ -137,8 +155,7 @@ static rk_source source_at(const chain *c, size_t s, size_t l, size_t span) {
         .w2 = statics,
         .s = statics + width,
         .e = statics + 2 * width,
-        .c1 = statics + 3 * width,
-        .c2 = statics + 4 * width,
+        .c = statics + 3 * width,
     };
     size_t slot = (s + l) % (c->n_sources + 1);
     source.legs = rk_legs_view(c->legs, slot * c->slot, rk_source_columns(&source));
@@ -150,19 +167,17 @@ static rk_legs born_legs(const chain *c, const rk_source *newborn) {
     return rk_legs_view(c->born, 0, rk_source_columns(newborn) - newborn->width);
 }
 
-static void prepare_transports(chain *c, const rk_layer *layer, bool older) {
-    size_t n = layer->rows, k = layer->cols;
+/* T and T_slope, for the first k of the layer's inputs. */
+static void prepare_transports(chain *c, const rk_layer *layer, size_t k, bool older) {
+    size_t n = layer->rows;
     c->T = rk_legs_view(c->T, 0, k);
     c->T_slope = rk_legs_view(c->T_slope, 0, k);
-    if (!rk_work_charge(c->work, (uint64_t)((gauged(c) ? 4 : 0) + (older ? 1 : 0)) * n * k)) return;
+    if (!rk_work_charge(c->work, (uint64_t)((gauged(c) ? 2 : 0) + (older ? 1 : 0)) * n * k)) return;
     double *row = c->scratch;
     for (size_t i = 0; i < n; i++) {
-        const double *W = layer->weight + i * k;
-        double Wm = 0;
-        for (size_t j = 0; gauged(c) && j < k; j++)
-            Wm += W[j] * c->m[j];
-        for (size_t j = 0; j < k; j++)
-            row[j] = gauged(c) ? W[j] - Wm * c->tilt.a[j] : W[j];
+        const double *W = layer->weight + i * layer->cols;
+        for (size_t j = 0; j < k; j++) /* mu = W m: no biases where there is a gauge */
+            row[j] = gauged(c) ? W[j] - c->mu[i] * c->tilt.a[j] : W[j];
         rk_legs_write(&c->T, i, 0, k, row);
         for (size_t j = 0; older && j < k; j++)
             row[j] *= c->neurons.w.k1[j];
@@ -179,12 +194,34 @@ static void fold(chain *c, size_t n, const rk_source *whole, rk_source to) {
     rk_source_fold(c->work, n, whole, &scratch, &to);
 }
 
-/* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij. */
-static void third_linear(chain *c, size_t l, bool pairs) {
-    const rk_layer *layer = &c->net->layers[l];
+/* y_z = W (1 - m a') y, and what the gauge fed so far: Sym C_ij y_k. */
+static void feed_linear(chain *c, const rk_layer *layer, size_t heard, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
+    rk_gemv(c->work, n, k, layer->weight, c->y, NULL, c->y_z);
+    if (!rk_work_charge(c->work, 2 * k + (pairs ? 5 : 2) * (uint64_t)n * (pairs ? n : 1))) return;
+    double along = 0, buffer, *row = c->scratch;
+    for (size_t j = 0; j < k; j++)
+        along += c->tilt.a[j] * c->y[j];
+    for (size_t i = 0; i < n; i++)
+        c->y_z[i] -= c->mu[i] * along;
+    for (size_t i = 0; i < n; i++) {
+        double y = c->y_z[i], var = c->var[i];
+        c->z.d3[i] += var * y;
+        if (!pairs) continue;
+        for (size_t j = 0; j < n; j++) {
+            bool said = i < heard && j < heard;
+            const double *D = rk_legs_read(&c->z.D, i, j, 1, &buffer);
+            row[j] = said ? *D + 1. / 3 * (var * c->y_z[j] + 2 * y * c->C[i * n + j]) : 0;
+        }
+        rk_legs_write(&c->z.D, i, 0, n, row);
+    }
+}
+
+/* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij. */
+static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
+    size_t n = layer->rows, k = role_of(c, l - 1).heard, heard = role_of(c, l).heard;
     c->z.D = rk_legs_view(c->z.D, 0, n);
-    prepare_transports(c, layer, l > 1);
+    prepare_transports(c, layer, k, l > 1);
     zero(c->work, n, c->z.d3);
     for (size_t s = l; s-- > 0;) {
         size_t span = span_at(c, s, l), next = span_at(c, s, l + 1);
@@ -195,10 +232,11 @@ static void third_linear(chain *c, size_t l, bool pairs) {
         else
             rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
         rk_source whole = rk_source_unfold(c->work, n, &to, c->unfolded);
-        rk_source_slices(c->work, n, &to, &whole, &c->slicing, newborn, c->z.d3,
+        rk_source_slices(c->work, n, heard, &to, &whole, &c->slicing, newborn, c->z.d3,
                          pairs ? &c->z.D : NULL);
-        if (pairs && next != span) fold(c, n, &whole, source_at(c, s, l, next));
+        if (pairs && next != span) fold(c, heard, &whole, source_at(c, s, l, next));
     }
+    if (gauged(c)) feed_linear(c, layer, heard, pairs);
 }
 
 /* Diagonals of the core and of the metric of the fourth cumulant; `average` replaces the squares of
@@ -220,8 +258,7 @@ static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
 }
 
 /* The fourth cumulant; what is off the diagonals only of a full core or of a multiple of 1. */
-static void fourth_linear(chain *c, size_t l, bool pairs) {
-    const rk_layer *layer = &c->net->layers[l];
+static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
     bool full = c->spec->gauge == RK_GAUGE_FULL;
@@ -239,8 +276,7 @@ static void fourth_linear(chain *c, size_t l, bool pairs) {
 }
 
 /* Mean and variance of z, and if `pairs` its covariance. */
-static void second_linear(chain *c, size_t l, bool var, bool pairs) {
-    const rk_layer *layer = &c->net->layers[l];
+static void second_linear(chain *c, const rk_layer *layer, bool var, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     rk_gemv(c->work, n, k, layer->weight, c->m, layer->bias, c->mu);
     if (pairs) {
@@ -254,6 +290,51 @@ static void second_linear(chain *c, size_t l, bool var, bool pairs) {
     }
 }
 
+/* The layer as it stands, but for the neurons it reads: these are in the order of their roles. */
+static const rk_layer *enter_layer(chain *c, size_t l) {
+    const rk_layer *layer = &c->net->layers[l];
+    if (!c->spec->roles) return layer;
+    c->layer = *layer;
+    c->layer.weight = c->W;
+    if (layer->bias) c->layer.bias = c->bias;
+    size_t *swap = c->cols;
+    c->cols = c->rows;
+    c->rows = swap;
+    if (!rk_work_charge(c->work, 0)) return &c->layer;
+    for (size_t i = 0; i < layer->rows; i++)
+        for (size_t j = 0; j < layer->cols; j++)
+            c->W[i * layer->cols + j] = layer->weight[i * layer->cols + (l ? c->cols[j] : j)];
+    if (layer->bias) memcpy(c->bias, layer->bias, layer->rows * sizeof *c->bias);
+    for (size_t i = 0; i < layer->rows; i++)
+        c->rows[i] = i;
+    return &c->layer;
+}
+
+/* x_i <- x_rows[i], rows of `cols` entries. */
+static void reorder(const size_t *rows, size_t n, size_t cols, double *x, double *scratch) {
+    memcpy(scratch, x, n * cols * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        memcpy(x + i * cols, scratch + rows[i] * cols, cols * sizeof *x);
+}
+
+/* Its own neurons, too, in the order of their roles. */
+static void order_neurons(chain *c, size_t l) {
+    size_t n = c->layer.rows;
+    const rk_activation *activation = &c->layer.activation;
+    rk_roles_order(c->work, activation, n, c->mu, c->var, role_of(c, l), c->rows);
+    if (!rk_work_charge(c->work, 0)) return;
+    reorder(c->rows, n, c->layer.cols, c->W, c->scratch);
+    if (c->layer.bias) reorder(c->rows, n, 1, c->bias, c->scratch);
+    reorder(c->rows, n, 1, c->mu, c->scratch);
+    reorder(c->rows, n, 1, c->var, c->scratch);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            c->C_next[i * n + j] = c->C[c->rows[i] * n + c->rows[j]];
+    double *swap = c->C;
+    c->C = c->C_next;
+    c->C_next = swap;
+}
+
 /* Without gauge: the core is the identity times the total of the fourth cumulant. */
 static void average_core(chain *c, size_t n) {
     if (!rk_work_charge(c->work, 2 * n)) return;
@@ -262,13 +343,19 @@ static void average_core(chain *c, size_t n) {
         c->tilt.core[i] = 3 * total / ((double)n * ((double)n + 2));
 }
 
-/* c1, c2 and y of the newborn: -2 (P C a) x C, summed over the legs that may be the first. */
-static void feed_newborn(chain *c, size_t n, const rk_source *newborn, const rk_legs *born) {
-    if (!rk_work_charge(c->work, 0)) return;
-    memcpy(newborn->c1, c->neurons.w.k1, n * sizeof(double));
-    memcpy(newborn->c2, c->neurons.var, n * sizeof(double));
-    for (size_t i = 0; i < n; i++)
-        rk_legs_write(born, i, n + newborn->rank, 1, &c->tilt.feed[i]);
+/* The gauge feeds the third cumulant Sym C_ij b_k, b = -6 C a. All such terms together stay so with
+ * the present C, y the sum of the b, but for what C gains at later activations: that is the c of
+ * their newborns. */
+static void feed(chain *c, size_t n, const rk_source *newborn, const rk_legs *born) {
+    if (!rk_work_charge(c->work, 5 * n)) return;
+    const double *w1 = c->neurons.w.k1;
+    for (size_t i = 0; i < newborn->width; i++)
+        newborn->c[i] = c->neurons.var[i] - w1[i] * w1[i] * c->var[i];
+    for (size_t i = 0; i < n; i++) {
+        double before = w1[i] * c->y_z[i], taken = -before;
+        rk_legs_write(born, i, newborn->width + newborn->rank, 1, &taken);
+        c->y[i] = before + c->tilt.feed[i];
+    }
 }
 
 static void activation(chain *c, size_t l, purpose law) {
@@ -277,24 +364,26 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_neurons_step(c->work, &c->net->layers[l].activation, n, c->mu, c->var, &c->z, pairs,
                     &c->neurons);
     if (law == FOR_COVARIANCE)
-        rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, NULL, NULL, NULL, NULL);
+        rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, 0, NULL, NULL, NULL, NULL);
     if (law != FOR_THIRD) return;
     rk_source newborn = source_at(c, l, l, 0);
-    rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, n, born.stride);
-    bool exact = newborn.rank == n;
-    rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, n);
+    size_t heard = role_of(c, l).heard, bent = newborn.width;
+    rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, bent, born.stride);
+    bool exact = newborn.rank == bent;
+    rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
     bool full = c->spec->gauge == RK_GAUGE_FULL;
     if (full) rk_core_chains(c->work, n, &c->neurons, c->C, c->scratch, &c->tilt);
-    rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, &newborn, &born, &residual,
-                  c->tilt.Q);
+    rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
+                  &residual, c->tilt.Q);
     if (full) rk_core_symmetrise(c->work, n, c->tilt.Q);
     if (!exact) {
-        rk_legs thin = rk_legs_view(c->slicing.left, 0, n);
-        rk_residual_compress(c->work, n, newborn.rank, residual, thin, c->scratch, z, newborn.L);
+        rk_legs thin = rk_legs_view(c->slicing.left, 0, heard);
+        rk_residual_compress(c->work, heard, bent, newborn.rank, residual, thin, c->scratch, z,
+                             newborn.L);
     }
     if (gauged(c)) {
         rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
-        feed_newborn(c, n, &newborn, &born);
+        feed(c, n, &newborn, &born);
     } else {
         average_core(c, n);
     }
@@ -302,9 +391,8 @@ static void activation(chain *c, size_t l, purpose law) {
 }
 
 /* The variance of the output: the common factor that the gauge took out belongs to it. */
-static void deliver_variance(chain *c, size_t l, bool known, const double *var, const double *m,
-                             rk_outputs *outputs) {
-    const rk_layer *layer = &c->net->layers[l];
+static void deliver_variance(chain *c, size_t l, const rk_layer *layer, bool known,
+                             const double *var, const double *m, rk_outputs *outputs) {
     if (known)
         rk_deliver(c->work, layer->rows, var, outputs->variance);
     else
@@ -313,6 +401,13 @@ static void deliver_variance(chain *c, size_t l, bool known, const double *var, 
     if (!gauged(c) || !rk_work_charge(c->work, 3 * layer->rows)) return;
     for (size_t i = 0; i < layer->rows; i++)
         outputs->variance[i] += *c->tilt.gain * m[i] * m[i];
+}
+
+static void deliver_hidden(chain *c, size_t n, double *out) {
+    if (!c->spec->roles) rk_deliver(c->work, n, c->m, out);
+    if (!c->spec->roles || !rk_work_charge(c->work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        out[c->rows[i]] = c->m[i];
 }
 
 static void deliver_diagonals(chain *c, size_t n, rk_outputs *outputs) {
@@ -333,17 +428,18 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
     c.C_in = input->covariance;
     rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     for (size_t l = 0; l < net->n_layers; l++) {
-        const rk_layer *layer = &net->layers[l];
+        const rk_layer *layer = enter_layer(&c, l);
         size_t n = layer->rows;
         bool activated = rk_network_is_activated(net, l);
         purpose law = purpose_of(net, outputs, l);
         bool pairs = law != FOR_MEAN;
         bool diagonals = activated || (l + 1 == net->n_layers && outputs->third_diagonal);
         if (!rk_work_step(work, "layer %zu: %s", l + 1, name[law])) return;
-        second_linear(&c, l, diagonals, pairs);
+        second_linear(&c, layer, diagonals, pairs);
+        if (spec->roles && law == FOR_THIRD) order_neurons(&c, l);
         if (diagonals && l > 0) {
-            third_linear(&c, l, pairs);
-            fourth_linear(&c, l, pairs);
+            third_linear(&c, l, layer, pairs);
+            fourth_linear(&c, l, layer, pairs);
         }
         c.z.has_D = l > 0;
         if (activated) activation(&c, l, law);
@@ -356,11 +452,11 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         c.m = activated ? c.neurons.m : c.mu;
         c.C_in = c.C;
         if (l + 1 < net->n_layers) {
-            if (outputs->hidden_mean) rk_deliver(work, n, c.m, outputs->hidden_mean[l]);
+            if (outputs->hidden_mean) deliver_hidden(&c, n, outputs->hidden_mean[l]);
             continue;
         }
         if (!activated) deliver_diagonals(&c, n, outputs);
-        deliver_variance(&c, l, diagonals || pairs, activated ? c.neurons.var : c.var, c.m,
+        deliver_variance(&c, l, layer, diagonals || pairs, activated ? c.neurons.var : c.var, c.m,
                          outputs);
         rk_deliver(work, n, c.m, outputs->mean);
         rk_deliver(work, n * n, c.C, outputs->covariance);

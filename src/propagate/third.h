@@ -3,6 +3,7 @@
 #define RK_PROPAGATE_THIRD_H
 
 #include "propagate/gauge.h"
+#include "propagate/roles.h"
 
 typedef struct rk_third_spec {
     rk_metric metric; /**< of the fourth cumulant, which is one scalar times metric^2 */
@@ -10,6 +11,8 @@ typedef struct rk_third_spec {
     rk_gauge gauge;   /**< not AUTO; others than NONE where rk_gauge_applies, without covariance */
     size_t rank;      /**< of each source's residual; 0: exact */
     bool fold;        /**< older sources are kept in fewer directions, if the rank is low */
+    /** n_layers entries; NULL: every neuron counts. Not without gauge. */
+    const rk_role *roles;
 } rk_third_spec;
 
 /**

@@ -84,6 +84,7 @@ typedef struct pairs {
     const rk_neurons *neurons;
     double *C;
     const rk_legs *a, *residual; /* NULL: no newborn */
+    size_t heard, bent;          /* the rows and columns that these have */
     double *k31;
 } pairs;
 
@@ -242,8 +243,11 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 pair_stretch(&x, newborn, RK_DIAGRAMS_SIMPLE);
             if (!newborn) continue;
             if (j <= i && i < j + count) a[i - j] = residual[i - j] = k22[i - j] = k21_q[i - j] = 0;
-            rk_legs_write(job->a, i, j, count, a);
-            rk_legs_write(job->residual, i, j, count, residual);
+            size_t bent = j < job->bent ? job->bent - j : 0, kept = count < bent ? count : bent;
+            if (i < job->heard && kept) {
+                rk_legs_write(job->a, i, j, kept, a);
+                rk_legs_write(job->residual, i, j, kept, residual);
+            }
             neurons->k22[i] += rk_sum(count, k22);
             neurons->k21_q[i] += rk_sum(count, k21_q);
         }
@@ -252,18 +256,19 @@ RK_HOT static void pair_rows(void *context, size_t block) {
 }
 
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
-                   rk_neurons *neurons, double *C, const rk_source *newborn, const rk_legs *a,
-                   const rk_legs *residual, double *k31) {
+                   rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
+                   const rk_legs *a, const rk_legs *residual, double *k31) {
     static const uint64_t flops[] = {100, 150, 200};
     if (!rk_work_charge(work, (newborn ? flops[diagrams] : 30) * (uint64_t)n * n)) return;
-    pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, k31};
+    size_t bent = newborn ? newborn->width : 0;
+    pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, heard, bent, k31};
     if (z->has_D) rk_pool_run(work->pool, n_blocks(n), transpose_rows, &job);
     rk_pool_run(work->pool, n_blocks(n), pair_rows, &job);
     if (!newborn) return;
-    size_t bytes = n * sizeof(double);
+    size_t bytes = bent * sizeof(double);
     memcpy(newborn->w2, neurons->w.k2, bytes);
     memcpy(newborn->e, neurons->e.k1, bytes);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < bent; i++) {
         double w1 = neurons->w.k1[i];
         newborn->s[i] = neurons->k3[i] - w1 * w1 * w1 * z->d3[i];
     }

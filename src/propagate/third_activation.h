@@ -55,11 +55,11 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
 /**
  * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the
  * source born here: w2, s and e, its leg `a` (unless RK_DIAGRAMS_SIMPLE an edge that D dresses) and
- * the residual z L (n x n each); with RK_DIAGRAMS_CORE `k31_ij` += kappa_iiij of phi(z) (i != j), n
- * x n. About 100 to 200 n^2 FLOPs.
+ * the residual z L, both for heard rows and bent columns only; with RK_DIAGRAMS_CORE `k31_ij` +=
+ * kappa_iiij of phi(z) (i != j), n x n. About 100 to 200 n^2 FLOPs.
  */
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
-                   rk_neurons *neurons, double *C, const rk_source *newborn, const rk_legs *a,
-                   const rk_legs *residual, double *k31);
+                   rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
+                   const rk_legs *a, const rk_legs *residual, double *k31);
 
 #endif

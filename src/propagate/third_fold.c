@@ -13,7 +13,7 @@ static const struct stage { size_t age, sixteenths; } stages[] = {{7, 3}, {4, 6}
 size_t rk_fold_span(size_t width, size_t n, size_t age) {
     for (size_t k = 0; k < sizeof stages / sizeof *stages; k++) {
         size_t span = n * stages[k].sixteenths / 16;
-        if (age >= stages[k].age && span > 0 && 2 * span <= width) return span;
+        if (age >= stages[k].age && span > 0 && 3 * span < 2 * width) return span;
     }
     return 0;
 }

@@ -56,13 +56,13 @@ static void transpose(rk_work *work, size_t n, size_t rank, const double *basis,
             rk_legs_write(&z, i, k, 1, &basis[k * n + i]);
 }
 
-void rk_residual_compress(rk_work *work, size_t n, size_t rank, rk_legs R, rk_legs thin,
+void rk_residual_compress(rk_work *work, size_t n, size_t m, size_t rank, rk_legs R, rk_legs thin,
                           double *basis, rk_legs z, rk_legs L) {
-    draw_probes(work, rank, n, L);
+    draw_probes(work, rank, m, L);
     for (int iteration = 0; iteration < 2; iteration++) {
-        rk_legs_product(work, RK_TRANS, rank, n, n, L, R, 0, thin);
+        rk_legs_product(work, RK_TRANS, rank, n, m, L, R, 0, thin);
         orthonormalise(work, rank, n, thin, basis);
-        rk_legs_product(work, RK_NO_TRANS, rank, n, n, thin, R, 0, L);
+        rk_legs_product(work, RK_NO_TRANS, rank, m, n, thin, R, 0, L);
     }
     transpose(work, n, rank, basis, z);
 }

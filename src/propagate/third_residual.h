@@ -6,10 +6,10 @@
 
 /**
  * z L = R projected on the `rank` directions that random probes find most of R in, after one power
- * iteration: R n x n, z n x rank with orthonormal columns, L rank x n. `thin` (rank x n) and
- * `basis` (rank x n doubles) are scratch. About 8 n^2 rank FLOPs.
+ * iteration: R n x m, z n x rank with orthonormal columns, L rank x m. `thin` (rank x n) and
+ * `basis` (rank x n doubles) are scratch. About 8 n m rank FLOPs.
  */
-void rk_residual_compress(rk_work *work, size_t n, size_t rank, rk_legs R, rk_legs thin,
+void rk_residual_compress(rk_work *work, size_t n, size_t m, size_t rank, rk_legs R, rk_legs thin,
                           double *basis, rk_legs z, rk_legs L);
 
 #endif

@@ -39,27 +39,26 @@ void rk_source_first_transport(rk_work *work, size_t m, size_t n, rk_legs T, rk_
 typedef struct stretch {
     size_t count;
     const double *p, *a, *zl; /* zl: the row of z L */
-    const double *w2, *s, *e, *c1, *c2;
+    const double *w2, *s, *e, *c;
     double y;                 /* of the row */
     double *lp, *la, *square; /* square = p^2 / 3, which is lz if L is the identity */
-    double sum, feed;         /* kappa_iii; (c1 a + c2 p) p */
+    double sum, feed;         /* kappa_iii; c p^2 */
 } stretch;
 
 RK_HOT_PART void slice_stretch(stretch *x, bool fed, bool pairs) {
     const double *p = x->p, *a = x->a, *zl = x->zl, *w2 = x->w2, *s = x->s, *e = x->e;
-    const double *c1 = x->c1, *c2 = x->c2;
+    const double *c = x->c;
     double *lp = x->lp, *la = x->la, *square = x->square, y = x->y;
     double term[CHUNK], feed[CHUNK];
     RK_INDEPENDENT
     for (size_t r = 0; r < x->count; r++) {
         double pp = p[r] * p[r], wa = w2[r] * a[r];
         double xp = (s[r] * p[r] + 3 * e[r] * a[r] + zl[r]) * p[r];
-        double f = fed ? c1[r] * a[r] + c2[r] * p[r] : 0;
         term[r] = (3 * wa * a[r] + xp) * p[r];
-        if (fed) feed[r] = f * p[r];
+        if (fed) feed[r] = c[r] * pp;
         if (!pairs) continue;
         lp[r] = wa * a[r] + 1. / 3 * s[r] * pp + 2. / 3 * xp;
-        if (fed) lp[r] += 2. / 3 * y * f;
+        if (fed) lp[r] += 2. / 3 * y * c[r] * p[r];
         la[r] = 2 * wa * p[r] + e[r] * pp;
         square[r] = 1. / 3 * pp;
     }
@@ -71,7 +70,7 @@ typedef struct slices {
     const rk_source *source;
     const rk_slice_scratch *scratch;
     double *d3;
-    size_t n;
+    size_t n, heard;
     bool pairs;
 } slices;
 
@@ -81,10 +80,11 @@ RK_HOT static void slice_rows(void *context, size_t block) {
     const rk_legs *legs = &source->legs, *left = &job->scratch->left;
     size_t m = source->width, first = block * ROWS;
     size_t last = first + ROWS < job->n ? first + ROWS : job->n;
-    bool exact = source->rank == m, pairs = job->pairs, fed = source->fed;
+    bool exact = source->rank == m, fed = source->fed;
     const rk_legs *square = exact ? left : &job->scratch->square;
     double p[CHUNK], a[CHUNK], zl[CHUNK], lp[CHUNK], la[CHUNK], pp[CHUNK], y = 0;
     for (size_t i = first; i < last; i++) {
+        bool pairs = job->pairs && i < job->heard;
         double sum = 0, feed = 0;
         if (fed) y = *rk_legs_read(legs, i, 2 * m + source->rank, 1, &y);
         for (size_t r = 0; r < m; r += CHUNK) {
@@ -98,8 +98,7 @@ RK_HOT static void slice_rows(void *context, size_t block) {
                 .w2 = source->w2 + r,
                 .s = source->s + r,
                 .e = source->e + r,
-                .c1 = fed ? source->c1 + r : NULL,
-                .c2 = fed ? source->c2 + r : NULL,
+                .c = fed ? source->c + r : NULL,
                 .y = y,
                 .lp = lp,
                 .la = la,
@@ -122,29 +121,31 @@ RK_HOT static void slice_rows(void *context, size_t block) {
     }
 }
 
-void rk_source_slices(rk_work *work, size_t n, const rk_source *source, const rk_source *whole,
-                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D) {
+void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *source,
+                      const rk_source *whole, const rk_slice_scratch *scratch, bool first,
+                      double *d3, const rk_legs *D) {
     size_t m = source->width, rank = source->rank, cols = rk_source_columns(whole);
     rk_slice_scratch own = {.left = rk_legs_view(scratch->left, 0, cols),
                             .square = rk_legs_view(scratch->square, 0, m)};
     if (rank < m)
         rk_legs_product(work, RK_NO_TRANS, n, m, rank, rk_legs_view(whole->legs, 2 * m, cols),
                         source->L, 0, rk_legs_view(own.left, m, cols));
-    slices job = {whole, &own, d3, n, D != NULL};
+    slices job = {whole, &own, d3, n, heard, D != NULL};
     if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * m))
         rk_pool_run(work->pool, n_blocks(n), slice_rows, &job);
     if (!D) return;
     if (rank < m)
-        rk_legs_product(work, RK_TRANS, n, rank, m, own.square, source->L, 0,
+        rk_legs_product(work, RK_TRANS, heard, rank, m, own.square, source->L, 0,
                         rk_legs_view(own.left, 2 * m, cols));
     size_t thick = 0, span = source->span;
     if (span > 0) { /* [lp | la] K' u' */
         rk_legs folded = rk_legs_view(scratch->square, 0, span);
         thick = 2 * m;
-        rk_legs_product(work, RK_TRANS, n, span, thick, own.left, source->K, 0, folded);
-        rk_legs_product(work, RK_TRANS, n, n, span, folded, source->legs, first ? 0 : 1, *D);
+        rk_legs_product(work, RK_TRANS, heard, span, thick, own.left, source->K, 0, folded);
+        rk_legs_product(work, RK_TRANS, heard, heard, span, folded, source->legs, first ? 0 : 1,
+                        *D);
         first = false;
     }
-    rk_legs_product(work, RK_TRANS, n, n, cols - thick, rk_legs_view(own.left, thick, cols),
+    rk_legs_product(work, RK_TRANS, heard, heard, cols - thick, rk_legs_view(own.left, thick, cols),
                     rk_legs_view(whole->legs, thick, cols), first ? 0 : 1, *D);
 }

@@ -1,9 +1,9 @@
 /* One activation layer's contribution to the third cumulant, carried through the layers above.
  *
- * Born at a layer of `width` neurons, at a later layer of n neurons it is
+ * Born at a layer with `width` bent neurons, at a later layer of n neurons it is
  *
- *     Sym [ sum_r 3 w2_r a_ir a_jr p_kr + x_ir p_jr p_kr  +  sum_r (c1_r a_ir + c2_r p_ir) p_jr y_k
- * ], x = p diag(s) + 3 a diag(e) + z L,
+ *     Sym sum_r [3 w2_r a_ir a_jr p_kr + x_ir p_jr p_kr + c_r p_ir p_jr y_k],
+ *     x = p diag(s) + 3 a diag(e) + z L,
  *
  * with legs p and a (n x width), z (n x rank) and y (n x 1). At birth p is the identity, a the
  * first-order covariance, z the residual that makes the entries with repeated indices right (exact
@@ -22,7 +22,7 @@ typedef struct rk_source {
     rk_legs K;          /* span x 2 width: [p | a] = u K */
     rk_legs L;          /* rank x width; unused if rank == width */
     double *w2, *s, *e; /* width each */
-    double *c1, *c2;    /* width each if fed */
+    double *c;          /* width if fed */
 } rk_source;
 
 /** Columns of `legs`. */
@@ -35,7 +35,8 @@ static inline size_t rk_source_columns(const rk_source *source) {
 void rk_source_transport(rk_work *work, size_t m, size_t n, rk_legs T, const rk_source *from,
                          const rk_source *to);
 
-/** The first transport: p is the identity and not stored, [a | z | y] (n rows) is in `born`. */
+/** The first transport: p is the identity (its first columns) and not stored, [a | z | y] (n rows)
+ *  is in `born`. */
 void rk_source_first_transport(rk_work *work, size_t m, size_t n, rk_legs T, rk_legs born,
                                const rk_source *to);
 
@@ -45,10 +46,11 @@ typedef struct rk_slice_scratch {
     rk_legs square; /* as wide as p; unused if rank == width and not folded */
 } rk_slice_scratch;
 
-/** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij (entries i = j are meaningless), or
- *  = if `first`. `whole` is the source with its legs in full. With D about 6 n^2 width FLOPs, 4 if
- *  the rank is low, 4 n^2 span if it is folded. */
-void rk_source_slices(rk_work *work, size_t n, const rk_source *source, const rk_source *whole,
-                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D);
+/** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij for i, j < heard (entries i = j are
+ *  meaningless), or = if `first`. `whole` is the source with its legs in full. With D about
+ *  6 heard^2 width FLOPs, 4 if the rank is low; 2 heard span (heard + 2 width) if it is folded. */
+void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *source,
+                      const rk_source *whole, const rk_slice_scratch *scratch, bool first,
+                      double *d3, const rk_legs *D);
 
 #endif

@@ -1,0 +1,138 @@
+#include "propagate/roles.h"
+
+#include "base/simd.h"
+#include "base/size.h"
+#include "base/sum.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Shares of a layer's root mean square below which a neuron is taken as linear or as silent: about
+ * 2.7 and -2 standard deviations from the kink of a ReLU. Measured in docs/FRONTIER.md. */
+static const double BENT_SHARE = 0.037, HEARD_SHARE = 0.07;
+
+enum { MAX_K = 2, MAX_P = 2, WICK = (MAX_K + 1) * MAX_P };
+
+/* Standard deviations of a neuron's quadratic part, and of that and the linear part. */
+static void measure(size_t n, const double *var, const double *w, double *bend, double *voice) {
+    const double *w1 = w + rk_wick_at(n, MAX_K, 1, 1), *w2 = w + rk_wick_at(n, MAX_K, 2, 1);
+    for (size_t i = 0; i < n; i++) {
+        bend[i] = fabs(w2[i]) * var[i] / sqrt(2);
+        voice[i] = hypot(w1[i] * sqrt(var[i]), bend[i]);
+    }
+}
+
+/* ----------------------------------------------------------------------------- how many they are
+ */
+
+/* `width` entries each. */
+typedef struct pass {
+    double *m, *var_h; /* of what the layer reads */
+    double *mu, *var, *w;
+    double *bend, *voice;
+    double *scratch;
+} pass;
+
+RK_HOT static void linear(const rk_layer *layer, const pass *p) {
+    size_t n = layer->cols;
+    for (size_t i = 0; i < layer->rows; i++) {
+        const double *W = layer->weight + i * n;
+        for (size_t j = 0; j < n; j++)
+            p->scratch[j] = W[j] * W[j];
+        p->mu[i] = rk_dot(n, W, p->m) + (layer->bias ? layer->bias[i] : 0);
+        p->var[i] = rk_dot(n, p->scratch, p->var_h);
+    }
+}
+
+static void activate(const rk_layer *layer, const pass *p) {
+    size_t n = layer->rows;
+    rk_wick(&layer->activation, n, p->mu, p->var, MAX_K, MAX_P, p->w, p->scratch);
+    measure(n, p->var, p->w, p->bend, p->voice);
+    const double *first = p->w + rk_wick_at(n, MAX_K, 0, 1);
+    const double *second = p->w + rk_wick_at(n, MAX_K, 0, 2);
+    for (size_t i = 0; i < n; i++) {
+        p->m[i] = first[i];
+        p->var_h[i] = second[i] - first[i] * first[i];
+    }
+}
+
+static rk_role count(size_t n, const pass *p) {
+    double bend = BENT_SHARE * sqrt(rk_dot(n, p->bend, p->bend) / (double)n);
+    double voice = HEARD_SHARE * sqrt(rk_dot(n, p->voice, p->voice) / (double)n);
+    rk_role role = {0, 0};
+    for (size_t i = 0; i < n; i++) {
+        bool silent = p->voice[i] < voice; /* NaN is heard */
+        role.heard += !silent;
+        role.bent += !silent && !(p->bend[i] < bend);
+    }
+    if (role.heard == 0) role.heard = 1;
+    if (role.bent == 0) role.bent = 1;
+    return role;
+}
+
+rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *input,
+                         rk_error *error) {
+    enum { VECTORS = 7 };
+    size_t width = rk_network_max_width(net), n_in = rk_network_n_in(net);
+    double *room = rk_alloc(width, VECTORS + WICK, sizeof *room);
+    if (!room) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    pass p = {.w = room + VECTORS * width};
+    double **const vectors[VECTORS] = {&p.m,    &p.var_h, &p.mu,     &p.var,
+                                       &p.bend, &p.voice, &p.scratch};
+    for (size_t k = 0; k < VECTORS; k++)
+        *vectors[k] = room + k * width;
+    for (size_t j = 0; j < n_in; j++) {
+        p.m[j] = input->mean ? input->mean[j] : 0;
+        p.var_h[j] = input->covariance ? input->covariance[j * n_in + j] : 1;
+    }
+    for (size_t l = 0; l + 1 < net->n_layers; l++) {
+        linear(&net->layers[l], &p);
+        activate(&net->layers[l], &p);
+        roles[l] = count(net->layers[l].rows, &p);
+    }
+    size_t last = net->layers[net->n_layers - 1].rows;
+    roles[net->n_layers - 1] = (rk_role){last, last};
+    free(room);
+    return RK_OK;
+}
+
+/* ------------------------------------------------------------------------------- which they are */
+
+typedef struct scored {
+    double score;
+    size_t neuron;
+} scored;
+
+/* By falling score, NaN first. */
+static int compare(const void *left, const void *right) {
+    const scored *a = left, *b = right;
+    if (isnan(a->score) != isnan(b->score)) return isnan(a->score) ? -1 : 1;
+    if (a->score > b->score) return -1;
+    if (a->score < b->score) return 1;
+    return a->neuron < b->neuron ? -1 : 1;
+}
+
+static void sort(scored *x, size_t n, const double *score) {
+    for (size_t i = 0; i < n; i++)
+        x[i].score = score[x[i].neuron];
+    qsort(x, n, sizeof *x, compare);
+}
+
+void rk_roles_order(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
+                    const double *var, rk_role role, size_t *order) {
+    size_t mark = rk_work_mark(work);
+    double *w = rk_work_doubles(work, n, WICK), *floored = rk_work_doubles(work, n, 1);
+    double *bend = rk_work_doubles(work, n, 1), *voice = rk_work_doubles(work, n, 1);
+    scored *x = rk_work_take(work, n, sizeof *x);
+    if (rk_work_charge(work, 20 * n)) {
+        rk_wick(activation, n, mu, var, MAX_K, MAX_P, w, floored);
+        measure(n, var, w, bend, voice);
+        for (size_t i = 0; i < n; i++)
+            x[i].neuron = i;
+        sort(x, n, voice);
+        sort(x, role.heard, bend);
+        for (size_t i = 0; i < n; i++)
+            order[i] = x[i].neuron;
+    }
+    rk_work_release(work, mark);
+}
