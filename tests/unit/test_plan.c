@@ -222,18 +222,25 @@ static void test_bad_input_laws_are_refused(void **state) {
     rk_network_destroy(net);
 }
 
-static void test_a_deterministic_run_can_be_interrupted(void **state) {
-    (void)state;
-    rk_network *net = make(20, 6);
-    int calls = 2;
+/* The answer of a run that is stopped at the next call after so many. */
+static rk_answer *stopped_after(int calls, const rk_network *net, uint64_t receipt) {
     rk_options options = rk_options_default();
     options.layers = true;
+    options.receipt_samples = receipt;
+    options.threads = 1;
     options.progress = stop_after;
     options.progress_context = &calls;
     rk_answer *answer;
     assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+    assert_true(rk_answer_view(answer)->interrupted);
+    return answer;
+}
+
+static void test_a_deterministic_run_can_be_interrupted(void **state) {
+    (void)state;
+    rk_network *net = make(20, 6);
+    rk_answer *answer = stopped_after(2, net, 0);
     const rk_answer_data *data = rk_answer_view(answer);
-    assert_true(data->interrupted);
     assert_true(isnan(data->mean[0]));
     assert_true(!isnan(data->hidden_mean[1][0])); /* what was done is kept */
     assert_true(isnan(data->hidden_mean[2][0]));
@@ -244,16 +251,8 @@ static void test_a_deterministic_run_can_be_interrupted(void **state) {
 static void test_a_receipt_can_be_interrupted(void **state) {
     (void)state;
     rk_network *net = make(20, 2);
-    int calls = 4; /* two layers, two steps of the receipt */
-    rk_options options = rk_options_default();
-    options.receipt_samples = 1u << 30;
-    options.threads = 1;
-    options.progress = stop_after;
-    options.progress_context = &calls;
-    rk_answer *answer;
-    assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+    rk_answer *answer = stopped_after(4, net, 1u << 30); /* two layers, two steps of the receipt */
     const rk_answer_data *data = rk_answer_view(answer);
-    assert_true(data->interrupted);
     assert_true(isfinite(data->mean[0]));
     assert_int_equal(data->receipt_samples, 0);
     assert_true(isnan(data->receipt_mse));
