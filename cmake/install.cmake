@@ -5,7 +5,9 @@ include(CMakePackageConfigHelpers)
 install(FILES include/reckon/reckon.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/reckon)
 install(TARGETS reckon EXPORT reckon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-if(TARGET reckon-cli)
+if(TARGET reckon-cli) # which finds the library from where it is, too
+  file(RELATIVE_PATH to_library ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+  set_target_properties(reckon-cli PROPERTIES INSTALL_RPATH $ORIGIN/${to_library})
   install(TARGETS reckon-cli DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 

@@ -1,6 +1,6 @@
 # The installed command does what README.md says, knows its version and has its manual.
 set -eu
-export PATH="$PREFIX/bin:$PATH" LD_LIBRARY_PATH="$LIBDIR"
+export PATH="$PREFIX/bin:$PATH"
 reckon --version | grep -F "$VERSION"
 [ -s "$PREFIX/share/man/man1/reckon.1" ]
 
