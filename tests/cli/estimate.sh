@@ -103,7 +103,7 @@ has out 'tolerance not met'
 run 4 estimate net.safetensors --budget 1flop
 has err 'budget not met'
 has out '^method   covariance'
-run 0 estimate net.safetensors --method sample --budget 0.01s --budget 1e6flop
+run 0 estimate net.safetensors --method sample --budget 100s --budget 1e6flop
 for bad in 1e10 5x -1s flop 0s 1e10flopp; do
     run 2 estimate net.safetensors --budget "$bad"
 done
