@@ -259,7 +259,9 @@ static void design_step(rk_work *work, void *context) {
     design *d = context;
     rk_proposal p = rk_proposal_standard(work, WIDTH);
     if (rk_work_charge(work, 0)) memcpy(p.part[0].mean, d->point, WIDTH * sizeof(double));
-    rk_importance(work, &d->one, THRESHOLD, false, &p, d->n, (rk_stream){d->seed, 98}, 2, &d->mean);
+    rk_importance_spec spec = {
+        .t = THRESHOLD, .proposal = &p, .n = d->n, .stream = {d->seed, 98}, .lanes = 2};
+    rk_importance(work, &d->one, &spec, &d->mean, NULL);
 }
 
 /* Shift to the nearest point of the event (Hasofer, Lind, Rackwitz, Fiessler). */

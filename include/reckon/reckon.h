@@ -390,10 +390,12 @@ RK_API const rk_method_info *rk_tail_method_at(size_t index);
 typedef struct rk_tail_estimate {
     double p;       /**< NaN where the method is not defined; 0 if below what a double can hold */
     double log10_p; /**< of the same, down to any smallness */
-    double cv;      /**< standard error of p over p; NaN for deterministic methods */
+    double cv;      /**< error of p over p; NaN for deterministic methods */
     double log10_low, log10_high; /**< 95 % interval; NaN for deterministic methods */
     double log10_closure;         /**< `auto`: what the cumulants alone say; otherwise NaN */
-    uint64_t samples;             /**< forward passes behind it; 0 for deterministic methods */
+    double log10_unbiased; /**< `auto`, where p itself is not: the unbiased check; otherwise NaN */
+    double cv_unbiased;    /**< its standard error, relative */
+    uint64_t samples;      /**< forward passes behind it; 0 for deterministic methods */
     double effective_samples; /**< (sum w)^2 / sum w^2 of their weights; NaN if there are none */
     char method[80];          /**< what gave the number */
     char warning[200];        /**< "" if all is well */

@@ -17,14 +17,14 @@
 
 static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, rk_error *error) {
     rk_tail_estimate *e = q->estimate;
-    rk_status status = rk_tail_alone(job, q, mean, false, error);
+    rk_status status = rk_tail_alone(job, q, mean, RK_TAIL_SHARPER, error);
     if (status != RK_OK || job->interrupted) return status;
     if (!(e->cv <= LOST)) {
         uint64_t tilted = e->samples;
         double closure = e->log10_closure;
         rk_tail_estimate_clear(e);
         e->log10_closure = closure;
-        status = rk_tail_alone(job, q, mean, true, error);
+        status = rk_tail_alone(job, q, mean, RK_TAIL_SUBSET, error);
         e->samples += tilted;
         rk_tail_warn(e, "the tilt does not describe this event");
     }

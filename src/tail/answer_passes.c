@@ -98,7 +98,8 @@ typedef struct weighted_step {
     rk_network net;
     double t;
     bool radial, found;
-    rk_weighted_mean mean;
+    bool smoothed; /* `smooth` is wanted, too */
+    rk_weighted_mean mean, smooth;
 } weighted_step;
 
 static rk_stream stream_of(const weighted_step *step) {
@@ -121,8 +122,13 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
         tilt_rounds(step->job->options->samples, rk_network_n_in(&step->net)), &proposal);
     if (!step->found) return RK_OK;
     rk_work_step(work, "passes");
-    rk_importance(work, &step->net, step->t, step->radial, &proposal, step->job->options->samples,
-                  stream_of(step), lanes_of(step->job), &step->mean);
+    rk_importance_spec spec = {.t = step->t,
+                               .radial = step->radial,
+                               .proposal = &proposal,
+                               .n = step->job->options->samples,
+                               .stream = stream_of(step),
+                               .lanes = lanes_of(step->job)};
+    rk_importance(work, &step->net, &spec, &step->mean, step->smoothed ? &step->smooth : NULL);
     return RK_OK;
 }
 
@@ -174,6 +180,27 @@ static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_
         rk_tail_warn(estimate, "%.0f effective passes: the error is uncertain", mean->effective);
 }
 
+/* Below this the weighted average needs no help; above, its own idea of its error is too uncertain
+ * to choose by. */
+#define SHARP     0.03
+#define WORTHLESS 0.5
+
+/* Two answers from the same passes: their saddlepoint, unless the unbiased one is sharp or
+ * contradicts it. */
+static void set_sharper(rk_tail_estimate *estimate, const weighted_step *step, bool complement) {
+    double apart = fabs(step->smooth.log_mean - step->mean.log_mean);
+    if (!(step->smooth.cv <= WORTHLESS && step->mean.cv > SHARP)) return;
+    if (!(apart <= 3 * hypot(step->smooth.cv, step->mean.cv))) {
+        rk_tail_warn(estimate, "the passes read as a law say %.2g times that",
+                     exp(step->smooth.log_mean - step->mean.log_mean));
+        return;
+    }
+    double log10_unbiased = estimate->log10_p, cv_unbiased = estimate->cv;
+    set_weighted(estimate, "tilted saddlepoint", &step->smooth, complement);
+    estimate->log10_unbiased = log10_unbiased;
+    estimate->cv_unbiased = cv_unbiased;
+}
+
 /* The network with one output, `row` of the target's or its negative (in `negated`). */
 static rk_network only_output(const rk_target *target, const rk_layer *layers, size_t row,
                               bool negative, double *negated) {
@@ -189,7 +216,7 @@ static rk_network only_output(const rk_target *target, const rk_layer *layers, s
 }
 
 /* Of an event that is likely the complement is estimated. */
-rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool subset,
+rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tail_passes passes,
                         rk_error *error) {
     const rk_target *target = job->target;
     bool complement = q->below ? mean < q->t : mean > q->t, negative = q->below != complement;
@@ -200,7 +227,11 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool s
     if (!layers || !negated) status = rk_fail(error, RK_ERROR_MEMORY, "no memory for an event");
     if (status == RK_OK) {
         memcpy(layers, target->net.layers, n_layers * sizeof *layers);
-        weighted_step step = {.job = job, .event = q->event, .t = negative ? -q->t : q->t};
+        bool subset = passes == RK_TAIL_SUBSET;
+        weighted_step step = {.job = job,
+                              .event = q->event,
+                              .t = negative ? -q->t : q->t,
+                              .smoothed = passes == RK_TAIL_SHARPER};
         step.net = only_output(target, layers, q->row, negative, negated);
         step.radial =
             target->homogeneous && step.t >= 0 && rk_network_n_in(&step.net) >= RK_RADIAL_MIN;
@@ -210,6 +241,7 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool s
         } else if (status == RK_OK && !job->interrupted) {
             job->samples += step.mean.n;
             set_weighted(q->estimate, subset ? "subset" : "importance", &step.mean, complement);
+            if (step.smoothed) set_sharper(q->estimate, &step, complement);
         }
     }
     free(negated);
@@ -217,20 +249,20 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool s
     return status;
 }
 
-static rk_status run_alone(rk_tail_job *job, bool subset, rk_error *error) {
+static rk_status run_alone(rk_tail_job *job, rk_tail_passes passes, rk_error *error) {
     rk_law *laws;
     rk_status status = rk_tail_laws(job, &laws, error);
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
         status =
-            rk_tail_alone(job, &job->queries[i], laws[job->queries[i].row].kappa[1], subset, error);
+            rk_tail_alone(job, &job->queries[i], laws[job->queries[i].row].kappa[1], passes, error);
     free(laws);
     return status;
 }
 
 rk_status rk_tail_importance(rk_tail_job *job, rk_error *error) {
-    return run_alone(job, false, error);
+    return run_alone(job, RK_TAIL_WEIGHTED, error);
 }
 
 rk_status rk_tail_subset(rk_tail_job *job, rk_error *error) {
-    return run_alone(job, true, error);
+    return run_alone(job, RK_TAIL_SUBSET, error);
 }

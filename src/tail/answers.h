@@ -20,8 +20,15 @@ rk_status rk_tail_subset(rk_tail_job *job, rk_error *error);
 /** Plain passes for the queries with wanted[i] (NULL: all), the same for all of them. */
 rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error);
 
-/** One query by tilted passes or by subset simulation; `mean` of its functional. */
-rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, bool subset,
+/** What passes can be asked for. */
+typedef enum rk_tail_passes {
+    RK_TAIL_WEIGHTED, /**< tilted, weighted: unbiased */
+    RK_TAIL_SHARPER,  /**< tilted; the sharper of that and their saddlepoint */
+    RK_TAIL_SUBSET    /**< subset simulation */
+} rk_tail_passes;
+
+/** One query by its own passes; `mean` of its functional. */
+rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tail_passes passes,
                         rk_error *error);
 
 /* What suits each query. */

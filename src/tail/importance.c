@@ -7,53 +7,46 @@
 #include <math.h>
 
 typedef struct scorer {
-    const rk_proposal *proposal;
-    uint64_t n;
-    rk_stream stream;
-    double t;
-    double
-        constant[RK_MAX_PARTS]; /* log share - sum log deviation - |mean/deviation|^2/2 if radial */
-    double log_uniform;         /* radial: log integral of r^(n-1) exp(-r^2/2) dr */
-    double *log_weight;         /* of every pass */
+    const rk_importance_spec *spec;
+    double constant[RK_MAX_PARTS]; /* log share - sum log deviation */
+    double square[RK_MAX_PARTS];   /* |mean / deviation|^2 */
+    double log_uniform;            /* log integral of r^(n-1) exp(-r^2/2) dr */
+    double *log_weight;            /* of every pass */
+    rk_tilted_sample sample;       /* z NULL: not wanted */
 } scorer;
 
 /* Pass i of part k: the parts are strata of fixed sizes. */
 static void draw(void *context, uint64_t i, float *y) {
     const scorer *s = context;
-    const rk_proposal *p = s->proposal;
+    const rk_proposal *p = s->spec->proposal;
     size_t k = 0;
-    for (uint64_t end = rk_passes_of_part(p, 0, s->n); i >= end;)
-        end += rk_passes_of_part(p, ++k, s->n);
-    rk_normal_floats(s->stream, i, p->n, y);
+    for (uint64_t end = rk_passes_of_part(p, 0, s->spec->n); i >= end;)
+        end += rk_passes_of_part(p, ++k, s->spec->n);
+    rk_normal_floats(s->spec->stream, i, p->n, y);
     for (size_t j = 0; j < p->n; j++)
         y[j] = (float)(p->part[k].mean[j] + p->part[k].deviation[j] * (double)y[j]);
 }
 
-/* log N(y; part k) + log share, without (2 pi)^(-n/2). */
-static double log_density(const scorer *s, size_t k, const float *y) {
-    const struct rk_proposal_part *part = &s->proposal->part[k];
-    double square = 0;
-    for (size_t i = 0; i < s->proposal->n; i++) {
-        double g = ((double)y[i] - part->mean[i]) / part->deviation[i];
-        square += g * g;
-    }
-    return s->constant[k] - 0.5 * square;
+static double square_of(size_t n, const float *y) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)y[i] * (double)y[i];
+    return sum;
 }
 
-static void score_points(void *context, const rk_pass_block *block) {
-    const scorer *s = context;
-    size_t n = s->proposal->n;
-    for (size_t r = 0; r < block->n; r++) {
-        const float *y = block->y + r * n;
-        double *weight = &s->log_weight[block->first + r], square = 0, mixture = -INFINITY;
-        *weight = -INFINITY;
-        if (!((double)block->z[r] > s->t)) continue;
-        for (size_t i = 0; i < n; i++)
-            square += (double)y[i] * (double)y[i];
-        for (size_t k = 0; k < s->proposal->n_parts; k++)
-            mixture = rk_log_add(mixture, log_density(s, k, y));
-        *weight = -0.5 * square - mixture;
+/* log dN(0, I) / d(mixture) at y. */
+static double log_ratio(const scorer *s, const float *y) {
+    const rk_proposal *p = s->spec->proposal;
+    double mixture = -INFINITY;
+    for (size_t k = 0; k < p->n_parts; k++) {
+        double square = 0;
+        for (size_t i = 0; i < p->n; i++) {
+            double g = ((double)y[i] - p->part[k].mean[i]) / p->part[k].deviation[i];
+            square += g * g;
+        }
+        mixture = rk_log_add(mixture, s->constant[k] - 0.5 * square);
     }
+    return -0.5 * square_of(p->n, y) - mixture;
 }
 
 /* log of the integral of r^(n-1) exp(-a r^2/2 + b r) over r > 0: the trapezoidal rule in log r,
@@ -71,43 +64,56 @@ static double log_radial_integral(double n, double a, double b) {
 
 /* log of part k's density of directions at y/|y|, up to a constant they all share. */
 static double log_direction_density(const scorer *s, size_t k, const float *y, double length) {
-    const struct rk_proposal_part *part = &s->proposal->part[k];
+    const rk_proposal *p = s->spec->proposal;
+    const struct rk_proposal_part *part = &p->part[k];
     double a = 0, b = 0;
-    for (size_t i = 0; i < s->proposal->n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         double u = (double)y[i] / part->deviation[i];
         a += u * u;
         b += u * part->mean[i] / part->deviation[i];
     }
     a /= length * length;
     b /= length;
-    return s->constant[k] + log_radial_integral((double)s->proposal->n, a, b);
+    return s->constant[k] - 0.5 * s->square[k] + log_radial_integral((double)p->n, a, b);
 }
 
-static void score_directions(void *context, const rk_pass_block *block) {
+/* log of P(a point in this direction is in the event) / its density there, z = z(y) > 0. */
+static double log_direction_weight(const scorer *s, const float *y, double z) {
+    const rk_proposal *p = s->spec->proposal;
+    double length = sqrt(square_of(p->n, y)), mixture = -INFINITY;
+    for (size_t k = 0; k < p->n_parts; k++)
+        mixture = rk_log_add(mixture, log_direction_density(s, k, y, length));
+    return rk_log_chi_tail(p->n, s->spec->t / z * length) + s->log_uniform - mixture;
+}
+
+static void score(void *context, const rk_pass_block *block) {
     const scorer *s = context;
-    size_t n = s->proposal->n;
+    bool radial = s->spec->radial;
     for (size_t r = 0; r < block->n; r++) {
-        const float *y = block->y + r * n;
-        double *weight = &s->log_weight[block->first + r], square = 0, mixture = -INFINITY;
-        *weight = -INFINITY;
-        if (!((double)block->z[r] > 0)) continue;
-        for (size_t i = 0; i < n; i++)
-            square += (double)y[i] * (double)y[i];
-        double length = sqrt(square),
-               beyond = rk_log_chi_tail(n, s->t / (double)block->z[r] * length);
-        for (size_t k = 0; k < s->proposal->n_parts; k++)
-            mixture = rk_log_add(mixture, log_direction_density(s, k, y, length));
-        *weight = beyond + s->log_uniform - mixture;
+        const float *y = block->y + r * s->spec->proposal->n;
+        double z = (double)block->z[r], weight = -INFINITY, ratio = 0;
+        bool hit = z > s->spec->t;
+        if (s->sample.z || (hit && !radial)) ratio = log_ratio(s, y);
+        if (radial && z > 0)
+            weight = log_direction_weight(s, y, z);
+        else if (hit)
+            weight = ratio;
+        s->log_weight[block->first + r] = weight;
+        if (!s->sample.z) continue;
+        s->sample.z[block->first + r] = z;
+        s->sample.log_ratio[block->first + r] = ratio;
     }
 }
 
-static void prepare(scorer *s, bool radial) {
-    const rk_proposal *p = s->proposal;
+static void prepare(scorer *s) {
+    const rk_proposal *p = s->spec->proposal;
     for (size_t k = 0; k < p->n_parts; k++) {
-        s->constant[k] = log((double)rk_passes_of_part(p, k, s->n) / (double)s->n);
+        s->constant[k] = log((double)rk_passes_of_part(p, k, s->spec->n) / (double)s->spec->n);
+        s->square[k] = 0;
         for (size_t i = 0; i < p->n; i++) {
             double x = p->part[k].mean[i] / p->part[k].deviation[i];
-            s->constant[k] -= log(p->part[k].deviation[i]) + (radial ? 0.5 * x * x : 0);
+            s->constant[k] -= log(p->part[k].deviation[i]);
+            s->square[k] += x * x;
         }
     }
     s->log_uniform = ((double)p->n / 2 - 1) * 0.6931471805599453 + lgamma((double)p->n / 2);
@@ -122,8 +128,8 @@ typedef struct sums {
 static sums add_up(const scorer *s, double peak) {
     sums total = {0};
     uint64_t i = 0;
-    for (size_t k = 0; k < s->proposal->n_parts; k++) {
-        uint64_t count = rk_passes_of_part(s->proposal, k, s->n), end = i + count;
+    for (size_t k = 0; k < s->spec->proposal->n_parts; k++) {
+        uint64_t count = rk_passes_of_part(s->spec->proposal, k, s->spec->n), end = i + count;
         double sum = 0, square = 0;
         for (; i < end; i++) {
             double log_w = s->log_weight[i] - peak, w = exp(log_w);
@@ -152,10 +158,10 @@ static double log_normal_second_moment(const sums *total, double n) {
 }
 
 static void average(const scorer *s, rk_weighted_mean *out) {
-    double peak = -INFINITY, n = (double)s->n;
-    for (uint64_t i = 0; i < s->n; i++)
+    double peak = -INFINITY, n = (double)s->spec->n;
+    for (uint64_t i = 0; i < s->spec->n; i++)
         peak = fmax(peak, s->log_weight[i]);
-    *out = (rk_weighted_mean){.log_mean = -INFINITY, .cv = (double)NAN, .n = s->n};
+    *out = (rk_weighted_mean){.log_mean = -INFINITY, .cv = (double)NAN, .n = s->spec->n};
     if (peak == -INFINITY) return;
     sums total = add_up(s, peak);
     out->log_mean = peak + log(total.w / n);
@@ -165,25 +171,31 @@ static void average(const scorer *s, rk_weighted_mean *out) {
     out->effective = total.w * total.w / total.w_squared;
 }
 
-bool rk_importance(rk_work *work, const rk_network *net, double t, bool radial,
-                   const rk_proposal *proposal, uint64_t n, rk_stream stream, size_t lanes,
-                   rk_weighted_mean *out) {
-    size_t mark = rk_work_mark(work);
-    scorer s = {.proposal = proposal,
-                .n = n,
-                .stream = stream,
-                .t = t,
-                .log_weight = rk_work_doubles(work, (size_t)n, 1)};
-    uint64_t each = proposal->n_parts * (4 * proposal->n + (radial ? 10 * 33 : 0));
-    if (rk_work_charge(work, n * each)) prepare(&s, radial);
-    rk_passes_spec spec = {.n = n,
-                           .lanes = lanes,
-                           .axes = proposal->axes,
-                           .draw = draw,
-                           .score = radial ? score_directions : score_points,
-                           .context = &s};
-    bool done = rk_passes(work, net, &spec);
-    if (done && rk_work_charge(work, 0)) average(&s, out);
+bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spec *spec,
+                   rk_weighted_mean *unbiased, rk_weighted_mean *smooth) {
+    size_t mark = rk_work_mark(work), n = (size_t)spec->n;
+    const rk_proposal *p = spec->proposal;
+    scorer s = {
+        .spec = spec, .log_weight = rk_work_doubles(work, n, 1), .sample.n_parts = p->n_parts};
+    if (smooth) {
+        s.sample.z = rk_work_doubles(work, n, 1);
+        s.sample.log_ratio = rk_work_doubles(work, n, 1);
+    }
+    uint64_t densities = (smooth != NULL || !spec->radial) + (spec->radial ? 1U : 0U);
+    uint64_t each = p->n_parts * (4 * p->n * densities + (spec->radial ? 10 * 33 : 0));
+    for (size_t k = 0; k < p->n_parts; k++)
+        s.sample.count[k] = rk_passes_of_part(p, k, n);
+    if (rk_work_charge(work, n * each)) prepare(&s);
+    rk_passes_spec passes = {.n = spec->n,
+                             .lanes = spec->lanes,
+                             .axes = p->axes,
+                             .draw = draw,
+                             .score = score,
+                             .context = &s};
+    bool done = rk_passes(work, net, &passes);
+    if (done && rk_work_charge(work, 10 * n)) average(&s, unbiased);
+    if (done && smooth && rk_work_charge(work, 20 * n * RK_SADDLEPOINT_STEPS))
+        *smooth = rk_sampled_saddlepoint(&s.sample, spec->t);
     rk_work_release(work, mark);
     return done;
 }

@@ -4,23 +4,25 @@
 
 #include "base/stream.h"
 #include "tail/proposal.h"
+#include "tail/sampled_saddlepoint.h"
 
-/** The average of weights, in logarithms. */
-typedef struct rk_weighted_mean {
-    double log_mean;  /* -infinity if no weight is positive */
-    double cv;        /* its standard error relative to it */
-    double effective; /* (sum w)^2 / sum w^2 */
-    uint64_t n;
-} rk_weighted_mean;
+typedef struct rk_importance_spec {
+    double t;
+    bool radial; /* homogeneous networks, n_in >= RK_RADIAL_MIN, t > 0: each pass is a direction,
+                  * and the length of x is integrated exactly */
+    const rk_proposal *proposal;
+    uint64_t n; /* passes */
+    rk_stream stream;
+    size_t lanes;
+} rk_importance_spec;
 
 /**
- * P(z > t) for the only output z of `net` under N(0, I), by `n` passes from `proposal`, weighted
- * with dN(0, I) / d(mixture). `radial` (homogeneous networks, n_in >= RK_RADIAL_MIN, t > 0): each
- * pass is a direction, and the length of x is integrated exactly. False if interrupted.
+ * P(z > t) for the only output z of `net` under N(0, I), from passes weighted with
+ * dN(0, I) / d(mixture): `unbiased`; and from the same passes, if not NULL, `smooth`, see
+ * rk_sampled_saddlepoint. False if interrupted.
  */
-bool rk_importance(rk_work *work, const rk_network *net, double t, bool radial,
-                   const rk_proposal *proposal, uint64_t n, rk_stream stream, size_t lanes,
-                   rk_weighted_mean *out);
+bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spec *spec,
+                   rk_weighted_mean *unbiased, rk_weighted_mean *smooth);
 
 /** Fewer entries and the integral over the length is not smooth enough for its rule. */
 enum { RK_RADIAL_MIN = 16 };

@@ -63,6 +63,8 @@ void rk_tail_estimate_clear(rk_tail_estimate *estimate) {
                                    .log10_low = (double)NAN,
                                    .log10_high = (double)NAN,
                                    .log10_closure = (double)NAN,
+                                   .log10_unbiased = (double)NAN,
+                                   .cv_unbiased = (double)NAN,
                                    .effective_samples = (double)NAN};
 }
 

@@ -7,10 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-/* The event is also looked for where only this much of the excess is reached: where the law is
- * further from a tilted normal than the closure knows, that is what keeps the weights bounded. */
-#define LESS 0.8
-static const double shares[] = {0.45, 0.45, 0.1};
+/* Of the variance; beyond, the closure is not believed. */
+#define MOST_UNKNOWN 0.5
+
+/* Of the passes, for the tilt and for its mirror image. */
+static const double shares[] = {0.95, 0.05};
 
 /* Tilts as strong as this have all but lost an axis; the next round goes on from there. */
 #define STRONGEST 0.95
@@ -30,6 +31,18 @@ static double tilted_mean(const surrogate *q, double lambda) {
         sum += q->slope[i] * m + 0.5 * q->curvature[i] * (m * m + s);
     }
     return sum;
+}
+
+/* How far towards the event q goes. If z = Q + r, r the part c of Var z that Q does not know, then
+ * the weights' second moment is least where E[Q] has come (1 - c) / (1 + c) of the way. For N(0,
+ * I).
+ */
+static double reach(const surrogate *q, double variance) {
+    double known = 0;
+    for (size_t i = 0; i < q->n; i++)
+        known += q->slope[i] * q->slope[i] + 0.5 * q->curvature[i] * q->curvature[i];
+    double c = fmin(fmax(1 - known / variance, 0), MOST_UNKNOWN);
+    return (1 - c) / (1 + c);
 }
 
 /* lambda >= 0 with tilted_mean = t, or the strongest tilt there is. */
@@ -127,7 +140,7 @@ uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n) {
 bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds,
                       rk_proposal *out) {
     size_t n = rk_network_n_in(net);
-    rk_proposal p = {.n = n, .n_parts = 3, .axes = rk_work_doubles(work, n, n)};
+    rk_proposal p = {.n = n, .n_parts = 2, .axes = rk_work_doubles(work, n, n)};
     for (size_t k = 0; k < p.n_parts; k++)
         p.part[k] = part_take(work, n, shares[k]);
     double *mu = rk_work_doubles(work, n, 1), *S = rk_work_doubles(work, n, n), seed = 1;
@@ -136,27 +149,24 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
     rk_mean_gradient g = {.mean = rk_work_doubles(work, n, 1),
                           .covariance = rk_work_doubles(work, n, n)};
     if (rk_work_charge(work, 0)) memset(mu, 0, n * sizeof *mu);
-    double lowest = 0, lambda = 0;
+    double goal = t;
     for (int round = 0; round < rounds; round++) {
         rk_input input = {.mean = mu, .covariance = round ? S : NULL};
         rk_gradient_of_mean(work, net, &input, &seed, &g);
         if (!expand(work, n, mu, input.covariance, &g, p.axes, &q)) return false;
         if (rk_work_charge(work, 500 * (uint64_t)n)) {
-            if (round == 0) lowest = g.value;
+            if (round == 0) goal = g.value + reach(&q, g.variance) * (t - g.value);
             if (!isfinite(q.value)) return false;
-            lambda = solve(&q, t);
-            tilt(&q, lambda, p.part[0].mean, p.part[0].deviation);
+            tilt(&q, solve(&q, goal), p.part[0].mean, p.part[0].deviation);
         }
         if (round + 1 < rounds)
             rotate_back(work, n, p.axes, p.part[0].mean, p.part[0].deviation, mu, S);
     }
-    if (rk_work_charge(work, 500 * (uint64_t)n)) {
-        tilt(&q, solve(&q, lowest + LESS * (t - lowest)), p.part[1].mean, p.part[1].deviation);
+    if (rk_work_charge(work, 0))
         for (size_t i = 0; i < n; i++) {
-            p.part[2].mean[i] = -p.part[0].mean[i];
-            p.part[2].deviation[i] = p.part[0].deviation[i];
+            p.part[1].mean[i] = -p.part[0].mean[i];
+            p.part[1].deviation[i] = p.part[0].deviation[i];
         }
-    }
     *out = p;
     return true;
 }

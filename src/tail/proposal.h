@@ -8,7 +8,7 @@
 #include "base/work.h"
 #include "network/network.h"
 
-enum { RK_MAX_PARTS = 4 };
+enum { RK_MAX_PARTS = 2 };
 
 /** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
 typedef struct rk_proposal {
@@ -27,8 +27,8 @@ uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n);
 rk_proposal rk_proposal_standard(rk_work *work, size_t n);
 
 /**
- * For the event that the only output of `net`, fed with N(0, I), exceeds `t`: the tilt towards t,
- * the same with less tilt, and the mirror image of the first, for networks that are even in x.
+ * For the event that the only output of `net`, fed with N(0, I), exceeds `t`: a tilt towards t, and
+ * its mirror image for networks that are even in x.
  * Each of `rounds` >= 1 expands E_q[z] to second order about the tilt that the last one found: a
  * rk_gradient_of_mean and an eigendecomposition. Two do; the deeper the tail the more a third and
  * fourth help. False if there are no eigenvectors (a width beyond LAPACK, or the closure gave NaN).

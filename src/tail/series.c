@@ -84,16 +84,18 @@ static bool find_saddlepoint(generator g, double x, double *s) {
     return curvature(g, high) > 0 && (!inside || curvature(g, least) > 0);
 }
 
-/* P = Phi(-w) + phi(w) (1/u - 1/w), w = sign(s) sqrt(2 (s x - K(s))), u = s sqrt(K''(s)). */
-static double lugannani_rice(generator g, double x, double s) {
+double rk_lugannani_rice(double w, double u) {
+    double tail = rk_log_normal_tail(w);
+    return tail + log1p((1 / u - 1 / w) * exp(-w * w / 2 - LOG_SQRT_2PI - tail));
+}
+
+static double at_saddlepoint(generator g, double x, double s) {
     if (fabs(s) < 1e-4) { /* where 1/u - 1/w cancels: its limit -a/6 */
         double tail = rk_log_normal_tail(x);
         return tail + log1p(g.a / 6 * (x * x - 1) * exp(-x * x / 2 - LOG_SQRT_2PI - tail));
     }
     double exponent = s * s * (0.5 + s * (g.a / 3 + s * g.b / 8)); /* s K' - K */
-    double w = copysign(sqrt(2 * exponent), s), u = s * sqrt(curvature(g, s));
-    double tail = rk_log_normal_tail(w);
-    return tail + log1p((1 / u - 1 / w) * exp(-w * w / 2 - LOG_SQRT_2PI - tail));
+    return rk_lugannani_rice(copysign(sqrt(2 * exponent), s), s * sqrt(curvature(g, s)));
 }
 
 double rk_series_saddlepoint(const rk_law *law, double t, int *degree) {
@@ -101,7 +103,7 @@ double rk_series_saddlepoint(const rk_law *law, double t, int *degree) {
     generator g = {law->kappa[3] / pow(sd, 3), law->kappa[4] / pow(sd, 4)};
     for (*degree = 4; *degree > 2; --*degree) {
         if (*degree == 3) g.b = 0;
-        if (x == 0 || find_saddlepoint(g, x, &s)) return lugannani_rice(g, x, s);
+        if (x == 0 || find_saddlepoint(g, x, &s)) return at_saddlepoint(g, x, s);
     }
     return rk_log_normal_tail(x);
 }

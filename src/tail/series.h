@@ -23,4 +23,8 @@ double rk_series_edgeworth(const rk_law *law, int budget, double t);
  *  (*degree: what was used, 4 .. 2). */
 double rk_series_saddlepoint(const rk_law *law, double t, int *degree);
 
+/** log of Phi(-w) + phi(w) (1/u - 1/w): with K the cumulant generating function, K'(s) = t,
+ *  w = sign(s) sqrt(2 (s t - K(s))), u = s sqrt(K''(s)), s not 0. */
+double rk_lugannani_rice(double w, double u);
+
 #endif

@@ -1,0 +1,148 @@
+#include "tail/sampled_saddlepoint.h"
+
+#include "tail/log_probability.h"
+#include "tail/series.h"
+
+#include <math.h>
+
+/* log E[exp(l)] from the law weighted with exp(NEAR l): its cumulants there carry the rest of the
+ * way. At 1 the largest weights decide, at 0 all cumulants matter. */
+#define NEAR 0.3
+#define FAR  (1 - NEAR)
+
+/* What is not seen of the formula's own error. */
+#define FORMULA_ERROR 0.02
+
+/* K(s) = log E[exp(s z)] as passes see it: with l = s z + log_ratio the average of exp(l). */
+typedef struct generating {
+    double value, slope;
+    double variance, third; /* of `value`, by sampling; what l's third cumulant would add to it */
+} generating;
+
+/* A part of the mixture. */
+typedef struct stretch {
+    const double *z, *log_ratio;
+    uint64_t n;
+} stretch;
+
+static stretch part(const rk_tilted_sample *p, size_t k) {
+    uint64_t first = 0;
+    for (size_t j = 0; j < k; j++)
+        first += p->count[j];
+    return (stretch){p->z + first, p->log_ratio + first, p->count[k]};
+}
+
+static uint64_t total(const rk_tilted_sample *p) {
+    uint64_t n = 0;
+    for (size_t k = 0; k < p->n_parts; k++)
+        n += p->count[k];
+    return n;
+}
+
+/* Moments of l - peak and z in the law weighted with exp(NEAR l). */
+typedef struct moments {
+    double peak, weight, l1, l2, l3, z0, z1, z2; /* zk: of z (l - peak)^k */
+} moments;
+
+static moments measure(stretch p, double s) {
+    moments m = {.peak = -INFINITY};
+    for (uint64_t i = 0; i < p.n; i++)
+        m.peak = fmax(m.peak, s * p.z[i] + p.log_ratio[i]);
+    for (uint64_t i = 0; i < p.n; i++) {
+        double l = s * p.z[i] + p.log_ratio[i] - m.peak, w = exp(NEAR * l);
+        m.weight += w;
+        m.l1 += w * l;
+        m.l2 += w * l * l;
+        m.l3 += w * l * l * l;
+        m.z0 += w * p.z[i];
+        m.z1 += w * p.z[i] * l;
+        m.z2 += w * p.z[i] * l * l;
+    }
+    double *const sums[] = {&m.l1, &m.l2, &m.l3, &m.z0, &m.z1, &m.z2};
+    for (size_t k = 0; k < sizeof sums / sizeof *sums; k++)
+        *sums[k] /= m.weight;
+    m.weight /= (double)p.n;
+    return m;
+}
+
+static generating generate_part(stretch p, double s) {
+    moments m = measure(p, s);
+    double variance = m.l2 - m.l1 * m.l1;
+    double with_l = m.z1 - m.z0 * m.l1;
+    double with_square = m.z2 - 2 * m.l1 * m.z1 + (2 * m.l1 * m.l1 - m.l2) * m.z0;
+    generating g = {.value = log(m.weight) + m.peak + FAR * m.l1 + FAR * FAR / 2 * variance,
+                    .slope = m.z0 + FAR * with_l + FAR * FAR * NEAR / 2 * with_square,
+                    .third =
+                        FAR * FAR * FAR / 6 * (m.l3 - 3 * m.l1 * m.l2 + 2 * m.l1 * m.l1 * m.l1)};
+    for (uint64_t i = 0; i < p.n; i++) { /* what one pass more or less changes */
+        double l = s * p.z[i] + p.log_ratio[i] - m.peak, d = l - m.l1;
+        double change =
+            exp(NEAR * l) / m.weight * (1 + FAR * d + FAR * FAR / 2 * (d * d - variance));
+        g.variance += (change - 1) * (change - 1) / ((double)p.n * (double)p.n);
+    }
+    return g;
+}
+
+static generating generate(const rk_tilted_sample *p, double s) {
+    generating sum = {.value = -INFINITY}, of[RK_MAX_PARTS];
+    for (size_t k = 0; k < p->n_parts; k++) {
+        of[k] = generate_part(part(p, k), s);
+        of[k].value += log((double)p->count[k] / (double)total(p));
+        sum.value = rk_log_add(sum.value, of[k].value);
+    }
+    for (size_t k = 0; k < p->n_parts; k++) {
+        double share = exp(of[k].value - sum.value);
+        sum.slope += share * of[k].slope;
+        sum.third += share * of[k].third;
+        sum.variance += share * share * of[k].variance;
+    }
+    return sum;
+}
+
+/* The s for which s z + log_ratio varies least in the first part: where the tilt has come to. */
+static double present_tilt(stretch p) {
+    double z1 = 0, z2 = 0, r1 = 0, zr = 0, n = (double)p.n;
+    for (uint64_t i = 0; i < p.n; i++) {
+        double z = p.z[i] - p.z[0], r = p.log_ratio[i] - p.log_ratio[0];
+        z1 += z;
+        r1 += r;
+        z2 += z * z;
+        zr += z * r;
+    }
+    return -(zr - z1 * r1 / n) / (z2 - z1 * z1 / n);
+}
+
+/* K'(s) = t; NaN if there is none near the present tilt. */
+static double find_saddlepoint(const rk_tilted_sample *p, double t) {
+    double low = present_tilt(part(p, 0)), high = low;
+    for (int step = 0; step < 30 && generate(p, high).slope < t; step++)
+        high *= 1.1;
+    for (int step = 0; step < 30 && generate(p, low).slope > t; step++)
+        low /= 1.1;
+    if (!(low > 0 && generate(p, low).slope <= t && generate(p, high).slope >= t))
+        return (double)NAN;
+    for (int step = 0; step < 30; step++) {
+        double middle = 0.5 * (low + high);
+        if (generate(p, middle).slope < t)
+            low = middle;
+        else
+            high = middle;
+    }
+    return 0.5 * (low + high);
+}
+
+rk_weighted_mean rk_sampled_saddlepoint(const rk_tilted_sample *sample, double t) {
+    rk_weighted_mean out = {.log_mean = (double)NAN, .cv = (double)NAN, .n = total(sample)};
+    double s = find_saddlepoint(sample, t);
+    if (!(s > 0)) return out;
+    const double step = 0.01 * s;
+    generating g = generate(sample, s);
+    double curvature =
+        (generate(sample, s + step).slope - generate(sample, s - step).slope) / (2 * step);
+    double w = sqrt(2 * (s * t - g.value)), u = s * sqrt(curvature);
+    if (!(w > 0 && u > 0)) return out;
+    out.log_mean = rk_lugannani_rice(w, u);
+    out.effective = 1 / g.variance;
+    out.cv = sqrt(g.variance + g.third * g.third + FORMULA_ERROR * FORMULA_ERROR);
+    return out;
+}
