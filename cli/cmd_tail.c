@@ -43,6 +43,8 @@ static json_t *event_json(json_document *doc, const rk_event *event, const rk_ta
     json_array_append_new(interval, sampled ? json_double(doc, high) : json_null());
     json_object_set_new(o, "interval95", interval);
     json_object_set_new(o, "log10_closure", json_optional(doc, e->log10_closure));
+    json_object_set_new(o, "log10_unbiased", json_optional(doc, e->log10_unbiased));
+    json_object_set_new(o, "cv_unbiased", json_optional(doc, e->cv_unbiased));
     json_object_set_new(o, "samples", json_count(e->samples));
     json_object_set_new(o, "effective_samples", json_optional(doc, e->effective_samples));
     json_object_set_new(o, "method", json_string(e->method));
@@ -100,13 +102,14 @@ static void add_row(table *out, const rk_event *event, const rk_tail_estimate *e
         snprintf(interval, sizeof interval, "%s .. %s", power_of_ten(e->log10_low, low),
                  power_of_ten(e->log10_high, cell));
     table_add(out, interval);
+    table_add(out, power_of_ten(e->log10_unbiased, cell));
     table_add(out, power_of_ten(e->log10_closure, cell));
     table_add(out, *e->warning ? "!" : "");
 }
 
 static int print_human(const void *result, FILE *stream) {
-    static const char *const titles[] = {"event",         "probability", "log10", "cv",
-                                         "95 % interval", "cumulants",   ""};
+    static const char *const titles[] = {"event",         "probability", "log10",     "cv",
+                                         "95 % interval", "unbiased",    "cumulants", ""};
     const tail *t = result;
     const rk_tail_data *a = t->answer;
     char summary[256], cell[CELL];
@@ -140,14 +143,15 @@ static int print_human(const void *result, FILE *stream) {
 
 static int print_csv(const void *result, FILE *stream) {
     const tail *t = result;
-    fputs("event,threshold,p,log10_p,cv,log10_low,log10_high,log10_closure,samples,method\n",
+    fputs("event,threshold,p,log10_p,cv,log10_low,log10_high,log10_closure,log10_unbiased,"
+          "cv_unbiased,samples,method\n",
           stream);
     for (size_t i = 0; i < t->answer->n_events; i++) {
         const rk_tail_estimate *e = &t->answer->estimates[i];
-        fprintf(stream, "%s,%.17g,%.17g,%.17g,%.17g,%.17g,%.17g,%.17g,%llu,%s\n",
+        fprintf(stream, "%s,%.17g,%.17g,%.17g,%.17g,%.17g,%.17g,%.17g,%.17g,%.17g,%llu,%s\n",
                 event_at(t, i)->text, event_at(t, i)->threshold, e->p, e->log10_p, e->cv,
-                e->log10_low, e->log10_high, e->log10_closure, (unsigned long long)e->samples,
-                e->method);
+                e->log10_low, e->log10_high, e->log10_closure, e->log10_unbiased, e->cv_unbiased,
+                (unsigned long long)e->samples, e->method);
     }
     return 0;
 }

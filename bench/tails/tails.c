@@ -1,15 +1,15 @@
 /* The published experiment on low probabilities (arXiv:2605.05179, section 6.6): 256 inputs, three
- * relu layers of 256, P(z_i > 3) for the neurons of the fourth, in half-decade buckets of the
- * probability, every method at the FLOPs of 5,695 forward passes.
+ * relu layers of 256, P(z_i > 3) for the neurons of the fourth, in buckets of half a decade to
+ * either side of 1e-2, 1e-3, ..., every method at the FLOPs of 5,695 forward passes.
  *
- *     tails NETWORKS PER_BUCKET REPEATS TRUTH_PASSES [PLAIN_PASSES]
+ *     tails FIRST_SEED NETWORKS PER_BUCKET REPEATS TRUTH_PASSES SUBSET_PASSES PLAIN_PASSES
  *
  * Truths are long runs of `importance` with seeds of their own, compared with subset simulation
- * and, where PLAIN_PASSES plain passes see an event often enough, with these. The budget is for one
- * event, so that methods that answer all 256 at once have it 256 times; the weighted passes pay for
- * their tilt out of it. Of the closure that `auto` asks first, one for all 256, each event pays a
- * 256th: nothing. Prints one line a bucket and method: root mean square and median relative error,
- * the average of estimate / truth, and of what has intervals how often they cover. */
+ * and, where these see an event often enough, with plain passes. The budget is for one event, so
+ * that methods that answer all 256 at once have it 256 times; the tilted passes pay for their tilt
+ * out of it. Of the closure that `auto` asks first, one for all 256, each event pays a 256th:
+ * nothing. Writes a line a bucket and method: root mean square and median relative error, average
+ * of estimate / truth with its standard error, and how many 95 % intervals cover the truth. */
 #include "base/normal.h"
 #include "base/size.h"
 #include "linalg/blas.h"
@@ -53,7 +53,7 @@ static const char *const names[N_METHODS] = {"zero",
 
 typedef struct tally {
     size_t n, n_covered, n_intervals;
-    double squares, ratios;
+    double squares, ratios, truth_variances;
     double absolute[MAX_CASES];
 } tally;
 static tally tallies[N_METHODS][LAST - FIRST + 1];
@@ -62,21 +62,27 @@ typedef struct estimate {
     double p, cv, low, high; /* low > high: no interval */
 } estimate;
 
+typedef struct known {
+    double p, cv;
+    int bucket; /* 0: none */
+} known;
+
 static void die(const char *what) {
     fprintf(stderr, "tails: %s\n", what);
     exit(1);
 }
 
-static void enter(method m, int bucket, estimate e, double truth) {
-    tally *t = &tallies[m][bucket - FIRST];
+static void enter(method m, estimate e, known truth) {
+    tally *t = &tallies[m][truth.bucket - FIRST];
     if (t->n == MAX_CASES) return;
-    double ratio = isnan(e.p) ? 0 : e.p / truth;
+    double ratio = isnan(e.p) ? 0 : e.p / truth.p;
+    t->truth_variances += truth.cv * truth.cv;
     t->absolute[t->n++] = fabs(ratio - 1);
     t->squares += (ratio - 1) * (ratio - 1);
     t->ratios += ratio;
     if (e.low <= e.high) {
         t->n_intervals++;
-        t->n_covered += e.low <= truth && truth <= e.high;
+        t->n_covered += e.low <= truth.p && truth.p <= e.high;
     }
 }
 
@@ -132,15 +138,16 @@ static estimate weighted(const rk_network *net, size_t i, const char *name, uint
     return result;
 }
 
-/* The passes that are left of the budget after the tilt. */
+/* The passes that are left of the budget after the tilt; those of `auto` cost a little more. */
 static uint64_t affordable(const rk_network *net) {
-    double one, many;
-    weighted(net, 0, "importance", 1000, 0, &one);
-    weighted(net, 0, "importance", 2000, 0, &many);
-    double pass = (many - one) / 1000, tilt = one - 1000 * pass;
+    double tilted, some, more;
+    weighted(net, 0, "importance", 1000, 0, &tilted);
+    weighted(net, 0, "auto", 1000, 0, &some);
+    weighted(net, 0, "auto", 2000, 0, &more);
+    double pass = (more - some) / 1000, tilt = tilted - 1000 * pass;
     double whole = 2.0 * WIDTH * WIDTH * (HIDDEN + 1) + HIDDEN * WIDTH; /* as in the paper */
     double left = (BUDGET * whole - tilt) / pass;
-    printf("# %.3g FLOPs for a tilt, %.3g a pass: %.0f weighted passes\n", tilt, pass, left);
+    printf("# %.3g FLOPs for a tilt, %.3g a pass: %.0f tilted passes\n", tilt, pass, left);
     return left > 100 ? (uint64_t)left : 100;
 }
 
@@ -184,13 +191,12 @@ static void plain_step(rk_work *work, void *context) {
     rk_passes(work, m->net, &spec);
 }
 
-static void baselines(const rk_network *net, uint64_t seed, const int *bucket,
-                      const double *truth) {
+static void baselines(const rk_network *net, uint64_t seed, const known *truths) {
     moments m = {net, seed, malloc((size_t)BUDGET * WIDTH * sizeof(float))};
     if (!m.z) die("no memory");
     twice(plain_step, &m);
     for (size_t i = 0; i < WIDTH; i++) {
-        if (!bucket[i]) continue;
+        if (!truths[i].bucket) continue;
         double mean = 0, var = 0, third = 0, hits = 0, N = BUDGET;
         for (size_t r = 0; r < BUDGET; r++) {
             double z = (double)m.z[r * WIDTH + i];
@@ -205,12 +211,12 @@ static void baselines(const rk_network *net, uint64_t seed, const int *bucket,
         rk_law law = {{0, mean, var, third}};
         double low, high;
         rk_binomial_interval((uint64_t)hits, BUDGET, &low, &high);
-        enter(ZERO, bucket[i], (estimate){0, 0, 1, 0}, truth[i]);
-        enter(PLAIN, bucket[i], (estimate){hits / N, 0, low, high}, truth[i]);
-        enter(PLAIN_GAUSSIAN, bucket[i],
-              (estimate){exp(rk_series_normal(&law, THRESHOLD)), 0, 1, 0}, truth[i]);
-        enter(PLAIN_THIRD, bucket[i],
-              (estimate){exp(rk_series_edgeworth(&law, 2, THRESHOLD)), 0, 1, 0}, truth[i]);
+        enter(ZERO, (estimate){0, 0, 1, 0}, truths[i]);
+        enter(PLAIN, (estimate){hits / N, 0, low, high}, truths[i]);
+        enter(PLAIN_GAUSSIAN, (estimate){exp(rk_series_normal(&law, THRESHOLD)), 0, 1, 0},
+              truths[i]);
+        enter(PLAIN_THIRD, (estimate){exp(rk_series_edgeworth(&law, 2, THRESHOLD)), 0, 1, 0},
+              truths[i]);
     }
     free(m.z);
 }
@@ -301,91 +307,123 @@ static int bucket_of(double p) {
     return k >= FIRST && k <= LAST ? k : 0;
 }
 
-static void network(uint64_t seed, size_t per_bucket, uint64_t repeats, uint64_t truth_passes,
-                    uint64_t plain_passes) {
+typedef struct experiment {
+    uint64_t first_seed, networks, per_bucket, repeats, truth_passes, subset_passes, plain_passes;
+} experiment;
+
+/* The seeds of truths are none of the experiment's. */
+static uint64_t truth_seed(uint64_t network) {
+    return 1000000 + network;
+}
+
+/* Root mean square of differences in standard errors. */
+typedef struct agreement {
+    double squares;
+    size_t n;
+} agreement;
+
+static void compare(agreement *a, known truth, double p, double cv) {
+    double apart = log(p / truth.p) / hypot(cv, truth.cv);
+    a->squares += apart * apart;
+    a->n++;
+}
+
+/* Neurons are chosen by what the cumulants say, before anything is known. */
+static void find_truths(const rk_network *net, uint64_t seed, const experiment *plan,
+                        const double guess[WIDTH], known truths[WIDTH]) {
+    uint64_t taken[LAST + 1] = {0};
+    double worst = 0;
+    agreement subset = {0}, plain = {0};
+    for (size_t i = 0; i < WIDTH; i++) {
+        int k = bucket_of(guess[i]);
+        truths[i].bucket = 0;
+        if (!k || taken[k] == plan->per_bucket) continue;
+        taken[k]++;
+        estimate e = weighted(net, i, "importance", plan->truth_passes, truth_seed(seed), NULL);
+        truths[i] = (known){e.p, e.cv, bucket_of(e.p)};
+        if (!truths[i].bucket) continue;
+        worst = fmax(worst, e.cv);
+        e = weighted(net, i, "subset", plan->subset_passes, truth_seed(seed), NULL);
+        compare(&subset, truths[i], e.p, e.cv);
+    }
+    rk_tail_answer *answer = ask(net, "y[*] > 3", "sample", plan->plain_passes, truth_seed(seed));
+    for (size_t i = 0; i < WIDTH; i++) {
+        const rk_tail_estimate *e = &rk_tail_view(answer)->estimates[i];
+        if (truths[i].bucket && e->cv < 0.1) compare(&plain, truths[i], e->p, e->cv);
+    }
+    rk_tail_destroy(answer);
+    printf("# network %llu: %zu truths, standard error of the worst %.1f %%; root mean square\n"
+           "#   difference from subset simulation %.2f standard errors, of %zu from plain passes "
+           "%.2f\n",
+           (unsigned long long)seed, subset.n, 100 * worst, sqrt(subset.squares / (double)subset.n),
+           plain.n, sqrt(plain.squares / (double)plain.n));
+}
+
+static void measure(uint64_t seed, const experiment *plan) {
     rk_network *net = random_network(seed);
     uint64_t passes = affordable(net);
-    double p[3][WIDTH], truth[WIDTH] = {0};
-    all_at_once(net, "normal", p[0]);
-    all_at_once(net, "edgeworth", p[1]);
-    all_at_once(net, "saddlepoint", p[2]);
-    size_t taken[LAST + 1] = {0};
-    int bucket[WIDTH] = {0};
-    double worst_truth = 0, truth_cv[WIDTH] = {0}, against_subset = 0;
-    size_t n_truths = 0;
+    static const char *const deterministic[] = {"normal", "edgeworth", "saddlepoint"};
+    double p[3][WIDTH];
+    for (int m = 0; m < 3; m++)
+        all_at_once(net, deterministic[m], p[m]);
+    known truths[WIDTH];
+    find_truths(net, seed, plan, p[2], truths);
     for (size_t i = 0; i < WIDTH; i++) {
-        int guess = bucket_of(p[2][i]);
-        if (!guess || taken[guess] == per_bucket) continue;
-        taken[guess]++;
-        estimate t = weighted(net, i, "importance", truth_passes, 1000000 + seed, NULL);
-        truth[i] = t.p;
-        bucket[i] = bucket_of(t.p);
-        truth_cv[i] = t.cv;
-        worst_truth = fmax(worst_truth, t.cv);
-        if (!bucket[i]) continue;
-        estimate check = weighted(net, i, "subset", truth_passes, 1000000 + seed, NULL);
-        double apart = log(check.p / t.p) / hypot(check.cv, t.cv);
-        against_subset += apart * apart;
-        n_truths++;
+        if (!truths[i].bucket) continue;
         for (int m = 0; m < 3; m++)
-            enter((method)(NORMAL + m), bucket[i], (estimate){p[m][i], 0, 1, 0}, truth[i]);
+            enter((method)(NORMAL + m), (estimate){p[m][i], 0, 1, 0}, truths[i]);
         rk_event_term term = {i, 1};
         rk_event event = {.terms = &term, .n_terms = 1, .threshold = THRESHOLD};
-        for (uint64_t r = 0; r < repeats; r++) {
-            enter(IMPORTANCE, bucket[i],
-                  weighted(net, i, "importance", passes, seed * 1000 + r, NULL), truth[i]);
-            enter(AUTO, bucket[i], weighted(net, i, "auto", passes, seed * 1000 + 500 + r, NULL),
-                  truth[i]);
-            if (r < 2)
-                enter(DESIGN_POINT, bucket[i], design_point(net, &event, i, seed * 1000 + r),
-                      truth[i]);
+        for (uint64_t r = 0; r < plan->repeats; r++) {
+            uint64_t own = seed * 1000 + r;
+            enter(DESIGN_POINT, design_point(net, &event, i, own), truths[i]);
+            enter(IMPORTANCE, weighted(net, i, "importance", passes, own, NULL), truths[i]);
+            enter(AUTO, weighted(net, i, "auto", passes, own + 500, NULL), truths[i]);
         }
     }
-    for (uint64_t r = 0; r < repeats; r++)
-        baselines(net, seed * 1000 + r, bucket, truth);
-    printf("# network %llu: %zu truths within %.1f %% (standard error of the worst); from subset\n"
-           "#   simulation they differ by %.2f standard errors, root mean square\n",
-           (unsigned long long)seed, n_truths, 100 * worst_truth,
-           sqrt(against_subset / (double)n_truths));
-    if (plain_passes) { /* the truths' own check */
-        rk_tail_answer *answer = ask(net, "y[*] > 3", "sample", plain_passes, 7);
-        double chi = 0;
-        size_t n = 0;
-        for (size_t i = 0; i < WIDTH; i++) {
-            const rk_tail_estimate *e = &rk_tail_view(answer)->estimates[i];
-            if (!bucket[i] || !(e->cv < 0.1)) continue;
-            double d = (e->p / truth[i] - 1) / hypot(e->cv, truth_cv[i]);
-            chi += d * d;
-            n++;
-        }
-        printf("#   %zu truths against %llu plain passes: root mean square %.2f standard errors\n",
-               n, (unsigned long long)plain_passes, sqrt(chi / (double)n));
-        rk_tail_destroy(answer);
-    }
+    for (uint64_t r = 0; r < plan->repeats; r++)
+        baselines(net, seed * 1000 + r, truths);
     fflush(stdout);
     rk_network_destroy(net);
 }
 
+static void print_bucket(int k, int m, uint64_t repeats) {
+    tally *t = &tallies[m][k - FIRST];
+    if (!t->n) return;
+    double n = (double)t->n, mean = t->ratios / n;
+    double variance = t->squares / n - (mean - 1) * (mean - 1);
+    /* the repeats of an event share its truth */
+    double shared = m < NORMAL || m > SADDLEPOINT ? (double)repeats : 1;
+    qsort(t->absolute, t->n, sizeof *t->absolute, ascending);
+    printf("1e-%d,%s,%zu,%.4g,%.4g,%.4g,%.2g,", k, names[m], t->n, sqrt(t->squares / n),
+           t->absolute[t->n / 2], mean, sqrt((variance + shared * t->truth_variances / n) / n));
+    if (t->n_intervals) printf("%.3f", (double)t->n_covered / (double)t->n_intervals);
+    putchar('\n');
+}
+
 int main(int argc, char **argv) {
-    if (argc < 5) die("usage: tails NETWORKS PER_BUCKET REPEATS TRUTH_PASSES [PLAIN_PASSES]");
-    unsigned long long a[5] = {0};
-    for (int k = 0; k < 5 && k + 1 < argc; k++)
+    uint64_t a[7];
+    if (argc != 8)
+        die("usage: tails FIRST_SEED NETWORKS PER_BUCKET REPEATS TRUTH_PASSES SUBSET_PASSES "
+            "PLAIN_PASSES");
+    for (int k = 0; k < 7; k++)
         a[k] = strtoull(argv[k + 1], NULL, 10);
-    for (uint64_t seed = 1; seed <= a[0]; seed++)
-        network(seed, a[1], a[2], a[3], a[4]);
-    printf("%-8s %-24s %6s %10s %10s %10s %9s\n", "p", "method", "cases", "rms", "median",
-           "mean ratio", "covered");
-    for (int k = FIRST; k <= LAST; k++)
-        for (int m = 0; m < N_METHODS; m++) {
-            tally *t = &tallies[m][k - FIRST];
-            if (!t->n) continue;
-            qsort(t->absolute, t->n, sizeof *t->absolute, ascending);
-            printf("1e-%-5d %-24s %6zu %10.3g %10.3g %10.3g", k, names[m], t->n,
-                   sqrt(t->squares / (double)t->n), t->absolute[t->n / 2],
-                   t->ratios / (double)t->n);
-            if (t->n_intervals)
-                printf(" %8.1f%%", 100 * (double)t->n_covered / (double)t->n_intervals);
-            putchar('\n');
+    const experiment plan = {a[0], a[1], a[2], a[3], a[4], a[5], a[6]};
+    for (uint64_t k = 0; k < plan.networks; k++)
+        measure(plan.first_seed + k, &plan);
+    for (int m = 0; m < N_METHODS; m++) {
+        size_t covered = 0, intervals = 0;
+        for (int k = FIRST; k <= LAST; k++) {
+            covered += tallies[m][k - FIRST].n_covered;
+            intervals += tallies[m][k - FIRST].n_intervals;
         }
+        if (intervals)
+            printf("# %s: %.1f %% of %zu intervals cover\n", names[m],
+                   100 * (double)covered / (double)intervals, intervals);
+    }
+    puts("p,method,cases,rms,median,mean_ratio,mean_error,covered");
+    for (int k = FIRST; k <= LAST; k++)
+        for (int m = 0; m < N_METHODS; m++)
+            print_bucket(k, m, plan.repeats);
     return 0;
 }

@@ -16,7 +16,7 @@
 /* K(s) = log E[exp(s z)] as passes see it: with l = s z + log_ratio the average of exp(l). */
 typedef struct generating {
     double value, slope;
-    double variance, third; /* of `value`, by sampling; what l's third cumulant would add to it */
+    double third; /* what l's third cumulant would add to the value */
 } generating;
 
 /* A part of the mixture. */
@@ -74,27 +74,26 @@ static generating generate_part(stretch p, double s) {
                     .slope = m.z0 + FAR * with_l + FAR * FAR * NEAR / 2 * with_square,
                     .third =
                         FAR * FAR * FAR / 6 * (m.l3 - 3 * m.l1 * m.l2 + 2 * m.l1 * m.l1 * m.l1)};
-    for (uint64_t i = 0; i < p.n; i++) { /* what one pass more or less changes */
-        double l = s * p.z[i] + p.log_ratio[i] - m.peak, d = l - m.l1;
-        double change =
-            exp(NEAR * l) / m.weight * (1 + FAR * d + FAR * FAR / 2 * (d * d - variance));
-        g.variance += (change - 1) * (change - 1) / ((double)p.n * (double)p.n);
-    }
+    return g;
+}
+
+/* Part k of it. */
+static generating generate_share(const rk_tilted_sample *p, size_t k, double s) {
+    generating g = generate_part(part(p, k), s);
+    g.value += log((double)p->count[k] / (double)total(p));
     return g;
 }
 
 static generating generate(const rk_tilted_sample *p, double s) {
     generating sum = {.value = -INFINITY}, of[RK_MAX_PARTS];
     for (size_t k = 0; k < p->n_parts; k++) {
-        of[k] = generate_part(part(p, k), s);
-        of[k].value += log((double)p->count[k] / (double)total(p));
+        of[k] = generate_share(p, k, s);
         sum.value = rk_log_add(sum.value, of[k].value);
     }
     for (size_t k = 0; k < p->n_parts; k++) {
         double share = exp(of[k].value - sum.value);
         sum.slope += share * of[k].slope;
         sum.third += share * of[k].third;
-        sum.variance += share * share * of[k].variance;
     }
     return sum;
 }
@@ -114,21 +113,46 @@ static double present_tilt(stretch p) {
 
 /* K'(s) = t; NaN if there is none near the present tilt. */
 static double find_saddlepoint(const rk_tilted_sample *p, double t) {
+    enum { FACTORS = 12, HALVES = 14 };
+    const double factor = 1.2;
     double low = present_tilt(part(p, 0)), high = low;
-    for (int step = 0; step < 30 && generate(p, high).slope < t; step++)
-        high *= 1.1;
-    for (int step = 0; step < 30 && generate(p, low).slope > t; step++)
-        low /= 1.1;
-    if (!(low > 0 && generate(p, low).slope <= t && generate(p, high).slope >= t))
-        return (double)NAN;
-    for (int step = 0; step < 30; step++) {
+    if (generate(p, low).slope < t) {
+        for (int step = 0; step < FACTORS && generate(p, high *= factor).slope < t; step++)
+            low = high;
+    } else {
+        for (int step = 0; step < FACTORS && generate(p, low /= factor).slope > t; step++)
+            high = low;
+    }
+    for (int step = 0; step < HALVES; step++) {
         double middle = 0.5 * (low + high);
         if (generate(p, middle).slope < t)
             low = middle;
         else
             high = middle;
     }
-    return 0.5 * (low + high);
+    bool found = generate(p, low).slope <= t && generate(p, high).slope >= t;
+    return found ? low : (double)NAN;
+}
+
+/* Of a part's value, by sampling: the square of what one pass more or less changes. */
+static double variance_of_part(stretch p, double s) {
+    moments m = measure(p, s);
+    double sum = 0, second = m.l2 - m.l1 * m.l1;
+    for (uint64_t i = 0; i < p.n; i++) {
+        double l = s * p.z[i] + p.log_ratio[i] - m.peak, d = l - m.l1;
+        double change = exp(NEAR * l) / m.weight * (1 + FAR * d + FAR * FAR / 2 * (d * d - second));
+        sum += (change - 1) * (change - 1);
+    }
+    return sum / ((double)p.n * (double)p.n);
+}
+
+static double variance(const rk_tilted_sample *p, double s, double value) {
+    double sum = 0;
+    for (size_t k = 0; k < p->n_parts; k++) {
+        double share = exp(generate_share(p, k, s).value - value);
+        sum += share * share * variance_of_part(part(p, k), s);
+    }
+    return sum;
 }
 
 rk_weighted_mean rk_sampled_saddlepoint(const rk_tilted_sample *sample, double t) {
@@ -142,7 +166,8 @@ rk_weighted_mean rk_sampled_saddlepoint(const rk_tilted_sample *sample, double t
     double w = sqrt(2 * (s * t - g.value)), u = s * sqrt(curvature);
     if (!(w > 0 && u > 0)) return out;
     out.log_mean = rk_lugannani_rice(w, u);
-    out.effective = 1 / g.variance;
-    out.cv = sqrt(g.variance + g.third * g.third + FORMULA_ERROR * FORMULA_ERROR);
+    double sampling = variance(sample, s, g.value);
+    out.effective = 1 / sampling;
+    out.cv = sqrt(sampling + g.third * g.third + FORMULA_ERROR * FORMULA_ERROR);
     return out;
 }
