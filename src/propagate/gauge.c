@@ -106,8 +106,8 @@ RK_HOT static void gauge_read_rows(void *context, size_t block) {
 RK_HOT static void gauge_rows(void *context, size_t block) {
     const tilting *x = context;
     const rk_tilt *tilt = x->tilt;
-    const double *m = x->neurons->m, *r = tilt->r, *g = tilt->g, *b = tilt->b, *d = tilt->d;
-    const double *de = tilt->de, *delta = tilt->delta;
+    const double *m = x->neurons->m, *r = tilt->r, *g = tilt->g, *b = tilt->b;
+    const double *delta = tilt->delta;
     double theta = x->theta, v = x->v, tau = x->tau, square = theta * theta;
     size_t n = x->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     double cp[CHUNK], te[CHUNK], tilted[CHUNK], z[CHUNK], sum[CHUNK];
@@ -136,10 +136,8 @@ RK_HOT static void gauge_rows(void *context, size_t block) {
                     double anti = (delta[i] + delta[j]) * cp[k] -
                                   theta * (m[i] * h[j] + h[i] * m[j] + g[i] * l[j] + l[i] * g[j]) +
                                   square * x->sigma * (m[i] * l[j] + l[i] * m[j]);
-                    z[k] = Q[k] - 6 * (de[i] + de[j]) * cp[k] - 6 * (d[i] + d[j]) * te[k] -
-                           2 * (x->trTe * cp[k] + x->trCp * te[k]) -
-                           4 * theta * (2 * tau * cp2 + anti) +
-                           4 * v * ((3 * (d[i] + d[j]) + x->trCp) * cp[k] + 2 * cp2);
+                    z[k] = Q[k] - 2 * (x->trTe * cp[k] + x->trCp * te[k]) -
+                           4 * theta * (2 * tau * cp2 + anti) + 4 * v * (x->trCp * cp[k] + 2 * cp2);
                     sum[k] = z[k] * tilted[k];
                 }
                 if (from <= i && i < from + count) sum[i - from] = 0;

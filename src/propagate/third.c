@@ -111,6 +111,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.y = rk_work_doubles(work, width, 1);
     c.y_z = rk_work_doubles(work, width, 1);
     zero(work, width, c.y_z);
+    c.z.y = c.y_z;
     if (spec->roles) {
         c.W = rk_work_doubles(work, scratch, 1);
         c.bias = rk_work_doubles(work, width, 1);

@@ -148,9 +148,9 @@ RK_HOT_PART double edge(rk_diagrams diagrams, links k, end x, double bend) {
 /* One neuron i against a stretch of others j; the entry j = i is put right by the caller. */
 typedef struct stretch {
     size_t count;
-    const double *D21, *D12, *M, *Q; /* kappa_iij, kappa_ijj, metric_ij, core_ij */
-    const double *metric, *core, *q; /* of j */
-    rk_ends w, e;                    /* of j */
+    const double *D21, *D12, *M, *Q;     /* kappa_iij, kappa_ijj, metric_ij, core_ij */
+    const double *metric, *core, *q, *y; /* of j */
+    rk_ends w, e;                        /* of j */
     const double *bend;
     double metric_i, core_i, core_scale;
     end w_i, e_i, t_i;
@@ -161,7 +161,7 @@ typedef struct stretch {
 
 RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagrams) {
     const double *D21 = x->D21, *D12 = x->D12, *M = x->M, *Q = x->Q;
-    const double *metric = x->metric, *core = x->core, *q = x->q;
+    const double *metric = x->metric, *core = x->core, *q = x->q, *y = x->y;
     const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
     const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
     double core_i = x->core_i, metric_i = x->metric_i, scale = x->core_scale;
@@ -189,9 +189,11 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         a[j] = edge(diagrams, ij, w_i, bend[j]);
         links ji = {.xy = c, .xxy = D12[j], .xyy = D21[j]};
         double a_ji = edge(diagrams, ji, w_j, bend_i);
-        /* 3 (kappa_ijj - what p, a, e and the older sources already say of it) */
+        /* 3 (kappa_ijj - what p, a, e, the older sources and the new C already say of it) */
+        double C_gains = k11 - w_i.k1 * w_j.k1 * c;
         residual[j] = 3 * (connect(diagrams, ij, w_i, e_j) - e_j.k1 * a[j] -
-                           w_i.k1 * w_j.k1 * w_j.k1 * D12[j] - w_i.k2 * a_ji * a_ji);
+                           w_i.k1 * w_j.k1 * w_j.k1 * D12[j] - w_i.k2 * a_ji * a_ji) -
+                      2 * C_gains * w_j.k1 * y[j];
     }
 }
 
@@ -217,6 +219,7 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .metric = z->metric + j,
                 .core = z->core + j,
                 .q = neurons->q + j,
+                .y = z->y + j,
                 .w = ends_from(&neurons->w, j),
                 .e = ends_from(&neurons->e, j),
                 .bend = neurons->bend + j,

@@ -16,6 +16,7 @@ typedef struct rk_slices {
     double *M; /* the metric, n x n; NULL: off-diagonal entries neglected */
     double *Q; /* the core, n x n; NULL: core_scale M */
     double *core_scale;
+    const double *y; /* the third cumulant contains Sym C_ij y_k, C the present covariance */
 } rk_slices;
 
 /** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;

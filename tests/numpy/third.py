@@ -103,8 +103,7 @@ def activate(z, slope, gauge):
         a += off_diagonal(w1[:, None] * w(3, 1) / w2 * iij.T + w2[:, None] * iij) / 2
     fed = np.multiply.outer(h.C, h.y)
     T = z.R * np.multiply.outer(np.outer(w1, w1), w1) + sym(3 * np.einsum("ir,jr->ijr", a * w2, a) + fed)
-    said = h_iij + 2 / 3 * (h_ij - np.outer(w1, w1) * C) * h.y[:, None]
-    T[i, i], T[i, :, i], T[:, i, i] = said, said, said.T
+    T[i, i], T[i, :, i], T[:, i, i] = h_iij, h_iij, h_iij.T
     T[i, i, i] = h_iii
     h.R = T - sym(fed)
 
@@ -128,11 +127,8 @@ def tilt(h, theta):
     Cp, b = P @ h.C @ P.T, P @ h.C @ a
     tau = h.along_m.sum() / np.trace(h.C)
     Te = theta * P @ (tau * h.C + np.diag(h.along_m - tau * np.diag(h.C))) @ P.T
-    d, de = np.diag(Cp), np.diag(Te)
-    sums_d, sums_de = np.add.outer(d, d), np.add.outer(de, de)
     t = h.t - 2 * (Te.trace() * Cp + Cp.trace() * Te + 2 * (Te @ Cp + Cp @ Te))
     t += 4 * v * (Cp.trace() * Cp + 2 * Cp @ Cp)
-    t += off_diagonal(12 * v * sums_d * Cp - 6 * sums_de * Cp - 6 * sums_d * Te)
     return SimpleNamespace(m=h.m, C=Cp - Te + v * Cp + 2 * np.outer(b, b), R=through(P, h.R),
                            y=P @ (h.y - 6 * h.C @ a), t=t)
 
