@@ -43,7 +43,7 @@ typedef struct rk_method {
     bool samples; /**< answers with a standard error, and with part of the work done if stopped */
     bool takes_third_cumulant; /**< of the input */
     bool knows_no_covariance;  /**< of input or output, beyond the variances */
-    bool gives_cumulants;      /**< of the output, beyond the covariance */
+    int most_cumulants;        /**< degree of the output's cumulants it knows beyond 2, or 0 */
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);
     /** Replaces arguments that depend on the network and on what is wanted, and adds what the plan

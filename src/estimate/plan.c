@@ -74,9 +74,9 @@ static rk_status check_scope(const rk_plan *plan, rk_error *error) {
     if (plan->problem.input.third_cumulant && !method->takes_third_cumulant)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s takes Gaussian inputs only",
                        method->info.name);
-    if (plan->problem.options.cumulants && !method->gives_cumulants)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no cumulants beyond the covariance",
-                       method->info.name);
+    if (plan->problem.options.cumulants > method->most_cumulants)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no cumulants of degree %d",
+                       method->info.name, plan->problem.options.cumulants);
     return method->check ? method->check(&plan->problem, error) : RK_OK;
 }
 

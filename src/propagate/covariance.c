@@ -1,5 +1,6 @@
 #include "propagate/covariance.h"
 
+#include "base/gamma.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
 
@@ -25,7 +26,7 @@ static void activate(rk_work *work, size_t n, const double *w, double *m, double
 /* E |x| / sqrt(n) for x ~ N(0, I_n). */
 static double mean_radius(size_t n) {
     double half = (double)n / 2;
-    return exp(lgamma(half + 0.5) - lgamma(half)) / sqrt(half);
+    return exp(rk_log_gamma(half + 0.5) - rk_log_gamma(half)) / sqrt(half);
 }
 
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,

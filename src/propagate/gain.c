@@ -1,5 +1,6 @@
 #include "propagate/gain.h"
 
+#include "base/gamma.h"
 #include "base/simd.h"
 #include "base/sum.h"
 #include "linalg/blas.h"
@@ -130,7 +131,7 @@ static double spread_of_gain(rk_work *work, const law *h, const coupling *c) {
 static double mean_gain(double gamma) {
     if (!(gamma > 1e-12)) return 1;
     double k = 1 / gamma;
-    return exp(lgamma(k + 0.5) - lgamma(k) - 0.5 * log(k));
+    return exp(rk_log_gamma(k + 0.5) - rk_log_gamma(k) - 0.5 * log(k));
 }
 
 /* q = E z^2 given gain 1, z of mean w. */

@@ -1,5 +1,6 @@
 #include "tail/importance.h"
 
+#include "base/gamma.h"
 #include "base/normal.h"
 #include "tail/log_probability.h"
 #include "tail/passes.h"
@@ -116,7 +117,7 @@ static void prepare(scorer *s) {
             s->square[k] += x * x;
         }
     }
-    s->log_uniform = ((double)p->n / 2 - 1) * 0.6931471805599453 + lgamma((double)p->n / 2);
+    s->log_uniform = ((double)p->n / 2 - 1) * 0.6931471805599453 + rk_log_gamma((double)p->n / 2);
 }
 
 /* Sums over passes, weights divided by their largest. */

@@ -1,5 +1,7 @@
 #include "tail/log_probability.h"
 
+#include "base/gamma.h"
+
 #include <cerf.h>
 #include <math.h>
 
@@ -34,7 +36,7 @@ double rk_normal_tail_inverse(double log_p) {
 
 /* log of x^a e^-x / Gamma(a), the common factor of both expansions. */
 static double gamma_factor(double a, double x) {
-    return a * log(x) - x - lgamma(a);
+    return a * log(x) - x - rk_log_gamma(a);
 }
 
 /* log of the lower regularised incomplete gamma function by its power series. */
@@ -84,7 +86,7 @@ static double beta_fraction(double a, double b, double x) {
 }
 
 static double beta_cdf(double a, double b, double x) {
-    double factor = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+    double factor = exp(rk_log_gamma(a + b) - rk_log_gamma(a) - rk_log_gamma(b) + a * log(x) + b * log1p(-x));
     if (x < (a + 1) / (a + b + 2)) return factor * beta_fraction(a, b, x) / a;
     return 1 - factor * beta_fraction(b, a, 1 - x) / b;
 }
