@@ -4,12 +4,13 @@
  *
  *     tails FIRST_SEED NETWORKS PER_BUCKET REPEATS TRUTH_PASSES SUBSET_PASSES PLAIN_PASSES
  *
- * Truths are long runs of `importance` with seeds of their own, compared with subset simulation
- * and, where these see an event often enough, with plain passes. The budget is for one event, so
- * that methods that answer all 256 at once have it 256 times; the tilted passes pay for their tilt
- * out of it. Of the closure that `auto` asks first, one for all 256, each event pays a 256th:
- * nothing. Writes a line a bucket and method: root mean square and median relative error, average
- * of estimate / truth with its standard error, and how many 95 % intervals cover the truth. */
+ * Truths are long runs of `importance` with seeds of their own, of TRUTH_PASSES at 1e-6 and more
+ * the deeper the event, compared with subset simulation and, where these see an event often enough,
+ * with plain passes. The budget is for one event, so that methods that answer all 256 at once have
+ * it 256 times; the tilted passes pay for their tilt out of it. Of the closure that `auto` asks
+ * first, one for all 256, each event pays a 256th: nothing. Writes a line a bucket and method: root
+ * mean square and median relative error, average of estimate / truth with its standard error, and
+ * how many 95 % intervals cover the truth. */
 #include "base/normal.h"
 #include "base/size.h"
 #include "linalg/blas.h"
@@ -138,13 +139,29 @@ static estimate weighted(const rk_network *net, size_t i, const char *name, uint
     return result;
 }
 
+/* FLOPs of `auto` for some event that needs nothing but its tilted passes. */
+static double flops_of_auto(const rk_network *net, uint64_t samples) {
+    for (size_t i = 0; i < WIDTH; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "y[%zu] > 3", i);
+        rk_tail_answer *answer = ask(net, text, "auto", samples, 0);
+        const rk_tail_data *data = rk_tail_view(answer);
+        double flops = (double)data->flops_executed;
+        bool alone = data->samples == samples && isfinite(data->estimates->cv_unbiased);
+        rk_tail_destroy(answer);
+        if (alone) return flops;
+    }
+    die("no event for auto");
+    return 0;
+}
+
 /* The passes that are left of the budget after the tilt; those of `auto` cost a little more. */
 static uint64_t affordable(const rk_network *net) {
-    double tilted, some, more;
-    weighted(net, 0, "importance", 1000, 0, &tilted);
-    weighted(net, 0, "auto", 1000, 0, &some);
-    weighted(net, 0, "auto", 2000, 0, &more);
-    double pass = (more - some) / 1000, tilt = tilted - 1000 * pass;
+    double one, more;
+    weighted(net, 0, "importance", 1000, 0, &one);
+    weighted(net, 0, "importance", 2000, 0, &more);
+    double tilt = 2 * one - more;
+    double pass = (flops_of_auto(net, 5000) - flops_of_auto(net, 4000)) / 1000;
     double whole = 2.0 * WIDTH * WIDTH * (HIDDEN + 1) + HIDDEN * WIDTH; /* as in the paper */
     double left = (BUDGET * whole - tilt) / pass;
     printf("# %.3g FLOPs for a tilt, %.3g a pass: %.0f tilted passes\n", tilt, pass, left);
@@ -339,7 +356,8 @@ static void find_truths(const rk_network *net, uint64_t seed, const experiment *
         truths[i].bucket = 0;
         if (!k || taken[k] == plan->per_bucket) continue;
         taken[k]++;
-        estimate e = weighted(net, i, "importance", plan->truth_passes, truth_seed(seed), NULL);
+        uint64_t passes = plan->truth_passes * (uint64_t)((k - 1) * (k - 1)) / 25;
+        estimate e = weighted(net, i, "importance", passes, truth_seed(seed), NULL);
         truths[i] = (known){e.p, e.cv, bucket_of(e.p)};
         if (!truths[i].bucket) continue;
         worst = fmax(worst, e.cv);

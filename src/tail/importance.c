@@ -186,6 +186,8 @@ bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spe
     uint64_t each = p->n_parts * (4 * p->n * densities + (spec->radial ? 10 * 33 : 0));
     for (size_t k = 0; k < p->n_parts; k++)
         s.sample.count[k] = rk_passes_of_part(p, k, n);
+    while (s.sample.count[s.sample.n_parts - 1] == 0) /* too few passes for the last part */
+        s.sample.n_parts--;
     if (rk_work_charge(work, n * each)) prepare(&s);
     rk_passes_spec passes = {.n = spec->n,
                              .lanes = spec->lanes,

@@ -9,6 +9,10 @@
 
 enum { CHAIN = 10, MAX_LEVELS = 60 };
 
+/* Levels start from each other's points, so that their errors are not independent as the sum over
+ * them takes them to be. Measured: 48 runs of events of 1e-4 to 1e-9 of random relu networks. */
+#define DEPENDENCE 1.6
+
 typedef struct walk {
     size_t n_in;
     uint64_t n_chains, n; /* n = CHAIN n_chains points a level */
@@ -139,7 +143,7 @@ static bool climb(rk_work *work, walk *w, const rk_network *net, double t, size_
         double share = share_above(w, height);
         if (share == 0) return true;
         log_p += log(share);
-        variance += relative_variance(w, height, share, level > 0);
+        variance += DEPENDENCE * DEPENDENCE * relative_variance(w, height, share, level > 0);
         out->n = w->item;
         if (last) {
             out->log_mean = log_p;
