@@ -396,7 +396,7 @@ typedef struct rk_tail_estimate {
     double log10_unbiased; /**< `auto`, where p itself is not: the unbiased check; otherwise NaN */
     double cv_unbiased;    /**< its standard error, relative */
     uint64_t samples;      /**< forward passes behind it; 0 for deterministic methods */
-    double effective_samples; /**< (sum w)^2 / sum w^2 of their weights; NaN if there are none */
+    double effective_samples; /**< passes of equal weight that would be as good; NaN if none */
     char method[80];          /**< what gave the number */
     char warning[200];        /**< "" if all is well */
 } rk_tail_estimate;
