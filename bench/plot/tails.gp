@@ -36,10 +36,10 @@ set multiplot layout 1,2 margins 0.075,0.985,0.13,0.92 spacing 0.075,0.1
 set title "256 wide, three hidden layers, at the FLOPs of 5,695 passes"
 set ylabel "relative error, root mean square"
 set logscale y
-set yrange [0.01 : 10]
+set yrange [0.01 : 50]
 set format y "%g"
 set arrow 1 from graph 0, first 0.3 to graph 1, first 0.3 nohead lc rgb "#777777" dt 2
-set label 1 "30 %" at graph 0.01, first 0.35 tc rgb "#777777" font ",11"
+set label 1 "30 %" at graph 0.94, first 0.24 tc rgb "#777777" font ",11"
 set key top left noenhanced samplen 1.2 font ",11" maxrows 4
 plot for [k = 1 : words(methods)] data using (at(k) ? $1 : NaN):4 with linespoints ls k \
          title word(titles, k)
