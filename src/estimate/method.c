@@ -4,6 +4,7 @@
 #include "base/stream.h"
 #include "cumulant/expand.h"
 #include "estimate/flops.h"
+#include "network/homogeneous.h"
 #include "propagate/covariance.h"
 #include "propagate/gain.h"
 #include "propagate/mean.h"
@@ -154,9 +155,12 @@ static rk_status check_third(const rk_problem *problem, rk_error *error) {
     if (asked && (problem->options.covariance || problem->options.cumulants))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "a gauge keeps means, not covariances and cumulants");
-    if (asked && !rk_gauge_applies(problem->net))
+    if (asked && !rk_network_can_be_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "a gauge needs homogeneous activations and no biases after layer 1");
+                       "a gauge needs homogeneous activations after layer 1");
+    if (asked && gauge != RK_GAUGE_ZERO && !rk_network_is_homogeneous(problem->net))
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "biases after layer 1 can be had in gauge=zero only");
     return RK_OK;
 }
 
@@ -200,10 +204,35 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     bool gauged = arguments->gauge != RK_GAUGE_NONE;
     if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
     if (!gauged) arguments->all_neurons = 1;
+    const rk_network *net = problem->net;
+    if (gauged && !rk_network_is_homogeneous(net)) {
+        rk_status status = rk_network_homogenise(&problem->homogeneous, net, error);
+        if (status != RK_OK) return status;
+        net = problem->homogeneous;
+    }
     if (arguments->all_neurons) return RK_OK;
-    problem->roles = rk_alloc(problem->net->n_layers, 1, sizeof *problem->roles);
+    problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
     if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    return rk_roles_guess(problem->roles, problem->net, &problem->input, error);
+    return rk_roles_guess(problem->roles, net, &problem->input, error);
+}
+
+/* Hidden layers have one neuron more than wanted, their last. */
+static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
+                                  const rk_third_spec *spec, rk_outputs *outputs) {
+    const rk_network *net = problem->homogeneous;
+    double **wanted = outputs->hidden_mean;
+    size_t n_hidden = wanted ? net->n_layers - 1 : 0;
+    double **longer = rk_work_take(work, n_hidden, sizeof *longer);
+    for (size_t l = 0; l < n_hidden; l++) {
+        double *mean = rk_work_doubles(work, net->layers[l].rows, 1);
+        if (rk_work_charge(work, 0)) longer[l] = mean;
+    }
+    outputs->hidden_mean = wanted ? longer : NULL;
+    rk_propagate_third(work, net, &problem->input, spec, outputs);
+    outputs->hidden_mean = wanted;
+    if (!rk_work_charge(work, 0) || work->interrupted) return;
+    for (size_t l = 0; l < n_hidden; l++)
+        memcpy(wanted[l], longer[l], problem->net->layers[l].rows * sizeof *wanted[l]);
 }
 
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
@@ -219,7 +248,10 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
                           .rank = rank == RANK_FULL ? 0 : (size_t)rank,
                           .fold = !problem->arguments.unfolded,
                           .roles = problem->roles};
-    rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
+    if (problem->homogeneous)
+        propagate_homogeneous(work, problem, &spec, &report->outputs);
+    else
+        rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
 

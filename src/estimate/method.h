@@ -28,7 +28,8 @@ typedef struct rk_problem {
     rk_input input;
     rk_options options;
     rk_method_arguments arguments;
-    rk_role *roles; /**< n_layers, or NULL if the method does not ask for them */
+    rk_network *homogeneous; /**< the network without biases, if `third` asks for it, or NULL */
+    rk_role *roles;          /**< n_layers, or NULL if the method does not ask for them */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */

@@ -172,6 +172,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
 void rk_plan_destroy(rk_plan *plan) {
     if (!plan) return;
     rk_choice_clear(&plan->choice);
+    rk_network_destroy(plan->problem.homogeneous);
     free(plan->problem.roles);
     free(plan->dry.steps);
     free(plan);

@@ -3,19 +3,11 @@
 #include "base/simd.h"
 #include "base/sum.h"
 #include "linalg/blas.h"
+#include "network/homogeneous.h"
 
 #include <math.h>
 
 enum { ROWS = 16, CHUNK = 256 };
-
-bool rk_gauge_applies(const rk_network *net) {
-    for (size_t l = 1; l < net->n_layers; l++) {
-        const rk_layer *layer = &net->layers[l];
-        if (!rk_network_is_activated(net, l)) continue;
-        if (layer->bias || !rk_activation_get(layer->activation.kind)->homogeneous) return false;
-    }
-    return true;
-}
 
 /* The sum of 1 / width over the activations: L / n. */
 static double depth_over_width(const rk_network *net) {
@@ -27,7 +19,8 @@ static double depth_over_width(const rk_network *net) {
 
 rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance) {
     if (asked != RK_GAUGE_AUTO) return asked;
-    if (covariance || !rk_gauge_applies(net)) return RK_GAUGE_NONE;
+    if (covariance || !rk_network_can_be_homogeneous(net)) return RK_GAUGE_NONE;
+    if (!rk_network_is_homogeneous(net)) return RK_GAUGE_ZERO;
     return depth_over_width(net) <= 0.25 ? RK_GAUGE_DIAGONAL : RK_GAUGE_ZERO; /* measured */
 }
 

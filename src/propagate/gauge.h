@@ -17,13 +17,9 @@ typedef enum rk_gauge {
     RK_GAUGE_FULL /**< all of what is left is carried: about 4 n^3 FLOPs a layer more, in double */
 } rk_gauge;
 
-/** True if a gauge is right: from the second layer on there are no biases and homogeneous
- *  activations only; the output's own bias does not matter if no activation follows. */
-bool rk_gauge_applies(const rk_network *net);
-
-/** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks so
- *  deep or narrow that carrying less is safer. The tilted law has the means of the law itself, not
- *  its covariance: if that is wanted there can be no gauge. */
+/** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks that
+ *  have biases, or are so deep or narrow that carrying less is safer. The tilted law has the means
+ *  of the law itself, not its covariance: if that is wanted there can be no gauge. */
 rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance);
 
 /** Of a layer of n neurons. */

@@ -13,12 +13,25 @@ static const double BENT_SHARE = 0.037, HEARD_SHARE = 0.07;
 
 enum { MAX_K = 2, MAX_P = 2, WICK = (MAX_K + 1) * MAX_P };
 
-/* Standard deviations of a neuron's quadratic part, and of that and the linear part. */
+static double root_mean_square(size_t n, const double *x) {
+    double mean = rk_dot(n, x, x) / (double)n;
+    return mean > 0 ? sqrt(mean) : 1;
+}
+
+/* Of the deviation of its quadratic part a neuron's share is `bend`; of that of the linear and the
+ * quadratic part, or of the mean if that is more, `voice`. */
 static void measure(size_t n, const double *var, const double *w, double *bend, double *voice) {
-    const double *w1 = w + rk_wick_at(n, MAX_K, 1, 1), *w2 = w + rk_wick_at(n, MAX_K, 2, 1);
+    const double *w0 = w + rk_wick_at(n, MAX_K, 0, 1), *w1 = w + rk_wick_at(n, MAX_K, 1, 1);
+    const double *w2 = w + rk_wick_at(n, MAX_K, 2, 1);
     for (size_t i = 0; i < n; i++) {
         bend[i] = fabs(w2[i]) * var[i] / sqrt(2);
         voice[i] = hypot(w1[i] * sqrt(var[i]), bend[i]);
+    }
+    double typical_bend = root_mean_square(n, bend), typical_voice = root_mean_square(n, voice);
+    double typical_mean = root_mean_square(n, w0);
+    for (size_t i = 0; i < n; i++) {
+        bend[i] /= typical_bend;
+        voice[i] = fmax(voice[i] / typical_voice, fabs(w0[i]) / typical_mean);
     }
 }
 
@@ -57,13 +70,11 @@ static void activate(const rk_layer *layer, const pass *p) {
 }
 
 static rk_role count(size_t n, const pass *p) {
-    double bend = BENT_SHARE * sqrt(rk_dot(n, p->bend, p->bend) / (double)n);
-    double voice = HEARD_SHARE * sqrt(rk_dot(n, p->voice, p->voice) / (double)n);
     rk_role role = {0, 0};
     for (size_t i = 0; i < n; i++) {
-        bool silent = p->voice[i] < voice; /* NaN is heard */
+        bool silent = p->voice[i] < HEARD_SHARE; /* NaN is heard */
         role.heard += !silent;
-        role.bent += !silent && !(p->bend[i] < bend);
+        role.bent += !silent && !(p->bend[i] < BENT_SHARE);
     }
     if (role.heard == 0) role.heard = 1;
     if (role.bent == 0) role.bent = 1;

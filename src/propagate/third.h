@@ -8,9 +8,9 @@
 typedef struct rk_third_spec {
     rk_metric metric; /**< of the fourth cumulant, which is one scalar times metric^2 */
     bool double_legs; /**< store and multiply the third cumulant's legs in double, not float */
-    rk_gauge gauge;   /**< not AUTO; others than NONE where rk_gauge_applies, without covariance */
-    size_t rank;      /**< of each source's residual; 0: exact */
-    bool fold;        /**< older sources are kept in fewer directions, if the rank is low */
+    rk_gauge gauge; /**< not AUTO; others than NONE for homogeneous networks, without covariance */
+    size_t rank;    /**< of each source's residual; 0: exact */
+    bool fold;      /**< older sources are kept in fewer directions, if the rank is low */
     /** n_layers entries; NULL: every neuron counts. Not without gauge. */
     const rk_role *roles;
 } rk_third_spec;

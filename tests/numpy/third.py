@@ -100,7 +100,8 @@ def activate(z, slope, gauge):
 
     a = w1[:, None] * C
     if gauge != "none":
-        a += off_diagonal(w1[:, None] * w(3, 1) / w2 * iij.T + w2[:, None] * iij) / 2
+        bend = np.divide(w(3, 1), w2, out=np.zeros_like(w2), where=w2 != 0)
+        a += off_diagonal(w1[:, None] * bend * iij.T + w2[:, None] * iij) / 2
     fed = np.multiply.outer(h.C, h.y)
     T = z.R * np.multiply.outer(np.outer(w1, w1), w1) + sym(3 * np.einsum("ir,jr->ijr", a * w2, a) + fed)
     T[i, i], T[i, :, i], T[:, i, i] = h_iij, h_iij, h_iij.T
@@ -181,21 +182,33 @@ def reckon(net, slope, gauge, neurons):
     return np.array(json.loads(done.stdout)["mean"])
 
 
-def check(folder, widths, slope, bias):
+def homogeneous(layers):
+    """Biases as weights of a last neuron that is always 1, but for 1e-9 of the first input's variance."""
+    (W, b), *hidden, last = layers
+    unit = np.eye(1, W.shape[1]) * math.sqrt(1e-9)
+    extended = [(np.vstack([W, unit]), np.append(b + np.zeros(len(W)), 1))]
+    for W, b in hidden:
+        row = np.eye(1, W.shape[1] + 1, W.shape[1])
+        extended.append((np.vstack([np.column_stack([W, b + np.zeros(len(W))]), row]), 0))
+    return [*extended, (np.column_stack([last[0], np.zeros(len(last[0]))]), last[1])]
+
+
+def check(folder, widths, slope, bias, later_bias=0):
     net, random = os.path.join(folder, "net.npz"), np.random.RandomState(len(widths))
     layers = []
     for l, (cols, rows) in enumerate(zip(widths, widths[1:])):
         scale = math.sqrt((2 / (1 + slope**2) if l else 1) / cols)
-        layers.append((scale * random.randn(rows, cols), 0 if l else bias * random.randn(rows)))
-    np.savez(net, **{f"{l}.weight": W for l, (W, _) in enumerate(layers)}, **{"0.bias": layers[0][1]})
-    for gauge in "none", "zero", "diagonal", "full":
-        ours, theirs = third(layers, slope, gauge), reckon(net, slope, gauge, "all")
-        difference = np.abs(ours - theirs).max()
-        used = np.abs(reckon(net, slope, gauge, "used") - theirs).max()
-        if not difference <= 1e-9:  # 1e-15, but for minima, which are flat
-            sys.exit(f"{widths}, gauge={gauge}: reckon and NumPy differ by {difference}")
-        if not used <= (gauge != "none") * 5e-3:
-            sys.exit(f"{widths}, gauge={gauge}: neurons=used and all differ by {used}")
+        layers.append((scale * random.randn(rows, cols), (later_bias if l else bias) * random.randn(rows)))
+    np.savez(net, **{f"{l}.weight": W for l, (W, _) in enumerate(layers)},
+             **{f"{l}.bias": b for l, (_, b) in enumerate(layers)})
+    seen = homogeneous(layers) if later_bias else layers
+    for gauge in ("none", "zero") if later_bias else ("none", "zero", "diagonal", "full"):
+        ours = third(layers if gauge == "none" else seen, slope, gauge)
+        theirs, used = reckon(net, slope, gauge, "all"), reckon(net, slope, gauge, "used")
+        if not np.abs(ours - theirs).max() <= 1e-9:  # 1e-15, but for minima, which are flat
+            sys.exit(f"{widths}, gauge={gauge}: reckon and NumPy differ by {np.abs(ours - theirs).max()}")
+        if not np.abs(used - theirs).max() <= (gauge != "none") * 5e-3:
+            sys.exit(f"{widths}, gauge={gauge}: neurons=used and all differ by {np.abs(used - theirs).max()}")
 
 
 if __name__ == "__main__":
@@ -204,3 +217,4 @@ if __name__ == "__main__":
         check(temporary, [24] * 8, 0, 0)
         check(temporary, [10, 24, 16, 20, 7], 0.2, 0.3)
         check(temporary, [64, 48, 48, 48, 48], 0, 0.5)
+        check(temporary, [20, 24, 16, 24, 20, 5], 0, 0.3, 0.4)
