@@ -1,6 +1,8 @@
 /* How good the choices of method auto are in hindsight:
  *
- *     auto        one CSV line a network and budget, then a summary on stderr
+ *     auto            one CSV line a network and budget, then a summary on stderr
+ *     auto ratio [N]  what it picks for relu 256 x 4 at 1e6 ... 1e13 FLOPs, as a table: averages
+ *                     over N networks (5), and the FLOPs that plain sampling takes for the same
  *
  * The regret is the error of the chosen method over the least error of all that the budget pays
  * for. Errors of closures are measured against a truth where that sees them and they are
@@ -16,7 +18,7 @@
 
 static const size_t widths[] = {32, 64, 128, 256, 1024}, depths[] = {1, 2, 5, 12, 24, 32};
 static const char *const kinds[] = {"relu", "gelu", "tanh+B"};
-static const double truth_flops = 4e10, most_method = 1e10;
+static const double truth_flops = 4e10, most_method = 3e10;
 enum { MAX_METHODS = 64, N_BUDGETS = 13 };
 
 /* 1e6, 10^6.5, ... 1e12 */
@@ -35,15 +37,16 @@ typedef struct ledger {
     size_t n;
 } ledger;
 
-static double run(const rk_network *net, const rk_candidate *c, const study_truth *truth) {
+static double run(const rk_network *net, const rk_candidate *c, const study_truth *truth,
+                  uint64_t samples, double most_flops) {
     rk_options options = rk_options_default();
     options.method = c->method;
-    options.samples = 20000;
+    options.samples = samples;
     rk_plan *plan;
     rk_answer *answer = NULL;
     double mse = (double)NAN;
     if (rk_plan_create(&plan, net, NULL, &options, NULL) != RK_OK) return mse;
-    bool affordable = (double)rk_plan_cost(plan).flops_executed < most_method * 3;
+    bool affordable = (double)rk_plan_cost(plan).flops_executed < most_flops;
     if (affordable && rk_plan_execute(plan, &answer, NULL) == RK_OK) {
         const rk_answer_data *a = rk_answer_view(answer);
         double standard_error;
@@ -67,7 +70,7 @@ static double mse_of(ledger *l, const rk_network *net, const rk_candidate *c,
     if (l->n == MAX_METHODS) study_stop("too many methods");
     finding *f = &l->found[l->n++];
     snprintf(f->method, sizeof f->method, "%s", c->method);
-    return f->mse = run(net, c, truth);
+    return f->mse = run(net, c, truth, 20000, most_method);
 }
 
 typedef struct tally {
@@ -120,8 +123,61 @@ static void judge(const rk_network *net, const char *network, double budget, led
     rk_plan_destroy(plan);
 }
 
-int main(void) {
+typedef struct purchase {
+    char method[128];
+    double flops, relative_mse, ratio; /* the last one of plain sampling's FLOPs to these */
+} purchase;
+
+static purchase buy(const rk_network *net, double budget, const study_truth *truth) {
+    rk_options options = rk_options_default();
+    options.method = "auto";
+    options.budget_flops = budget;
+    rk_plan *plan;
+    rk_error error;
+    if (rk_plan_create(&plan, net, NULL, &options, &error)) study_stop(error.message);
+    size_t n;
+    const rk_candidate *c = rk_plan_candidates(plan, &n);
+    while (strcmp(c->verdict, "chosen") != 0)
+        c++;
+    double variance = study_variance(truth);
+    double mse = run(net, c, truth, 1000000, 1e13) / (double)(c->samples ? c->samples : 1);
+    purchase p = {.flops = c->flops, .relative_mse = mse / variance};
+    p.ratio = study_pass_flops(net) * variance / (mse * c->flops);
+    snprintf(p.method, sizeof p.method, "%.*s", (int)sizeof p.method - 1, c->method);
+    rk_plan_destroy(plan);
+    return p;
+}
+
+static int print_ratios(int networks) {
+    enum { N = 8, WIDTH = 256, HIDDEN = 4, FIRST_SEED = 6001 };
+    purchase average[N] = {0};
+    for (int s = 0; s < networks; s++) {
+        rk_network *net =
+            study_network(study_kind_named("relu"), WIDTH, HIDDEN, FIRST_SEED + (uint64_t)s);
+        study_truth *truth =
+            study_truth_create(net, "sample:design,control", 7e5, FIRST_SEED + (uint64_t)s);
+        for (int b = 0; b < N; b++) {
+            purchase p = buy(net, pow(10, 6 + b), truth), *to = &average[b];
+            bool differs = s && strcmp(to->method, p.method) != 0;
+            snprintf(to->method, sizeof to->method, "%s", differs ? "various" : p.method);
+            to->flops += p.flops / networks;
+            to->relative_mse += p.relative_mse / networks;
+            to->ratio += p.ratio / networks;
+        }
+        study_truth_destroy(truth);
+        rk_network_destroy(net);
+    }
+    puts("| budget | picks | FLOPs | mean square error / variance | plain sampling's FLOPs over "
+         "these |\n|---|---|---|---|---|");
+    for (int b = 0; b < N; b++)
+        printf("| 1e%d | `%s` | %.3g | %.2e | %.3g |\n", 6 + b, average[b].method, average[b].flops,
+               average[b].relative_mse, average[b].ratio);
+    return 0;
+}
+
+int main(int argc, char **argv) {
     tally t = {0};
+    if (argc > 1 && !strcmp(argv[1], "ratio")) return print_ratios(argc > 2 ? atoi(argv[2]) : 5);
     puts("width,hidden,kind,budget,chosen,best,error,regret,measured");
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         for (size_t j = 0; j < sizeof depths / sizeof *depths; j++)
@@ -130,7 +186,7 @@ int main(void) {
                 rk_network *net =
                     study_network(study_kind_named(kinds[k]), widths[i], depths[j], seed);
                 double passes = fmin(3e6, truth_flops / study_pass_flops(net));
-                study_truth *truth = study_truth_create(net, passes, seed);
+                study_truth *truth = study_truth_create(net, "sample:antithetic", passes, seed);
                 ledger known = {.n = 0};
                 char network[64];
                 snprintf(network, sizeof network, "%zu,%zu,%s", widths[i], depths[j], kinds[k]);

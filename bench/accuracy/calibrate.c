@@ -21,13 +21,19 @@ static const grid grids[] = {
     {"fit",
      {16, 32, 64, 128, 256},
      {2, 4, 8, 16, 32},
-     {"relu", "relu+b", "gelu", "gelu+b", "tanh+b", "leaky", "leaky+b"},
+     {"relu", "relu+b", "gelu", "gelu+b", "tanh+b", "leaky", "leaky+b", "half"},
      1},
-    {"held-out",
+    {"fit",
      {24, 48, 96, 200, 320},
      {3, 6, 12, 24},
-     {"relu", "relu+b", "gelu", "gelu+b", "tanh+b", "leaky", "relu+B", "silu", "tanh+B"},
+     {"relu", "relu+b", "gelu", "gelu+b", "tanh+b", "leaky", "relu+B", "silu", "tanh+B", "half"},
      1001},
+    {"held-out",
+     {20, 40, 80, 160, 288},
+     {3, 5, 10, 20},
+     {"relu", "relu+b", "gelu", "tanh+b", "leaky", "leaky+b", "silu+b", "softplus+b", "tenth",
+      "bent"},
+     3001},
 };
 
 static const double most_truth = 1.2e11, most_method = 3e10; /* FLOPs */
@@ -54,18 +60,30 @@ static double average(const double *x, size_t n) {
     return sum;
 }
 
-static void measure(const char *method, const char *network, const rk_network *net,
-                    const study_truth *truth) {
+/* A network and, once a method needs it, the truth about it. */
+typedef struct subject {
+    const rk_network *net;
+    double passes;
+    uint64_t seed;
+    study_truth *truth;
+} subject;
+
+static const study_truth *truth_about(subject *s) {
+    if (!s->truth) s->truth = study_truth_create(s->net, "sample:antithetic", s->passes, s->seed);
+    return s->truth;
+}
+
+static void measure(const char *method, const char *network, subject *s) {
     rk_options options = rk_options_default();
     options.method = method;
     rk_plan *plan;
-    if (rk_plan_create(&plan, net, NULL, &options, NULL)) return; /* does not apply */
+    if (rk_plan_create(&plan, s->net, NULL, &options, NULL)) return; /* does not apply */
     rk_answer *answer = NULL;
     bool affordable = (double)rk_plan_cost(plan).flops_executed < most_method;
     if (affordable && rk_plan_execute(plan, &answer, NULL) == RK_OK) {
         const rk_answer_data *a = rk_answer_view(answer);
         char name[64];
-        double standard_error, mse = study_mse(truth, a->mean, &standard_error);
+        double standard_error, mse = study_mse(truth_about(s), a->mean, &standard_error);
         if (a->samples) { /* of one pass, by its own account */
             mse = a->error_rms * a->error_rms * (double)a->samples;
             standard_error = mse / 10;
@@ -83,25 +101,28 @@ static void measure_all(const grid *g, size_t i, size_t j, size_t k, char **meth
     size_t n = g->width[i], hidden = g->hidden[j];
     uint64_t seed = g->first_seed + i + 10 * j + 100 * k;
     rk_network *net = study_network(study_kind_named(g->kind[k]), n, hidden, seed);
-    study_truth *truth = study_truth_create(net, passes_for(net, n, hidden), seed);
+    subject s = {.net = net, .passes = passes_for(net, n, hidden), .seed = seed};
     char network[80];
     snprintf(network, sizeof network, "%zu,%zu,%s,%llu", n, hidden, g->kind[k],
              (unsigned long long)seed);
     for (char **method = methods; *method; method++)
-        measure(*method, network, net, truth);
-    study_truth_destroy(truth);
+        measure(*method, network, &s);
+    study_truth_destroy(s.truth);
     rk_network_destroy(net);
 }
 
-int main(int argc, char **argv) {
-    const grid *g = NULL;
-    for (size_t i = 0; argc > 2 && i < sizeof grids / sizeof *grids; i++)
-        if (!strcmp(grids[i].name, argv[1])) g = &grids[i];
-    if (!g) study_stop("usage: calibrate fit|held-out METHOD...");
-    puts("method,width,hidden,kind,seed,expansion,mse,standard_error,estimated_mse,variance");
+static void measure_grid(const grid *g, char **methods) {
     for (size_t i = 0; g->width[i]; i++)
         for (size_t j = 0; g->hidden[j]; j++)
             for (size_t k = 0; g->kind[k]; k++)
-                measure_all(g, i, j, k, argv + 2);
+                measure_all(g, i, j, k, methods);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3 || (strcmp(argv[1], "fit") != 0 && strcmp(argv[1], "held-out") != 0))
+        study_stop("usage: calibrate fit|held-out METHOD...");
+    puts("method,width,hidden,kind,seed,expansion,mse,standard_error,estimated_mse,variance");
+    for (size_t i = 0; i < sizeof grids / sizeof *grids; i++)
+        if (!strcmp(grids[i].name, argv[1])) measure_grid(&grids[i], argv + 2);
     return 0;
 }

@@ -51,33 +51,54 @@ static bool is_resolved(const row *r) {
 
 /* ----------------------------------------------------------------------------------------- law */
 
-static const double regime = 0.05; /* the laws are fitted up to this expansion */
+/* Laws are fitted up to this expansion, and the limit of the slender is where a law that was fitted
+ * up to this slenderness fails. */
+static const double most_expansion = 0.05, wide = 0.2;
+
+enum { N_TERMS = 4 };
 
 typedef struct law {
-    double factor, power, depth_power;
-    double scatter; /* standard deviation of log mse around it */
-    double limit;   /* the expansion from where on it fails */
+    double coefficient[N_TERMS]; /* of the terms */
+    double scatter;              /* standard deviation of log mse around it */
+    double limit;                /* the slenderness from where on it fails */
 } law;
+
+static double slenderness(const row *r) {
+    return (r->hidden - 1) / r->width;
+}
+
+static void terms(const row *r, double x[N_TERMS]) {
+    x[0] = 1;
+    x[1] = log(r->expansion);
+    x[2] = is_sampling(r->method) ? 0 : log(slenderness(r));
+    x[3] = log(r->hidden);
+}
 
 static double log_error(const row *r) {
     return log(r->mse / r->variance);
 }
 
 static double log_predicted(const law *l, const row *r) {
-    return log(l->factor) + l->power * log(r->expansion) + l->depth_power * log(r->hidden);
+    double x[N_TERMS], sum = 0;
+    terms(r, x);
+    for (int p = 0; p < N_TERMS; p++)
+        sum += l->coefficient[p] * x[p];
+    return sum;
 }
 
-/* Solves the 3 x 3 system A x = b, positive definite; b becomes x. */
-static void solve(double A[3][3], double b[3]) {
-    for (int p = 0; p < 3; p++)
-        for (int i = p + 1; i < 3; i++) {
+/* Solves A x = b, A positive definite but for terms that are always 0; b becomes x. */
+static void solve(double A[N_TERMS][N_TERMS], double b[N_TERMS]) {
+    for (int p = 0; p < N_TERMS; p++)
+        if (A[p][p] == 0) A[p][p] = 1;
+    for (int p = 0; p < N_TERMS; p++)
+        for (int i = p + 1; i < N_TERMS; i++) {
             double factor = A[i][p] / A[p][p];
-            for (int j = p; j < 3; j++)
+            for (int j = p; j < N_TERMS; j++)
                 A[i][j] -= factor * A[p][j];
             b[i] -= factor * b[p];
         }
-    for (int p = 2; p >= 0; p--) {
-        for (int j = p + 1; j < 3; j++)
+    for (int p = N_TERMS - 1; p >= 0; p--) {
+        for (int j = p + 1; j < N_TERMS; j++)
             b[p] -= A[p][j] * b[j];
         b[p] /= A[p][p];
     }
@@ -85,19 +106,21 @@ static void solve(double A[3][3], double b[3]) {
 
 /* One step of a robust regression: weights from the law so far (Huber), or equal ones. */
 static void improve(const char *method, law *l, bool first) {
-    double A[3][3] = {{0}}, b[3] = {0}, squares = 0, count = 0;
+    double A[N_TERMS][N_TERMS] = {{0}}, b[N_TERMS] = {0}, squares = 0, count = 0;
     for (size_t i = 0; i < n_rows; i++) {
         const row *r = &rows[i];
         bool used = !strcmp(r->method, method) && is_resolved(r) && isfinite(r->mse) &&
                     r->expansion > 0 && r->variance > 0 &&
-                    (is_sampling(method) ? r->foreseen : r->expansion) < regime;
+                    (is_sampling(method) ? r->foreseen : r->expansion) < most_expansion &&
+                    slenderness(r) <= l->limit;
         if (!used) continue;
-        double x[3] = {1, log(r->expansion), log(r->hidden)}, y = log_error(r);
+        double x[N_TERMS], y = log_error(r);
+        terms(r, x);
         double residual = first ? 0 : y - log_predicted(l, r);
         double noise = r->standard_error / r->mse;
         double weight = fmin(1, 1 / fabs(residual)) / (0.25 + noise * noise);
-        for (int p = 0; p < 3; p++) {
-            for (int q = 0; q < 3; q++)
+        for (int p = 0; p < N_TERMS; p++) {
+            for (int q = 0; q < N_TERMS; q++)
                 A[p][q] += weight * x[p] * x[q];
             b[p] += weight * x[p] * y;
         }
@@ -105,31 +128,40 @@ static void improve(const char *method, law *l, bool first) {
         count++;
     }
     solve(A, b);
-    *l = (law){exp(b[0]), b[1], b[2], sqrt(squares / count), (double)INFINITY};
+    memcpy(l->coefficient, b, sizeof b);
+    l->scatter = sqrt(squares / count);
 }
 
-/* More than half of the networks up to twice as far from the limit have four times the error. */
-static void find_limit(const char *method, law *l) {
-    for (double limit = 0.3; limit > 0.01; limit /= 1.1) {
+/* More than a quarter of the networks up to twice as slender have four times the error. */
+static double limit_of(const char *method, const law *l) {
+    double least = (double)INFINITY;
+    for (double limit = 1; limit > 0.05; limit /= 1.1) {
         double count = 0, failed = 0;
         for (size_t i = 0; i < n_rows; i++) {
             const row *r = &rows[i];
             if (strcmp(r->method, method) || !is_resolved(r)) continue;
-            if (r->foreseen < limit || r->foreseen > 2 * limit) continue;
+            if (slenderness(r) < limit || slenderness(r) > 2 * limit) continue;
             count++;
             failed += !(log_error(r) - log_predicted(l, r) < log(4)) || !(r->expansion < 1);
         }
-        if (count > 5 && failed > count / 2) l->limit = limit;
+        if (count > 8 && failed > count / 4) least = limit;
     }
+    return least;
+}
+
+static void fit(const char *method, law *l) {
+    for (int step = 0; step < 20; step++)
+        improve(method, l, step == 0);
 }
 
 static void print_law(const char *method) {
-    law l = {0};
-    for (int step = 0; step < 20; step++)
-        improve(method, &l, step == 0);
-    if (!is_sampling(method)) find_limit(method, &l);
-    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2g}, /* scatter %.2f */\n", method, l.factor, l.power,
-           l.depth_power, l.limit, l.scatter);
+    law l = {.limit = is_sampling(method) ? (double)INFINITY : wide};
+    fit(method, &l);
+    if (!is_sampling(method)) l.limit = limit_of(method, &l);
+    fit(method, &l);
+    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2f, %.2g}, /* scatter %.2f */\n", method,
+           exp(l.coefficient[0]), l.coefficient[1], l.coefficient[2], l.coefficient[3], l.limit,
+           l.scatter);
 }
 
 /* ------------------------------------------------------------------------------------ coverage */

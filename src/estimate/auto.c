@@ -167,11 +167,8 @@ static void assess(const rk_choice *choice, const rk_problem *problem, const rk_
         return;
     }
     c->seconds = c->flops / speed;
-    if (!method->samples && rk_is_beyond(law, scout))
-        snprintf(c->verdict, sizeof c->verdict, "expansion parameter %.2g: fails beyond %.2g",
-                 scout->expansion, law->limit);
-    else if (method->knows_no_covariance &&
-             (problem->options.covariance || problem->input.covariance))
+    if (!method->samples && rk_is_beyond(law, scout, c->verdict, sizeof c->verdict)) return;
+    if (method->knows_no_covariance && (problem->options.covariance || problem->input.covariance))
         snprintf(c->verdict, sizeof c->verdict, "knows no covariances");
     else
         c->error_rms = sqrt(relative * variance);

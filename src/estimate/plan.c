@@ -208,15 +208,14 @@ static double root_mean_square(const double *x, size_t n) {
 /* What to think of the estimated error of a closure. */
 static void report_error(rk_answer *answer, const rk_error_law *law) {
     const rk_outputs *outputs = &answer->report.outputs;
+    char why[160];
     rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
     answer->data.expansion = outputs->expansion;
     if (!law)
         rk_answer_warn(answer, "the error of %s has not been measured: none is estimated",
                        answer->method);
-    else if (rk_is_beyond(law, outputs))
-        rk_answer_warn(answer,
-                       "expansion parameter %.2g: beyond %.2g this method fails on most networks",
-                       outputs->expansion, law->limit);
+    else if (rk_is_beyond(law, outputs, why, sizeof why))
+        rk_answer_warn(answer, "%s", why);
     if (outputs->concentration > 1)
         rk_answer_warn(answer,
                        "outside the wide-random regime: effective width %.1f at layer %zu; the "

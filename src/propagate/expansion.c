@@ -88,20 +88,24 @@ static bool is_narrow(size_t l, double inverse_width, double expected, rk_output
  * hidden layers, where the laws were fitted, the excess is about twice the roughness over the width
  * and adds a layer's term; that the law's depth does not count the input takes another factor 2. */
 void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_outputs *outputs) {
-    if (!rk_work_charge(work, 5)) return;
+    if (!rk_work_charge(work, 6)) return;
     double independent = 1 / (double)n_in;
     outputs->expansion += 4 * e->roughness * e->input_excess;
+    outputs->slenderness += e->input_excess;
     is_narrow(0, independent + e->input_excess, independent, outputs);
 }
 
 void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e, const double *C,
                         rk_outputs *outputs) {
     double measured = C ? rk_inverse_width(work, n, C) : 0, inverse_width = 1 / (double)n;
-    if (!rk_work_charge(work, 10)) return;
+    if (!rk_work_charge(work, 12)) return;
     double expected = mean_square(e, n, e->random_pair) / (e->variance * e->variance);
     if (!C) measured = mean_square(e, n, e->square_pair) / (e->variance * e->variance);
     if (is_narrow(l, measured, expected, outputs)) inverse_width = measured;
+    double growth = fmax(1, e->growth);
     outputs->closed_layers++;
-    outputs->expansion *= fmax(1, e->growth);
+    outputs->slenderness += inverse_width;
+    outputs->log_growth += log(growth);
+    outputs->expansion *= growth;
     outputs->expansion += e->roughness * inverse_width;
 }

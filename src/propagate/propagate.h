@@ -24,6 +24,8 @@ typedef struct rk_outputs {
     double expansion;     /**< propagate/expansion.h: the scale of the closure's relative error */
     double roughness;     /**< of all activations together, by `mean` only: what sampling meets */
     size_t closed_layers; /**< and the number of layers it sums over */
+    double slenderness;   /**< sum of 1 / width over them: how deep for its width the network is */
+    double log_growth;    /**< log of how much a small error of scale in the first layer grows */
     /** Largest concentration met: above 1 the network is not wide and random at layer
      *  `narrow_layer`, whose covariance has this effective width. */
     double concentration, effective_width;

@@ -15,10 +15,15 @@ static const study_kind kinds[] = {
     {"tanh+b", "tanh", 1.5, 0.1},
     {"leaky", "leaky_relu:0.2", 0, 0},
     {"leaky+b", "leaky_relu:0.2", 1.8, 0.1},
-    /* never fitted to */
+    {"half", "leaky_relu:0.5", 0, 0},
     {"relu+B", "relu", 1.6, 0.5},
     {"silu", "silu", 0, 0},
     {"tanh+B", "tanh", 1.2, 0.3},
+    /* never fitted to */
+    {"tenth", "leaky_relu:0.1", 0, 0},
+    {"bent", "leaky_relu:-0.3", 0, 0},
+    {"silu+b", "silu", 2.2, 0.1},
+    {"softplus+b", "softplus", 1.8, 0.1},
 };
 
 void study_stop(const char *what) {
@@ -79,12 +84,13 @@ struct study_truth {
     rk_answer *group[GROUPS];
 };
 
-study_truth *study_truth_create(const rk_network *net, double passes, uint64_t seed) {
+study_truth *study_truth_create(const rk_network *net, const char *method, double passes,
+                                uint64_t seed) {
     study_truth *t = calloc(1, sizeof *t);
     if (!t) study_stop("no memory");
     t->n = rk_network_n_out(net);
     rk_options options = rk_options_default();
-    options.method = "sample:antithetic";
+    options.method = method;
     options.samples = (uint64_t)(passes / GROUPS) + 2;
     for (uint64_t r = 0; r < GROUPS; r++) {
         options.seed = seed * GROUPS + r;
@@ -103,7 +109,7 @@ study_truth *study_truth_create(const rk_network *net, double passes, uint64_t s
 }
 
 void study_truth_destroy(study_truth *t) {
-    for (size_t r = 0; r < GROUPS; r++)
+    for (size_t r = 0; t && r < GROUPS; r++)
         rk_answer_destroy(t->group[r]);
     free(t);
 }

@@ -20,9 +20,10 @@ rk_network *study_network(const study_kind *kind, size_t n, size_t hidden, uint6
 /** FLOPs of one forward pass, products only. */
 double study_pass_flops(const rk_network *net);
 
-/** What independent groups of passes say of E[M(x)]. */
+/** What independent groups of passes say of E[M(x)]; `method` is one of sampling. */
 typedef struct study_truth study_truth;
-study_truth *study_truth_create(const rk_network *net, double passes, uint64_t seed);
+study_truth *study_truth_create(const rk_network *net, const char *method, double passes,
+                                uint64_t seed);
 void study_truth_destroy(study_truth *truth);
 
 /** Variance of one pass, averaged over the outputs. */
