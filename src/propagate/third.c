@@ -3,6 +3,7 @@
 #include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
+#include "propagate/relabelling.h"
 #include "propagate/third_fold.h"
 #include "propagate/third_residual.h"
 
@@ -27,9 +28,7 @@ typedef struct chain {
     size_t width, n_sources, slot;
     double *mu, *var, *C, *C_next, *scratch;
     const double *m, *C_in; /* of h before the linear map; C_in NULL is the identity */
-    rk_layer layer;         /* the present one, neurons in the order of their roles */
-    double *W, *bias;       /* of that, if there are roles */
-    size_t *rows, *cols;    /* the order of its neurons and of those it reads */
+    rk_relabelling labels;  /* if there are roles */
     double *y, *y_z;        /* all that the gauge feeds the third cumulant: of h, of z */
     rk_slices z;
     double *M, *Q; /* where z keeps its own */
@@ -112,16 +111,13 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.y_z = rk_work_doubles(work, width, 1);
     zero(work, width, c.y_z);
     c.z.y = c.y_z;
-    if (spec->roles) {
-        c.W = rk_work_doubles(work, scratch, 1);
-        c.bias = rk_work_doubles(work, width, 1);
-        c.rows = rk_work_take(work, width, sizeof *c.rows);
-        c.cols = rk_work_take(work, rk_network_max_width(net), sizeof *c.cols);
-    }
+    if (spec->roles) c.labels = rk_relabelling_take(work, net);
     if (c.n_sources == 0) return c;
     bool in_double = spec->double_legs;
-    size_t rank = rank_of(&c, width), cols = 2 * width + rank + 1;
-    c.slot = width * cols;
+    size_t rank = rank_of(&c, width), cols = 2 * width + rank + 1, bent = 0;
+    for (size_t s = 0; s < c.n_sources; s++)
+        if (role_of(&c, s).bent > bent) bent = role_of(&c, s).bent;
+    c.slot = width * (2 * bent + rank + 1);
     c.M = rk_work_doubles(work, width, width);
     if (full) c.Q = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
@@ -276,6 +272,12 @@ static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs)
     }
 }
 
+static void swap_covariances(chain *c) {
+    double *swap = c->C;
+    c->C = c->C_next;
+    c->C_next = swap;
+}
+
 /* Mean and variance of z, and if `pairs` its covariance. */
 static void second_linear(chain *c, const rk_layer *layer, bool var, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
@@ -283,57 +285,23 @@ static void second_linear(chain *c, const rk_layer *layer, bool var, bool pairs)
     if (pairs) {
         rk_congruence(c->work, n, k, layer->weight, c->C_in, c->scratch, c->C_next);
         rk_diagonal(c->work, n, c->C_next, c->var);
-        double *swap = c->C;
-        c->C = c->C_next;
-        c->C_next = swap;
+        swap_covariances(c);
     } else if (var) {
         rk_variances(c->work, layer, c->C_in, c->scratch, c->var);
     }
 }
 
-/* The layer as it stands, but for the neurons it reads: these are in the order of their roles. */
-static const rk_layer *enter_layer(chain *c, size_t l) {
-    const rk_layer *layer = &c->net->layers[l];
-    if (!c->spec->roles) return layer;
-    c->layer = *layer;
-    c->layer.weight = c->W;
-    if (layer->bias) c->layer.bias = c->bias;
-    size_t *swap = c->cols;
-    c->cols = c->rows;
-    c->rows = swap;
-    if (!rk_work_charge(c->work, 0)) return &c->layer;
-    for (size_t i = 0; i < layer->rows; i++)
-        for (size_t j = 0; j < layer->cols; j++)
-            c->W[i * layer->cols + j] = layer->weight[i * layer->cols + (l ? c->cols[j] : j)];
-    if (layer->bias) memcpy(c->bias, layer->bias, layer->rows * sizeof *c->bias);
-    for (size_t i = 0; i < layer->rows; i++)
-        c->rows[i] = i;
-    return &c->layer;
-}
-
-/* x_i <- x_rows[i], rows of `cols` entries. */
-static void reorder(const size_t *rows, size_t n, size_t cols, double *x, double *scratch) {
-    memcpy(scratch, x, n * cols * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        memcpy(x + i * cols, scratch + rows[i] * cols, cols * sizeof *x);
-}
-
-/* Its own neurons, too, in the order of their roles. */
+/* The layer's neurons in the order of their roles, whose means and covariance are known. */
 static void order_neurons(chain *c, size_t l) {
-    size_t n = c->layer.rows;
-    const rk_activation *activation = &c->layer.activation;
-    rk_roles_order(c->work, activation, n, c->mu, c->var, role_of(c, l), c->rows);
-    if (!rk_work_charge(c->work, 0)) return;
-    reorder(c->rows, n, c->layer.cols, c->W, c->scratch);
-    if (c->layer.bias) reorder(c->rows, n, 1, c->bias, c->scratch);
-    reorder(c->rows, n, 1, c->mu, c->scratch);
-    reorder(c->rows, n, 1, c->var, c->scratch);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            c->C_next[i * n + j] = c->C[c->rows[i] * n + c->rows[j]];
-    double *swap = c->C;
-    c->C = c->C_next;
-    c->C_next = swap;
+    rk_relabelling *labels = &c->labels;
+    size_t n = labels->layer.rows;
+    rk_roles_order(c->work, &labels->layer.activation, n, c->mu, c->var, role_of(c, l),
+                   labels->rows);
+    rk_relabelling_apply(c->work, labels, c->scratch);
+    rk_reorder(c->work, labels->rows, n, c->mu, c->scratch);
+    rk_reorder(c->work, labels->rows, n, c->var, c->scratch);
+    rk_reorder_pairs(c->work, labels->rows, n, c->C, c->C_next);
+    swap_covariances(c);
 }
 
 /* Without gauge: the core is the identity times the total of the fourth cumulant. */
@@ -404,13 +372,6 @@ static void deliver_variance(chain *c, size_t l, const rk_layer *layer, bool kno
         outputs->variance[i] += *c->tilt.gain * m[i] * m[i];
 }
 
-static void deliver_hidden(chain *c, size_t n, double *out) {
-    if (!c->spec->roles) rk_deliver(c->work, n, c->m, out);
-    if (!c->spec->roles || !rk_work_charge(c->work, 0)) return;
-    for (size_t i = 0; i < n; i++)
-        out[c->rows[i]] = c->m[i];
-}
-
 static void deliver_diagonals(chain *c, size_t n, rk_outputs *outputs) {
     if (!outputs->third_diagonal || !rk_work_charge(c->work, n)) return;
     for (size_t i = 0; i < n; i++) {
@@ -429,7 +390,8 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
     c.C_in = input->covariance;
     rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     for (size_t l = 0; l < net->n_layers; l++) {
-        const rk_layer *layer = enter_layer(&c, l);
+        const rk_layer *layer = &net->layers[l];
+        if (spec->roles) layer = rk_relabelling_enter(work, layer, &c.labels);
         size_t n = layer->rows;
         bool activated = rk_network_is_activated(net, l);
         purpose law = purpose_of(net, outputs, l);
@@ -453,7 +415,11 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         c.m = activated ? c.neurons.m : c.mu;
         c.C_in = c.C;
         if (l + 1 < net->n_layers) {
-            if (outputs->hidden_mean) deliver_hidden(&c, n, outputs->hidden_mean[l]);
+            double *out = outputs->hidden_mean ? outputs->hidden_mean[l] : NULL;
+            if (out && spec->roles)
+                rk_relabelling_deliver(work, &c.labels, n, c.m, out);
+            else
+                rk_deliver(work, n, c.m, out);
             continue;
         }
         if (!activated) deliver_diagonals(&c, n, outputs);
