@@ -109,15 +109,19 @@ static void improve(const char *method, law *l, bool first) {
     double A[N_TERMS][N_TERMS] = {{0}}, b[N_TERMS] = {0}, squares = 0, count = 0;
     for (size_t i = 0; i < n_rows; i++) {
         const row *r = &rows[i];
-        bool used = !strcmp(r->method, method) && is_resolved(r) && isfinite(r->mse) &&
+        bool used = !strcmp(r->method, method) && r->foreseen > 0 && isfinite(r->mse) &&
                     r->expansion > 0 && r->variance > 0 &&
                     (is_sampling(method) ? r->foreseen : r->expansion) < most_expansion &&
                     slenderness(r) <= l->limit;
         if (!used) continue;
         double x[N_TERMS], y = log_error(r);
         terms(r, x);
+        if (!is_resolved(r)) { /* no more than this */
+            y = log((fmax(r->mse, 0) + 2 * r->standard_error) / r->variance);
+            if (first || log_predicted(l, r) < y) continue;
+        }
         double residual = first ? 0 : y - log_predicted(l, r);
-        double noise = r->standard_error / r->mse;
+        double noise = is_resolved(r) ? r->standard_error / r->mse : 0.5;
         double weight = fmin(1, 1 / fabs(residual)) / (0.25 + noise * noise);
         for (int p = 0; p < N_TERMS; p++) {
             for (int q = 0; q < N_TERMS; q++)
