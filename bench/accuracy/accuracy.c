@@ -36,8 +36,8 @@ static const shape full_shapes[] = {
 static const shape quick_shapes[] = {
     {64, 4, 3, 1e11}, {256, 2, 2, 9e11}, {256, 4, 5, 7.5e11}, {0, 0, 0, 0}};
 
-/* What runs where: dearer methods only where one network takes seconds, old=exact only where it
- * makes a difference, sampling by one whole design and where it is of use. */
+/* What runs where: dearer methods only where one network takes seconds, the treatment of old sources
+ * where it makes a difference, sampling by one whole design and where it is of use. */
 static const struct candidate {
     const char *method;
     double max_flops;
@@ -52,6 +52,7 @@ static const struct candidate {
     {"third:gauge=zero", 2e12, 0, 0},
     {"third:gauge=diagonal", 2e12, 0, 0},
     {"third:gauge=diagonal,old=exact", 2e12, 16, 0},
+    {"third:gauge=diagonal,old=folded", 2e12, 16, 0},
     {"third:gauge=full", 2e12, 0, 0},
     {"fourth", 1e11, 0, 0},
     {"reference:2,augment", 1e11, 0, 0},

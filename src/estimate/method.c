@@ -23,7 +23,10 @@ typedef struct word {
     int value;
 } word;
 
-enum { RANK_FULL = -1, RANK_LOW = 8 };
+enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
+
+/* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
+static const size_t FOLD_FROM = 512;
 
 #define WORD(text, field, value)                                                                   \
     { text, offsetof(rk_method_arguments, field), value }
@@ -56,8 +59,9 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("rank=full", rank, RANK_FULL),
                                    WORD("rank=8", rank, 8),
                                    WORD("rank=16", rank, 16),
-                                   WORD("old=folded", unfolded, 0),
-                                   WORD("old=exact", unfolded, 1),
+                                   WORD("old=auto", old, OLD_AUTO),
+                                   WORD("old=folded", old, OLD_FOLDED),
+                                   WORD("old=exact", old, OLD_EXACT),
                                    WORD("neurons=used", all_neurons, 0),
                                    WORD("neurons=all", all_neurons, 1),
                                    WORD("legs=float", double_legs, 0),
@@ -203,6 +207,8 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     arguments->gauge = (int)gauge_of_third(problem);
     bool gauged = arguments->gauge != RK_GAUGE_NONE;
     if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
+    if (arguments->old == OLD_AUTO)
+        arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
     if (!gauged) arguments->all_neurons = 1;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {
@@ -246,7 +252,7 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
                           .double_legs = problem->arguments.double_legs != 0,
                           .gauge = (rk_gauge)problem->arguments.gauge,
                           .rank = rank == RANK_FULL ? 0 : (size_t)rank,
-                          .fold = !problem->arguments.unfolded,
+                          .fold = problem->arguments.old == OLD_FOLDED,
                           .roles = problem->roles};
     if (problem->homogeneous)
         propagate_homogeneous(work, problem, &spec, &report->outputs);
@@ -343,7 +349,7 @@ static const struct entry {
       .run = run_gain},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, old=folded|exact, "
+               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, old=auto|folded|exact, "
                "neurons=used|all, metric=exact|avg, legs=float|double"},
       .most_cumulants = 3,
       .check = check_third,

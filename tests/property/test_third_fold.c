@@ -97,8 +97,8 @@ static void test_folding_changes_little_and_saves(void **state) {
     const size_t *const nets[] = {equal, unequal};
     for (size_t k = 0; k < 2; k++) {
         rk_answer *exact = estimate(nets[k], 12, "third:gauge=diagonal,old=exact", 1);
-        rk_answer *folded = estimate(nets[k], 12, "third:gauge=diagonal", 1);
-        rk_answer *threaded = estimate(nets[k], 12, "third:gauge=diagonal", 3);
+        rk_answer *folded = estimate(nets[k], 12, "third:gauge=diagonal,old=folded", 1);
+        rk_answer *threaded = estimate(nets[k], 12, "third:gauge=diagonal,old=folded", 3);
         const rk_answer_data *a = rk_answer_view(folded), *b = rk_answer_view(exact);
         double change = difference(a, b);
         if (!(change > 0 && change < 2e-3)) fail_msg("network %zu changes by %g", k, change);
