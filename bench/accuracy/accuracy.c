@@ -36,8 +36,8 @@ static const shape full_shapes[] = {
 static const shape quick_shapes[] = {
     {64, 4, 3, 1e11}, {256, 2, 2, 9e11}, {256, 4, 5, 7.5e11}, {0, 0, 0, 0}};
 
-/* What runs where: dearer methods only where one network takes seconds, the treatment of old sources
- * where it makes a difference, sampling by one whole design and where it is of use. */
+/* What runs where: dearer methods only where one network takes seconds, the treatment of old
+ * sources where it makes a difference, sampling by one whole design and where it is of use. */
 static const struct candidate {
     const char *method;
     double max_flops;

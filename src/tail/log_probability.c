@@ -86,7 +86,8 @@ static double beta_fraction(double a, double b, double x) {
 }
 
 static double beta_cdf(double a, double b, double x) {
-    double factor = exp(rk_log_gamma(a + b) - rk_log_gamma(a) - rk_log_gamma(b) + a * log(x) + b * log1p(-x));
+    double factor =
+        exp(rk_log_gamma(a + b) - rk_log_gamma(a) - rk_log_gamma(b) + a * log(x) + b * log1p(-x));
     if (x < (a + 1) / (a + b + 2)) return factor * beta_fraction(a, b, x) / a;
     return 1 - factor * beta_fraction(b, a, 1 - x) / b;
 }
