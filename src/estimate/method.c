@@ -233,7 +233,7 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         double *mean = rk_work_doubles(work, net->layers[l].rows, 1);
         if (rk_work_charge(work, 0)) longer[l] = mean;
     }
-    outputs->hidden_mean = wanted ? longer : NULL;
+    if (wanted && rk_work_charge(work, 0)) outputs->hidden_mean = longer;
     rk_propagate_third(work, net, &problem->input, spec, outputs);
     outputs->hidden_mean = wanted;
     if (!rk_work_charge(work, 0) || work->interrupted) return;

@@ -106,8 +106,37 @@ static void test_deep_networks_are_spared_without_harm(void **state) {
     rk_network_destroy(net);
 }
 
+/* Biases make hidden layers one neuron longer inside, not in the answer; tiny ones change nothing.
+ */
+static void test_hidden_means_of_biased_networks(void **state) {
+    (void)state;
+    rk_network *plain = random_network(4), *biased;
+    double bias[N], largest = 0;
+    rk_layer layers[5];
+    for (size_t l = 0; l < 5; l++)
+        layers[l] = rk_network_layer(plain, l);
+    for (size_t i = 0; i < N; i++)
+        bias[i] = 1e-7 * (double)(i % 5);
+    for (size_t l = 1; l < 5; l++)
+        layers[l].bias = bias;
+    assert_int_equal(rk_network_create(&biased, layers, 5, NULL), RK_OK);
+    rk_answer *with = estimate(biased, "third"), *without = estimate(plain, "third:gauge=zero");
+    const rk_answer_data *a = rk_answer_view(with), *b = rk_answer_view(without);
+    for (size_t l = 0; l < 4; l++) {
+        assert_int_equal(a->hidden_width[l], b->hidden_width[l]);
+        largest = fmax(largest, distance(a->hidden_mean[l], b->hidden_mean[l], N - l));
+    }
+    largest = fmax(largest, distance(a->mean, b->mean, a->n_out));
+    if (!(largest <= 0.3 * b->error_rms)) fail_msg("off by %g, error %g", largest, b->error_rms);
+    rk_answer_destroy(with);
+    rk_answer_destroy(without);
+    rk_network_destroy(plain);
+    rk_network_destroy(biased);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hidden_means_of_biased_networks),
         cmocka_unit_test(test_one_sided_neurons_are_spared_exactly),
         cmocka_unit_test(test_deep_networks_are_spared_without_harm)};
     return cmocka_run_group_tests(tests, NULL, NULL);
