@@ -77,14 +77,19 @@ typedef struct tally {
     double choices, good, measured, good_measured, worst;
 } tally;
 
-static void judge(const rk_network *net, const char *network, double budget, ledger *known,
-                  const study_truth *truth, tally *t) {
+static rk_plan *plan_auto(const rk_network *net, double budget) {
     rk_options options = rk_options_default();
     options.method = "auto";
     options.budget_flops = budget;
     rk_plan *plan;
     rk_error error;
     if (rk_plan_create(&plan, net, NULL, &options, &error)) study_stop(error.message);
+    return plan;
+}
+
+static void judge(const rk_network *net, const char *network, double budget, ledger *known,
+                  const study_truth *truth, tally *t) {
+    rk_plan *plan = plan_auto(net, budget);
     size_t n;
     const rk_candidate *c = rk_plan_candidates(plan, &n), *chosen = NULL, *best = NULL;
     double least = (double)INFINITY, reached = (double)NAN;
@@ -129,12 +134,7 @@ typedef struct purchase {
 } purchase;
 
 static purchase buy(const rk_network *net, double budget, const study_truth *truth) {
-    rk_options options = rk_options_default();
-    options.method = "auto";
-    options.budget_flops = budget;
-    rk_plan *plan;
-    rk_error error;
-    if (rk_plan_create(&plan, net, NULL, &options, &error)) study_stop(error.message);
+    rk_plan *plan = plan_auto(net, budget);
     size_t n;
     const rk_candidate *c = rk_plan_candidates(plan, &n);
     while (strcmp(c->verdict, "chosen") != 0)

@@ -9,6 +9,13 @@
 
 static const double TRACE = 1e-9;
 
+bool rk_network_scales(const rk_network *net) {
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].bias || !rk_activation_get(net->layers[l].activation.kind)->homogeneous)
+            return false;
+    return true;
+}
+
 bool rk_network_can_be_homogeneous(const rk_network *net) {
     for (size_t l = 1; l < net->n_layers; l++)
         if (rk_network_is_activated(net, l) &&

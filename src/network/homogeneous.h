@@ -4,6 +4,9 @@
 
 #include "network/network.h"
 
+/** True if F(c x) = c F(x) for c > 0, x the input: homogeneous activations and no biases at all. */
+bool rk_network_scales(const rk_network *net);
+
 /** True if activations and, from the second layer on, biases before an activation leave
  *  F(c h) = c F(h) for c > 0, h the first layer's output. */
 bool rk_network_is_homogeneous(const rk_network *net);

@@ -35,8 +35,7 @@ static void measure(size_t n, const double *var, const double *w, double *bend, 
     }
 }
 
-/* ----------------------------------------------------------------------------- how many they are
- */
+/* ---------------------------------------------------------------------------- how many they are */
 
 /* `width` entries each. */
 typedef struct pass {

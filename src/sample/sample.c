@@ -1,7 +1,7 @@
 #include "sample/sample.h"
 
-#include "activation/activation.h"
 #include "linalg/blas.h"
+#include "network/homogeneous.h"
 #include "sample/bases.h"
 #include "sample/control.h"
 #include "sample/division.h"
@@ -213,13 +213,9 @@ static rk_status take_layers(rk_work *work, sampler *run, const rk_input *input,
 
 /* A positive factor on the standard normals comes through to the output. */
 static bool is_homogeneous(const rk_network *net, const rk_input *input) {
-    bool so = true;
     for (size_t i = 0; input->mean && i < rk_network_n_in(net); i++)
-        so = so && input->mean[i] == 0;
-    for (size_t l = 0; l < net->n_layers; l++)
-        so = so && !net->layers[l].bias &&
-             rk_activation_get(net->layers[l].activation.kind)->homogeneous;
-    return so;
+        if (input->mean[i] != 0) return false;
+    return rk_network_scales(net);
 }
 
 /* Of carrying a block's correction through the network. */

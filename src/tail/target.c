@@ -1,7 +1,7 @@
 #include "tail/target.h"
 
-#include "activation/activation.h"
 #include "base/size.h"
+#include "network/homogeneous.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,13 +42,6 @@ static void fold_input(rk_layer *layer, const double *mean, const double *root, 
     if (mean || layer->bias) layer->bias = b;
 }
 
-static bool is_homogeneous(const rk_network *net) {
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (net->layers[l].bias || !rk_activation_get(net->layers[l].activation.kind)->homogeneous)
-            return false;
-    return true;
-}
-
 rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
                            const double *root, const rk_event *const *functionals, size_t n,
                            rk_error *error) {
@@ -87,7 +80,7 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
     }
     *out = (rk_target){
         .net = {.n_layers = n_layers, .layers = layers}, .offset = offset, .storage = storage};
-    out->homogeneous = is_homogeneous(&out->net);
+    out->homogeneous = rk_network_scales(&out->net);
     return RK_OK;
 }
 
