@@ -23,7 +23,7 @@ typedef struct word {
     int value;
 } word;
 
-enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
+enum { RANK_FULL = -1, RANK_LOW = 8, RANK_MIDDLE = 32, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
 static const size_t FOLD_FROM = 512;
@@ -59,6 +59,7 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("rank=full", rank, RANK_FULL),
                                    WORD("rank=8", rank, 8),
                                    WORD("rank=16", rank, 16),
+                                   WORD("rank=32", rank, 32),
                                    WORD("old=auto", old, OLD_AUTO),
                                    WORD("old=folded", old, OLD_FOLDED),
                                    WORD("old=exact", old, OLD_EXACT),
@@ -206,7 +207,8 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     rk_method_arguments *arguments = &problem->arguments;
     arguments->gauge = (int)gauge_of_third(problem);
     bool gauged = arguments->gauge != RK_GAUGE_NONE;
-    if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
+    bool full = arguments->gauge == RK_GAUGE_FULL;
+    if (arguments->rank == 0) arguments->rank = full ? RANK_MIDDLE : gauged ? RANK_LOW : RANK_FULL;
     if (arguments->old == OLD_AUTO)
         arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
     if (!gauged) arguments->all_neurons = 1;
@@ -349,7 +351,7 @@ static const struct entry {
       .run = run_gain},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16, old=auto|folded|exact, "
+               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16|32, old=auto|folded|exact, "
                "neurons=used|all, metric=exact|avg, legs=float|double"},
       .most_cumulants = 3,
       .check = check_third,

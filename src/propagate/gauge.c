@@ -2,7 +2,6 @@
 
 #include "base/simd.h"
 #include "base/sum.h"
-#include "linalg/blas.h"
 #include "network/homogeneous.h"
 
 #include <math.h>
@@ -31,17 +30,13 @@ rk_tilt rk_tilt_take(rk_work *work, size_t width, rk_gauge gauge) {
         .feed = rk_work_doubles(work, width, 1),
         .core = rk_work_doubles(work, width, 1),
         .gain = rk_work_doubles(work, 1, 1),
+        .along_C = rk_work_doubles(work, 1, 1),
+        .excess = rk_work_doubles(work, width, 1),
     };
     double **const vectors[] = {&tilt.c, &tilt.delta, &tilt.g,     &tilt.r,    &tilt.b,
                                 &tilt.d, &tilt.de,    &tilt.te_cp, &tilt.cp_cp};
     for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
         *vectors[k] = rk_work_doubles(work, width, 1);
-    if (gauge != RK_GAUGE_FULL) return tilt;
-    double **const more[] = {&tilt.Cm, &tilt.Cc, &tilt.Cg, &tilt.Cr, &tilt.h, &tilt.k, &tilt.z_C};
-    for (size_t k = 0; k < sizeof more / sizeof *more; k++)
-        *more[k] = rk_work_doubles(work, width, 1);
-    tilt.Q = rk_work_doubles(work, width, width);
-    tilt.C2 = rk_work_doubles(work, width, width);
     return tilt;
 }
 
@@ -63,10 +58,10 @@ typedef struct tilting {
     const rk_neurons *neurons;
     rk_tilt *tilt;
     double *C;
-    bool write; /* C and Q, not only their sums */
+    bool write; /* C, not only its sums */
     /* |m|^2, q'Cq, trace of C, |C|^2; T.q: trace, part along C, q' of its excess diagonal q */
     double mm, qCq, trC, CC, trT, tau, sigma;
-    double theta, v, trCp, trTe, rm, rr;
+    double theta, v, trCp, trTe;
 } tilting;
 
 /* c = C q, and the squares of the rows of C. */
@@ -94,18 +89,16 @@ RK_HOT static void gauge_read_rows(void *context, size_t block) {
 }
 
 /* Of the projected covariance Cp and third cumulant along a, Te: the row sums that the core asks
- * for. With `write` the tilted covariance. With a full core, its off-diagonal entries z and their
- * overlap with the tilted covariance. */
+ * for. With `write` the tilted covariance. */
 RK_HOT static void gauge_rows(void *context, size_t block) {
     const tilting *x = context;
     const rk_tilt *tilt = x->tilt;
     const double *m = x->neurons->m, *r = tilt->r, *g = tilt->g, *b = tilt->b;
-    const double *delta = tilt->delta;
     double theta = x->theta, v = x->v, tau = x->tau, square = theta * theta;
     size_t n = x->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
-    double cp[CHUNK], te[CHUNK], tilted[CHUNK], z[CHUNK], sum[CHUNK];
+    double cp[CHUNK], te[CHUNK], tilted[CHUNK];
     for (size_t i = first; i < last; i++) {
-        double te_cp = 0, cp_cp = 0, z_C = 0;
+        double te_cp = 0, cp_cp = 0;
         for (size_t from = 0; from < n; from += CHUNK) {
             size_t count = n - from < CHUNK ? n - from : CHUNK;
             double *C = x->C + i * n + from;
@@ -117,29 +110,8 @@ RK_HOT static void gauge_rows(void *context, size_t block) {
                                  square * x->sigma * m[i] * m[j]);
                 tilted[k] = (1 + v) * cp[k] - te[k] + 2 * b[i] * b[j];
             }
-            if (tilt->Q) {
-                double *Q = tilt->Q + i * n + from, *C2 = tilt->C2 + i * n + from;
-                const double *Cm = tilt->Cm, *Cr = tilt->Cr, *h = tilt->h, *l = tilt->k;
-                double on_r = Cm[i] + x->rm * m[i] + x->mm * r[i];
-                double on_m = Cr[i] + x->rm * r[i] + x->rr * m[i];
-                RK_INDEPENDENT
-                for (size_t k = 0; k < count; k++) {
-                    size_t j = from + k;
-                    double cp2 = C2[k] + on_r * r[j] + on_m * m[j] + r[i] * Cm[j] + m[i] * Cr[j];
-                    double anti = (delta[i] + delta[j]) * cp[k] -
-                                  theta * (m[i] * h[j] + h[i] * m[j] + g[i] * l[j] + l[i] * g[j]) +
-                                  square * x->sigma * (m[i] * l[j] + l[i] * m[j]);
-                    z[k] = Q[k] - 2 * (x->trTe * cp[k] + x->trCp * te[k]) -
-                           4 * theta * (2 * tau * cp2 + anti) + 4 * v * (x->trCp * cp[k] + 2 * cp2);
-                    sum[k] = z[k] * tilted[k];
-                }
-                if (from <= i && i < from + count) sum[i - from] = 0;
-                z_C += rk_sum(count, sum);
-                for (size_t k = 0; x->write && k < count; k++)
-                    Q[k] = 6 / ((double)n + 4) * z[k];
-            }
             if (from <= i && i < from + count) {
-                tilted[i - from] -= theta * delta[i];
+                tilted[i - from] -= theta * tilt->delta[i];
                 cp[i - from] = 0;
             }
             RK_INDEPENDENT
@@ -154,7 +126,6 @@ RK_HOT static void gauge_rows(void *context, size_t block) {
         }
         tilt->te_cp[i] = te_cp;
         tilt->cp_cp[i] = cp_cp;
-        if (tilt->Q) tilt->z_C[i] = z_C;
     }
 }
 
@@ -177,15 +148,6 @@ static void set_theta(tilting *x, double theta) {
         x->trCp += t->d[i];
         x->trTe += t->de[i];
     }
-    if (!t->Q) return;
-    x->rm = dot(n, t->r, m);
-    x->rr = dot(n, t->r, t->r);
-    double rg = dot(n, t->r, t->g), mg = dot(n, m, t->g);
-    for (size_t i = 0; i < n; i++) {
-        t->Cr[i] = -theta * t->Cc[i] + 0.5 * square * x->qCq * t->Cm[i];
-        t->h[i] = t->Cg[i] + m[i] * rg + t->r[i] * mg;
-        t->k[i] = t->Cm[i] + m[i] * x->rm + t->r[i] * x->mm;
-    }
 }
 
 /* <P X P', P Y P'> for P = 1 - theta m q', from <X, Y>, |m|^2 Xq.Yq and (m.Xq)(m.Yq). */
@@ -207,13 +169,6 @@ static double trace_at(tilting *x, double theta) {
     double fourth = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22);
     return fourth - 4 * theta * (trT * trC + 2 * projected(theta, TC, ct, mc * mt)) +
            4 * theta * theta * x->qCq * (trC * trC + 2 * projected(theta, x->CC, cc, mc * mc));
-}
-
-/* Overlap of the full core with the tilted covariance, off the diagonal. */
-static double overlap_at(tilting *x, double theta) {
-    set_theta(x, theta);
-    rk_pool_run(x->work->pool, n_blocks(x->n), gauge_rows, x);
-    return rk_sum(x->n, x->tilt->z_C);
 }
 
 /* The smallest root in [0, top], else where the function is smallest; 0 if it starts below 0. */
@@ -240,16 +195,14 @@ static double choose_theta(tilting *x, double (*f)(tilting *, double), double to
     return low;
 }
 
-/* Where the diagonal of the core is carried, gauging away all of the trace is too much from the
- * second layer on: what vanishes there in the full core (overlap_at) does so at about this theta.
- */
+/* Where some of the fourth cumulant is carried, gauging away all of its trace is too much from the
+ * second layer on. */
 static const double LATER_THETA = 0.1;
 
 static double theta_of(tilting *x) {
     rk_gauge gauge = x->tilt->gauge;
-    if (gauge == RK_GAUGE_FULL) return choose_theta(x, overlap_at, 0.5, 8, 6);
     bool first = *x->tilt->gain == 0;
-    if (gauge == RK_GAUGE_DIAGONAL && !first) return LATER_THETA;
+    if (gauge != RK_GAUGE_ZERO && !first) return LATER_THETA;
     return choose_theta(x, trace_at, 1, 64, 40);
 }
 
@@ -269,18 +222,11 @@ static void leave_core(const tilting *x) {
     }
     for (size_t i = 0; i < n; i++) {
         tilt->core[i] = 6 / (width + 4) * (tilt->core[i] - total / (2 * (width + 2)));
-        if (tilt->Q) tilt->Q[i * n + i] = tilt->core[i];
     }
 }
 
-static void multiply(size_t n, const double *C, const double *x, double *y) {
-    for (size_t i = 0; i < n; i++)
-        y[i] = dot(n, C + i * n, x);
-}
-
 void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt) {
-    if (tilt->Q) rk_gemm_symmetric(work, RK_NO_TRANS, n, n, 1, C, n, C, n, 0, tilt->C2, n);
-    if (!rk_work_charge(work, (tilt->Q ? 900 : 30) * (uint64_t)n * n)) return;
+    if (!rk_work_charge(work, 30 * (uint64_t)n * n)) return;
     const double *m = neurons->m, *q = neurons->q, *var = neurons->var;
     tilting x = {.work = work, .n = n, .neurons = neurons, .tilt = tilt, .C = C};
     rk_pool_run(work->pool, n_blocks(n), gauge_read_rows, &x);
@@ -297,51 +243,15 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
         tilt->g[i] = tilt->delta[i] * q[i];
     }
     x.sigma = dot(n, tilt->g, q);
-    for (size_t i = 0; tilt->Q && i < n; i++)
-        tilt->Cm[i] = x.mm * tilt->c[i];
-    if (tilt->Q) multiply(n, C, tilt->c, tilt->Cc);
-    if (tilt->Q) multiply(n, C, tilt->g, tilt->Cg);
     double theta = theta_of(&x);
     set_theta(&x, theta);
     x.write = true;
     rk_pool_run(work->pool, n_blocks(n), gauge_rows, &x);
     leave_core(&x);
-    for (size_t i = 0; i < n; i++)
-        tilt->feed[i] = -6 * theta * tilt->c[i];
-    *tilt->gain += (2 * theta - theta * theta) * x.qCq;
-}
-
-/* B = C diag(f) without the diagonal; C loses its own. f is what two legs are worth at the middle
- * of a chain of two edges from one neuron to another. */
-static void cut_chain(rk_work *work, size_t n, const rk_neurons *neurons, double *C, double *B,
-                      double *to_all) {
-    if (!rk_work_charge(work, 5 * (uint64_t)n * n)) return;
-    const double *w1 = neurons->w.k1, *e1 = neurons->e.k1, *e2 = neurons->e.k2;
     for (size_t i = 0; i < n; i++) {
-        C[i * n + i] = 0;
-        for (size_t j = 0; j < n; j++)
-            B[i * n + j] = C[i * n + j] * (e2[j] - 2 * w1[j] * w1[j]);
-        to_all[i] = neurons->w.k2[i] * dot(n, C + i * n, e1);
+        tilt->feed[i] = -6 * theta * tilt->c[i];
+        tilt->excess[i] = -2 * theta * tilt->delta[i];
     }
-}
-
-void rk_core_chains(rk_work *work, size_t n, const rk_neurons *neurons, double *C, double *scratch,
-                    rk_tilt *tilt) {
-    cut_chain(work, n, neurons, C, scratch, tilt->h);
-    rk_gemm_symmetric(work, RK_NO_TRANS, n, n, 1, scratch, n, C, n, 0, tilt->Q, n);
-    if (!rk_work_charge(work, 7 * (uint64_t)n * n)) return;
-    const double *w1 = neurons->w.k1, *to_all = tilt->h;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) {
-            double *Q = &tilt->Q[i * n + j];
-            *Q =
-                0.5 * (*Q * w1[i] * w1[j] + C[i * n + j] * (to_all[i] * w1[j] + to_all[j] * w1[i]));
-        }
-}
-
-void rk_core_symmetrise(rk_work *work, size_t n, double *Q) {
-    if (!rk_work_charge(work, (uint64_t)n * n)) return;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            Q[i * n + j] = Q[j * n + i] = Q[i * n + j] + Q[j * n + i];
+    *tilt->along_C = 2 * x.v - 2 * theta * x.tau;
+    *tilt->gain += (2 * theta - theta * theta) * x.qCq;
 }

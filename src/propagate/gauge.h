@@ -14,7 +14,7 @@ typedef enum rk_gauge {
     RK_GAUGE_NONE,     /**< the fourth cumulant is one scalar */
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
-    RK_GAUGE_FULL /**< all of what is left is carried: about 4 n^3 FLOPs a layer more, in double */
+    RK_GAUGE_FULL /**< carried are all entries with two equal indices: about 14 n^3 FLOPs a layer */
 } rk_gauge;
 
 /** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks that
@@ -24,33 +24,22 @@ rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance)
 
 /** Of a layer of n neurons. */
 typedef struct rk_tilt {
-    double *a;    /* n */
-    double *feed; /* n: the y of the newborn source, unprojected: -6 C a */
-    double *core; /* n, diagonal of the core of the fourth cumulant that is left */
-    double *Q;    /* n x n: all of it; NULL if not carried */
+    double *a;                /* n */
+    double *feed;             /* n: the y of the newborn source, unprojected: -6 C a */
+    double *core;             /* n, diagonal of the core of the fourth cumulant that is left */
+    double *along_C, *excess; /* the tilt's own is Sum_6 G_ij C_kl, G = along_C C + diag(excess) */
     rk_gauge gauge;
     double *gain; /* one number: variance of the common factors taken out so far */
     double *c, *delta, *g, *r, *b, *d, *de, *te_cp, *cp_cp; /* scratch */
-    double *C2, *Cm, *Cc, *Cg, *Cr, *h, *k, *z_C;           /* scratch if Q */
 } rk_tilt;
 
 rk_tilt rk_tilt_take(rk_work *work, size_t width, rk_gauge gauge);
 
-/** Q_ij = half of the chains of two edges that add to sum_k kappa_ijkk of phi(z), i != j. C: the
- *  covariance of z, which loses its diagonal; `scratch` n x n. About n^3 FLOPs. */
-void rk_core_chains(rk_work *work, size_t n, const rk_neurons *neurons, double *C, double *scratch,
-                    rk_tilt *tilt);
-
-/** Q + Q' off the diagonal. */
-void rk_core_symmetrise(rk_work *work, size_t n, double *Q);
-
 /**
- * Chooses theta such that the total fourth cumulant sum_ij kappa_iijj vanishes (DIAGONAL: at the
- * first layer, a constant after it) or, if Q is carried, such that Q and the covariance do not
- * overlap off the diagonal; fills `tilt` and replaces C (n x n), the covariance of h, by that of
- * the tilted law. Reads of `neurons` the cumulants of h
- * (m, var, k3, k4, k22, k21_q); Q: in kappa_iiij + kappa_ijjj + sum_k kappa_ijkk of h for i != j,
- * out the core. 30 n^2 FLOPs; with Q n^3 and about 900 n^2.
+ * Chooses theta such that the total fourth cumulant sum_ij kappa_iijj vanishes (unless ZERO: at the
+ * first layer, a constant after it); fills `tilt` and replaces C (n x n), the covariance of h, by
+ * that of the tilted law. Reads of `neurons` the cumulants of h (m, var, k3, k4, k22, k21_q). 30
+ * n^2 FLOPs.
  */
 void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt);
 

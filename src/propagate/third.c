@@ -3,6 +3,7 @@
 #include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
+#include "propagate/newborn_fourth.h"
 #include "propagate/relabelling.h"
 #include "propagate/third_fold.h"
 #include "propagate/third_residual.h"
@@ -31,9 +32,11 @@ typedef struct chain {
     rk_relabelling labels;  /* if there are roles */
     double *y, *y_z;        /* all that the gauge feeds the third cumulant: of h, of z */
     rk_slices z;
-    double *M, *Q; /* where z keeps its own */
+    double *M; /* where z keeps its own */
     rk_neurons neurons;
     rk_tilt tilt;
+    rk_newborn_fourth fourth; /* if all of it is carried */
+    rk_legs H;                /* kappa of z_b, z_b and a z_i of the layer below */
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
     rk_legs born;       /* the newborn's legs but p */
     rk_slice_scratch slicing;
@@ -44,6 +47,10 @@ typedef struct chain {
     rk_legs L;        /* n_sources times rank x width */
     double *statics;  /* n_sources times w2, s, e, c */
 } chain;
+
+static bool full(const chain *c) {
+    return c->spec->gauge == RK_GAUGE_FULL;
+}
 
 static bool gauged(const chain *c) {
     return c->spec->gauge != RK_GAUGE_NONE;
@@ -89,14 +96,15 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     }
     c.width = width;
     if (width * width > scratch) scratch = width * width;
-    bool full = spec->gauge == RK_GAUGE_FULL;
-    c.diagrams = full ? RK_DIAGRAMS_CORE : gauged(&c) ? RK_DIAGRAMS_AUGMENTED : RK_DIAGRAMS_SIMPLE;
+    c.diagrams = full(&c)     ? RK_DIAGRAMS_FOURTH
+                 : gauged(&c) ? RK_DIAGRAMS_AUGMENTED
+                              : RK_DIAGRAMS_SIMPLE;
     c.mu = rk_work_doubles(work, width, 1);
     c.var = rk_work_doubles(work, width, 1);
     c.C = rk_work_doubles(work, width, width);
     c.C_next = rk_work_doubles(work, width, width);
     c.scratch = rk_work_doubles(work, scratch, 1);
-    c.neurons = rk_neurons_take(work, width);
+    c.neurons = rk_neurons_take(work, width, full(&c));
     c.tilt = rk_tilt_take(work, width, spec->gauge);
     c.z.core = rk_work_doubles(work, width, 1);
     c.z.metric = rk_work_doubles(work, width, 1);
@@ -119,8 +127,13 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
         if (role_of(&c, s).bent > bent) bent = role_of(&c, s).bent;
     c.slot = width * (2 * bent + rank + 1);
     c.M = rk_work_doubles(work, width, width);
-    if (full) c.Q = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
+    if (full(&c)) {
+        c.fourth = rk_newborn_fourth_take(work, width, bent, in_double);
+        c.z.K22 = rk_legs_take(work, in_double, width, width);
+        c.z.K31 = rk_legs_take(work, in_double, width, width);
+        c.H = rk_legs_take(work, in_double, width, width);
+    }
     c.T = rk_legs_take(work, in_double, width, width);
     c.T_slope = rk_legs_take(work, in_double, width, width);
     c.born = rk_legs_take(work, in_double, width, cols - width);
@@ -218,6 +231,7 @@ static void feed_linear(chain *c, const rk_layer *layer, size_t heard, bool pair
 static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = layer->rows, k = role_of(c, l - 1).heard, heard = role_of(c, l).heard;
     c->z.D = rk_legs_view(c->z.D, 0, n);
+    rk_legs H = rk_legs_view(c->H, 0, k);
     prepare_transports(c, layer, k, l > 1);
     zero(c->work, n, c->z.d3);
     for (size_t s = l; s-- > 0;) {
@@ -229,10 +243,16 @@ static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) 
         else
             rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
         rk_source whole = rk_source_unfold(c->work, n, &to, c->unfolded);
-        rk_source_slices(c->work, n, heard, &to, &whole, &c->slicing, newborn, c->z.d3,
-                         pairs ? &c->z.D : NULL);
+        if (full(c) && !newborn)
+            rk_source_slices(c->work, n, heard, &to, &whole, &from, k, &c->slicing, s + 2 == l,
+                             c->z.d3, &H);
+        else
+            rk_source_slices(c->work, n, heard, &to, &whole, &to, heard, &c->slicing, newborn,
+                             c->z.d3, pairs ? &c->z.D : NULL);
         if (pairs && next != span) fold(c, heard, &whole, source_at(c, s, l, next));
     }
+    if (full(c) && pairs && l > 1)
+        rk_legs_product(c->work, RK_TRANS, heard, heard, k, H, c->T_slope, 1, c->z.D);
     if (gauged(c)) feed_linear(c, layer, heard, pairs);
 }
 
@@ -254,22 +274,26 @@ static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
     }
 }
 
-/* The fourth cumulant; what is off the diagonals only of a full core or of a multiple of 1. */
+/* The fourth cumulant of z. */
 static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
-    bool full = c->spec->gauge == RK_GAUGE_FULL;
-    fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
-    c->z.M = pairs && (full || (exact && !gauged(c))) ? c->M : NULL;
-    c->z.Q = pairs && full ? c->Q : NULL;
-    if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
-    if (!full) return;
-    if (pairs) {
-        rk_congruence(c->work, n, k, layer->weight, c->tilt.Q, c->scratch, c->z.Q);
-        rk_diagonal(c->work, n, c->z.Q, c->z.core);
-    } else {
-        rk_variances(c->work, layer, c->tilt.Q, c->scratch, c->z.core);
+    if (full(c)) {
+        rk_source newborn = source_at(c, l - 1, l, 0);
+        rk_legs H = rk_legs_view(c->H, 0, role_of(c, l - 1).heard);
+        c->z.K22 = rk_legs_view(c->z.K22, 0, n);
+        c->z.K31 = rk_legs_view(c->z.K31, 0, n);
+        c->z.has_pairs = pairs;
+        rk_newborn_fourth_move(c->work, n, role_of(c, l).heard, role_of(c, l - 1), &c->T, &newborn,
+                               l > 1 ? &H : NULL, &c->tilt, c->var, c->C, &c->fourth, c->z.core,
+                               pairs ? &c->z.K22 : NULL, &c->z.K31);
+        for (size_t i = 0; rk_work_charge(c->work, 0) && i < n; i++)
+            c->z.metric[i] = 1;
+        return;
     }
+    fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
+    c->z.M = pairs && exact && !gauged(c) ? c->M : NULL;
+    if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
 }
 
 static void swap_covariances(chain *c) {
@@ -340,11 +364,13 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, bent, born.stride);
     bool exact = newborn.rank == bent;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
-    bool full = c->spec->gauge == RK_GAUGE_FULL;
-    if (full) rk_core_chains(c->work, n, &c->neurons, c->C, c->scratch, &c->tilt);
+    rk_pair_cumulants *pairs_of = &c->fourth.pairs;
+    pairs_of->k22 = rk_legs_view(pairs_of->k22, 0, heard);
+    pairs_of->k31 = rk_legs_view(pairs_of->k31, 0, heard);
+    pairs_of->edge = rk_legs_view(pairs_of->edge, 0, bent);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
-                  &residual, c->tilt.Q);
-    if (full) rk_core_symmetrise(c->work, n, c->tilt.Q);
+                  &residual, full(c) ? pairs_of : NULL);
+    if (full(c)) rk_newborn_fourth_set(c->work, n, &c->neurons, &c->z, c->var, &c->fourth);
     if (!exact) {
         rk_legs thin = rk_legs_view(c->slicing.left, 0, heard);
         rk_residual_compress(c->work, heard, bent, newborn.rank, residual, thin, c->scratch, z,

@@ -12,7 +12,7 @@ static rk_ends take_ends(rk_work *work, size_t width) {
                      rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1)};
 }
 
-rk_neurons rk_neurons_take(rk_work *work, size_t width) {
+rk_neurons rk_neurons_take(rk_work *work, size_t width, bool pair_cumulants) {
     return (rk_neurons){
         .wick = rk_work_doubles(work, width, (MAX_K + 1) * MAX_P),
         .m = rk_work_doubles(work, width, 1),
@@ -25,6 +25,7 @@ rk_neurons rk_neurons_take(rk_work *work, size_t width) {
         .bend = rk_work_doubles(work, width, 1),
         .zeros = rk_work_doubles(work, width, 1),
         .D12 = rk_work_doubles(work, width, width),
+        .K13 = pair_cumulants ? rk_work_doubles(work, width, width) : NULL,
         .q = rk_work_doubles(work, width, 1),
         .k22 = rk_work_doubles(work, width, 1),
         .k21_q = rk_work_doubles(work, width, 1),
@@ -85,23 +86,27 @@ typedef struct pairs {
     double *C;
     const rk_legs *a, *residual; /* NULL: no newborn */
     size_t heard, bent;          /* the rows and columns that these have */
-    double *k31;
+    const rk_pair_cumulants *fourth;
 } pairs;
 
 static size_t n_blocks(size_t n) {
     return (n + ROWS - 1) / ROWS;
 }
 
-/* Rows of D12 = columns of D. */
+static void transpose(size_t n, const rk_legs *from, size_t first, size_t count, double *to) {
+    double buffer[ROWS];
+    for (size_t j = 0; j < n; j++) {
+        const double *x = rk_legs_read(from, j, first, count, buffer);
+        for (size_t i = 0; i < count; i++)
+            to[(first + i) * n + j] = x[i];
+    }
+}
+
 static void transpose_rows(void *context, size_t block) {
     const pairs *job = context;
     size_t n = job->n, first = block * ROWS, count = n - first < ROWS ? n - first : ROWS;
-    double buffer[ROWS];
-    for (size_t j = 0; j < n; j++) {
-        const double *D = rk_legs_read(&job->z->D, j, first, count, buffer);
-        for (size_t i = 0; i < count; i++)
-            job->neurons->D12[(first + i) * n + j] = D[i];
-    }
+    transpose(n, &job->z->D, first, count, job->neurons->D12);
+    if (job->z->has_pairs) transpose(n, &job->z->K31, first, count, job->neurons->K13);
 }
 
 /* Coefficients of an end at one neuron. */
@@ -148,19 +153,22 @@ RK_HOT_PART double edge(rk_diagrams diagrams, links k, end x, double bend) {
 /* One neuron i against a stretch of others j; the entry j = i is put right by the caller. */
 typedef struct stretch {
     size_t count;
-    const double *D21, *D12, *M, *Q;     /* kappa_iij, kappa_ijj, metric_ij, core_ij */
+    const double *D21, *D12, *M;         /* kappa_iij, kappa_ijj, metric_ij */
+    const double *K22, *K31, *K13;       /* or kappa_iijj, kappa_iiij, kappa_ijjj */
     const double *metric, *core, *q, *y; /* of j */
     rk_ends w, e;                        /* of j */
     const double *bend;
     double metric_i, core_i, core_scale;
     end w_i, e_i, t_i;
     double bend_i;
-    double *C;                                /* in: of z; out: of phi(z) */
-    double *a, *residual, *k22, *k21_q, *k31; /* out, if newborn */
+    double *C;                           /* in: of z; out: of phi(z) */
+    double *a, *residual, *k22, *k21_q;  /* out, if newborn */
+    double *left22, *left31, *tree_edge; /* out, too: a rk_pair_cumulants */
 } stretch;
 
 RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagrams) {
-    const double *D21 = x->D21, *D12 = x->D12, *M = x->M, *Q = x->Q;
+    const double *D21 = x->D21, *D12 = x->D12, *M = x->M;
+    const double *K22 = x->K22, *K31 = x->K31, *K13 = x->K13;
     const double *metric = x->metric, *core = x->core, *q = x->q, *y = x->y;
     const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
     const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
@@ -168,15 +176,19 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
     double bend_i = x->bend_i;
     end w_i = x->w_i, e_i = x->e_i, t_i = x->t_i;
     double *C = x->C, *a = x->a, *residual = x->residual;
-    double *k22 = x->k22, *k21_q = x->k21_q, *k31 = x->k31;
+    double *k22 = x->k22, *k21_q = x->k21_q;
+    double *left22 = x->left22, *left31 = x->left31, *tree_edge = x->tree_edge;
+    double centre_i = e_i.k2 - 2 * w_i.k1 * w_i.k1;
     RK_INDEPENDENT
     for (size_t j = 0; j < x->count; j++) {
-        double Q_ij = scale * Q[j], c = C[j];
+        double c = C[j];
         links ij = {.xy = c, .xxy = D21[j], .xyy = D12[j]};
-        ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * Q_ij * M[j]);
-        if (diagrams == RK_DIAGRAMS_CORE) {
-            ij.xxxy = 1. / 12 * (Q_ij * metric_i + core_i * M[j]);
-            ij.xyyy = 1. / 12 * (Q_ij * metric[j] + core[j] * M[j]);
+        if (diagrams == RK_DIAGRAMS_FOURTH) {
+            ij.xxyy = 0.25 * K22[j];
+            ij.xxxy = 1. / 6 * K31[j];
+            ij.xyyy = 1. / 6 * K13[j];
+        } else {
+            ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * scale * M[j] * M[j]);
         }
         end w_j = {w1[j], w2[j], w3[j], wt[j]};
         double k11 = connect(diagrams, ij, w_i, w_j);
@@ -185,7 +197,6 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         end e_j = {e1[j], e2[j], e3[j], et[j]};
         k21_q[j] = connect(diagrams, ij, e_i, w_j) * q[j];
         k22[j] = connect(diagrams, ij, e_i, e_j) - 2 * k11 * k11;
-        if (diagrams == RK_DIAGRAMS_CORE) k31[j] += connect(diagrams, ij, t_i, w_j);
         a[j] = edge(diagrams, ij, w_i, bend[j]);
         links ji = {.xy = c, .xxy = D12[j], .xyy = D21[j]};
         double a_ji = edge(diagrams, ji, w_j, bend_i);
@@ -194,7 +205,28 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         residual[j] = 3 * (connect(diagrams, ij, w_i, e_j) - e_j.k1 * a[j] -
                            w_i.k1 * w_j.k1 * w_j.k1 * D12[j] - w_i.k2 * a_ji * a_ji) -
                       2 * C_gains * w_j.k1 * y[j];
+        if (diagrams != RK_DIAGRAMS_FOURTH) continue;
+        double centre_j = e_j.k2 - 2 * w_j.k1 * w_j.k1;
+        tree_edge[j] = e_i.k1 * c * w_j.k2;
+        left22[j] = k22[j] - centre_i * a_ji * a_ji - centre_j * a[j] * a[j] -
+                    e_i.k1 * w_j.k1 * w_j.k1 * D12[j] - e_j.k1 * w_i.k1 * w_i.k1 * D21[j];
+        left31[j] = connect(diagrams, ij, t_i, w_j) - 3 * tree_edge[j] * a[j] -
+                    3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j];
     }
+}
+
+static size_t below(size_t limit, size_t j, size_t count) {
+    size_t left = j < limit ? limit - j : 0;
+    return count < left ? count : left;
+}
+
+static void write_fourth(const pairs *job, size_t i, const stretch *x, size_t j) {
+    if (i >= job->heard) return;
+    if (j <= i && i < j + x->count) x->left22[i - j] = x->left31[i - j] = x->tree_edge[i - j] = 0;
+    size_t heard = below(job->heard, j, x->count), bent = below(job->bent, j, x->count);
+    rk_legs_write(&job->fourth->k22, i, j, heard, x->left22);
+    rk_legs_write(&job->fourth->k31, i, j, heard, x->left31);
+    if (i < job->bent) rk_legs_write(&job->fourth->edge, i, j, bent, x->tree_edge);
 }
 
 RK_HOT static void pair_rows(void *context, size_t block) {
@@ -202,7 +234,8 @@ RK_HOT static void pair_rows(void *context, size_t block) {
     const rk_neurons *neurons = job->neurons;
     const rk_slices *z = job->z;
     const double *none = neurons->zeros;
-    double D21[CHUNK], a[CHUNK], residual[CHUNK], k22[CHUNK], k21_q[CHUNK];
+    double D21[CHUNK], K22[CHUNK], K31[CHUNK], a[CHUNK], residual[CHUNK], k22[CHUNK];
+    double k21_q[CHUNK], left22[CHUNK], left31[CHUNK], tree_edge[CHUNK];
     size_t n = job->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     for (size_t i = first; i < last; i++) {
         neurons->k22[i] = neurons->k21_q[i] = 0;
@@ -213,9 +246,9 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .D21 = z->has_D ? rk_legs_read(&z->D, i, j, count, D21) : none,
                 .D12 = z->has_D ? neurons->D12 + at : none,
                 .M = z->M ? z->M + at : none,
-                .Q = z->Q   ? z->Q + at
-                     : z->M ? z->M + at
-                            : none,
+                .K22 = z->has_pairs ? rk_legs_read(&z->K22, i, j, count, K22) : none,
+                .K31 = z->has_pairs ? rk_legs_read(&z->K31, i, j, count, K31) : none,
+                .K13 = z->has_pairs ? neurons->K13 + at : none,
                 .metric = z->metric + j,
                 .core = z->core + j,
                 .q = neurons->q + j,
@@ -225,7 +258,7 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .bend = neurons->bend + j,
                 .metric_i = z->metric[i],
                 .core_i = z->core[i],
-                .core_scale = z->Q ? 1 : *z->core_scale,
+                .core_scale = *z->core_scale,
                 .w_i = end_at(&neurons->w, i),
                 .e_i = end_at(&neurons->e, i),
                 .t_i = end_at(&neurons->t, i),
@@ -235,22 +268,25 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .residual = residual,
                 .k22 = k22,
                 .k21_q = k21_q,
-                .k31 = job->k31 ? job->k31 + at : NULL,
+                .left22 = left22,
+                .left31 = left31,
+                .tree_edge = tree_edge,
             };
             bool newborn = job->a != NULL;
-            if (job->diagrams == RK_DIAGRAMS_CORE)
-                pair_stretch(&x, newborn, RK_DIAGRAMS_CORE);
+            if (job->diagrams == RK_DIAGRAMS_FOURTH)
+                pair_stretch(&x, newborn, RK_DIAGRAMS_FOURTH);
             else if (job->diagrams == RK_DIAGRAMS_AUGMENTED)
                 pair_stretch(&x, newborn, RK_DIAGRAMS_AUGMENTED);
             else
                 pair_stretch(&x, newborn, RK_DIAGRAMS_SIMPLE);
             if (!newborn) continue;
             if (j <= i && i < j + count) a[i - j] = residual[i - j] = k22[i - j] = k21_q[i - j] = 0;
-            size_t bent = j < job->bent ? job->bent - j : 0, kept = count < bent ? count : bent;
+            size_t kept = below(job->bent, j, count);
             if (i < job->heard && kept) {
                 rk_legs_write(job->a, i, j, kept, a);
                 rk_legs_write(job->residual, i, j, kept, residual);
             }
+            if (job->fourth) write_fourth(job, i, &x, j);
             neurons->k22[i] += rk_sum(count, k22);
             neurons->k21_q[i] += rk_sum(count, k21_q);
         }
@@ -260,11 +296,11 @@ RK_HOT static void pair_rows(void *context, size_t block) {
 
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
                    rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
-                   const rk_legs *a, const rk_legs *residual, double *k31) {
+                   const rk_legs *a, const rk_legs *residual, const rk_pair_cumulants *fourth) {
     static const uint64_t flops[] = {100, 150, 200};
     if (!rk_work_charge(work, (newborn ? flops[diagrams] : 30) * (uint64_t)n * n)) return;
     size_t bent = newborn ? newborn->width : 0;
-    pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, heard, bent, k31};
+    pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, heard, bent, fourth};
     if (z->has_D) rk_pool_run(work->pool, n_blocks(n), transpose_rows, &job);
     rk_pool_run(work->pool, n_blocks(n), pair_rows, &job);
     if (!newborn) return;

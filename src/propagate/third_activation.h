@@ -13,10 +13,11 @@ typedef struct rk_slices {
     rk_legs D;    /* D_ij = kappa_iij */
     double *core; /* diagonals; kappa_iiii is their product */
     double *metric;
-    double *M; /* the metric, n x n; NULL: off-diagonal entries neglected */
-    double *Q; /* the core, n x n; NULL: core_scale M */
-    double *core_scale;
-    const double *y; /* the third cumulant contains Sym C_ij y_k, C the present covariance */
+    double *M;          /* the metric, n x n; NULL: off-diagonal entries neglected */
+    double *core_scale; /* off the diagonal the core is this times M */
+    bool has_pairs;     /* or else: */
+    rk_legs K22, K31;   /* kappa_iijj and kappa_iiij */
+    const double *y;    /* the third cumulant contains Sym C_ij y_k, C the present covariance */
 } rk_slices;
 
 /** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
@@ -34,19 +35,26 @@ typedef struct rk_neurons {
     rk_ends w, e, t;           /* of phi, phi^2 and phi^3, less what lower cumulants explain */
     double *bend; /* w3 / w2 of phi: what one leg more is worth at the centre of a tree */
     double *zeros;
-    double *D12;         /* width x width: D transposed */
+    double *D12, *K13;   /* width x width: D and K31 transposed; K13 NULL if there is none */
     double *q;           /* gauge: m / |m|^2 */
     double *k22, *k21_q; /* sum_j kappa_iijj and sum_j kappa_iij q_j of phi(z), j != i */
 } rk_neurons;
 
-rk_neurons rk_neurons_take(rk_work *work, size_t width);
+rk_neurons rk_neurons_take(rk_work *work, size_t width, bool pair_cumulants);
+
+/** Fourth cumulants of phi(z) with two different neurons, less what its trees with three have there
+ *  (docs/MATH.md#fourth): kappa_iijj and kappa_iiij of heard neurons; and the edges of the trees,
+ *  e1_i C_ij w2_j, of bent ones. */
+typedef struct rk_pair_cumulants {
+    rk_legs k22, k31, edge;
+} rk_pair_cumulants;
 
 /** Which diagrams of two neurons: those of K = 3 simple, the augmented ones without, or with a
  *  fourth cumulant kappa_iiij. */
 typedef enum rk_diagrams {
     RK_DIAGRAMS_SIMPLE,
     RK_DIAGRAMS_AUGMENTED,
-    RK_DIAGRAMS_CORE
+    RK_DIAGRAMS_FOURTH
 } rk_diagrams;
 
 /** Fills `m`, `var`; with `pairs` everything but D12, k22 and k21_q. */
@@ -56,11 +64,11 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
 /**
  * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the
  * source born here: w2, s and e, its leg `a` (unless RK_DIAGRAMS_SIMPLE an edge that D dresses) and
- * the residual z L, both for heard rows and bent columns only; with RK_DIAGRAMS_CORE `k31_ij` +=
- * kappa_iiij of phi(z) (i != j), n x n. About 100 to 200 n^2 FLOPs.
+ * the residual z L, both for heard rows and bent columns only; with RK_DIAGRAMS_FOURTH also
+ * `fourth`. About 100 to 200 n^2 FLOPs.
  */
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
                    rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
-                   const rk_legs *a, const rk_legs *residual, double *k31);
+                   const rk_legs *a, const rk_legs *residual, const rk_pair_cumulants *fourth);
 
 #endif

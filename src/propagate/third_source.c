@@ -122,8 +122,8 @@ RK_HOT static void slice_rows(void *context, size_t block) {
 }
 
 void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *source,
-                      const rk_source *whole, const rk_slice_scratch *scratch, bool first,
-                      double *d3, const rk_legs *D) {
+                      const rk_source *whole, const rk_source *there, size_t heard_there,
+                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D) {
     size_t m = source->width, rank = source->rank, cols = rk_source_columns(whole);
     rk_slice_scratch own = {.left = rk_legs_view(scratch->left, 0, cols),
                             .square = rk_legs_view(scratch->square, 0, m)};
@@ -142,10 +142,11 @@ void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *so
         rk_legs folded = rk_legs_view(scratch->square, 0, span);
         thick = 2 * m;
         rk_legs_product(work, RK_TRANS, heard, span, thick, own.left, source->K, 0, folded);
-        rk_legs_product(work, RK_TRANS, heard, heard, span, folded, source->legs, first ? 0 : 1,
-                        *D);
+        rk_legs_product(work, RK_TRANS, heard, heard_there, span, folded, there->legs,
+                        first ? 0 : 1, *D);
         first = false;
     }
-    rk_legs_product(work, RK_TRANS, heard, heard, cols - thick, rk_legs_view(own.left, thick, cols),
-                    rk_legs_view(whole->legs, thick, cols), first ? 0 : 1, *D);
+    rk_legs_product(work, RK_TRANS, heard, heard_there, cols - thick,
+                    rk_legs_view(own.left, thick, cols),
+                    rk_legs_view(there->legs, span, rk_source_columns(there)), first ? 0 : 1, *D);
 }
