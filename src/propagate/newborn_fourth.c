@@ -5,6 +5,8 @@
 
 enum { ROWS = 16, CHUNK = 256 };
 
+static const double none[CHUNK] = {0};
+
 rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double) {
     return (rk_newborn_fourth){
         .pairs = {.k22 = rk_legs_take(work, in_double, width, width),
@@ -29,7 +31,7 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
 
 void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, const rk_slices *z,
                            const double *var, rk_newborn_fourth *fourth) {
-    if (!rk_work_charge(work, 10 * n)) return;
+    if (!rk_work_charge(work, 10 * (uint64_t)n)) return;
     for (size_t i = 0; i < n; i++) {
         double w1 = neurons->w.k1[i], e1 = neurons->e.k1[i];
         fourth->k4[i] = neurons->k4[i] - 6 * e1 * w1 * w1 * z->d3[i];
@@ -123,6 +125,7 @@ RK_HOT_PART void left_stretch(stretch *x) {
 /* `count` entries of which only the first `bent` exist. */
 static const double *read_bent(const rk_legs *legs, size_t row, size_t col, size_t count,
                                size_t bent, double *buffer) {
+    if (bent == 0) return none;
     if (bent == count) return rk_legs_read(legs, row, col, count, buffer);
     const double *x = rk_legs_read(legs, row, col, bent, buffer);
     for (size_t i = 0; i < count; i++)
@@ -136,9 +139,11 @@ RK_HOT static void left_rows(void *context, size_t block) {
     size_t k = x->from.heard, m = x->from.bent, first = block * ROWS;
     size_t last = at_most(first + ROWS, x->n);
     double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], v[CHUNK], z[CHUNK], H[CHUNK];
-    double l22[CHUNK], lpa[CHUNK], l31[CHUNK], la[CHUNK], y;
+    double l22[CHUNK], lpa[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
-        double sum = 0, excess = 0, C_bb = 0;
+        double sum = 0, excess = 0, C_bb = 0, taken;
+        double y_b = -*rk_legs_read(x->legs, b, x->y_column, 1, &taken);
+        bool has_H = x->H && b < x->heard;
         for (size_t r = 0; r < k; r += CHUNK) {
             size_t count = at_most(CHUNK, k - r), bent = below(m, r, count);
             const double *P = rk_legs_read(x->T, b, r, count, p);
@@ -146,20 +151,17 @@ RK_HOT static void left_rows(void *context, size_t block) {
             for (size_t i = 0; i < count; i++)
                 C_bb += (A[i] + P[i] * fourth->own[r + i]) * P[i] * fourth->w1[r + i];
         }
-        y = -*rk_legs_read(x->legs, b, x->y_column, 1, &y);
         for (size_t r = 0; r < k; r += CHUNK) {
             size_t count = at_most(CHUNK, k - r), bent = below(m, r, count);
-            bool has_H = x->H && b < x->heard;
             stretch part = {
                 .count = count,
                 .p = rk_legs_read(x->T, b, r, count, p),
                 .a = read_bent(x->legs, b, m + r, count, bent, a),
                 .by_k22 = rk_legs_read(&fourth->by_k22, b, r, count, s),
                 .by_k31 = rk_legs_read(&fourth->by_k31, b, r, count, u),
-                .by_edge = read_bent(&fourth->by_edge, b, r, count, bent, v),
+                .by_edge = x->K22 ? read_bent(&fourth->by_edge, b, r, count, bent, v) : none,
                 .edge_by = read_bent(&fourth->edge_by, b, r, count, bent, z),
-                .H = has_H ? rk_legs_read(x->H, b, r, count, H)
-                           : read_bent(&fourth->by_k22, b, r, count, 0, H),
+                .H = has_H ? rk_legs_read(x->H, b, r, count, H) : none,
                 .k4 = fourth->k4 + r,
                 .centre = fourth->centre + r,
                 .ends = fourth->ends + r,
@@ -167,7 +169,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .own = fourth->own + r,
                 .excess = x->tilt->excess + r,
                 .C_bb = C_bb,
-                .y_b = y,
+                .y_b = y_b,
                 .l22 = l22,
                 .lpa = lpa,
                 .l31 = l31,
@@ -245,22 +247,22 @@ void rk_newborn_fourth_move(rk_work *work, size_t n, size_t heard, rk_role from,
                 .k4 = k4,
                 .K22 = K22,
                 .K31 = K31};
-    if (rk_work_charge(work, n * cols)) rk_pool_run(work->pool, n_blocks(n), square_rows, &job);
+    if (rk_work_charge(work, (uint64_t)n * cols))
+        rk_pool_run(work->pool, n_blocks(n), square_rows, &job);
     rk_legs pa = rk_legs_view(x.squares, k, cols);
     rk_legs k22 = rk_legs_view(x.pairs.k22, 0, k), k31 = rk_legs_view(x.pairs.k31, 0, k);
     rk_legs edge = rk_legs_view(x.pairs.edge, 0, m);
     rk_legs_product(work, RK_NO_TRANS, n, k, k, x.squares, k22, 0, x.by_k22);
     rk_legs_product(work, RK_TRANS, n, k, k, *T, k31, 0, x.by_k31);
     rk_legs_product(work, RK_TRANS, n, m, m, pa, edge, 0, x.edge_by);
-    if (K22)
-        rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, edge, 0, x.by_edge);
-    else if (rk_work_charge(work, 0))
-        x.by_edge = x.edge_by; /* not needed, but finite */
-    if (rk_work_charge(work, 60 * n * k)) rk_pool_run(work->pool, n_blocks(n), left_rows, &job);
+    if (K22) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, edge, 0, x.by_edge);
+    if (rk_work_charge(work, 60 * (uint64_t)n * k))
+        rk_pool_run(work->pool, n_blocks(n), left_rows, &job);
     if (!K22) return;
     rk_legs_product(work, RK_TRANS, heard, heard, cols, x.left22, x.squares, 0, *K22);
     rk_legs_product(work, RK_TRANS, heard, heard, k, x.left31, *T, 0, *K31);
     rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, k, cols),
                     rk_legs_view(newborn->legs, m, newborn->legs.stride), 1, *K31);
-    if (rk_work_charge(work, 20 * n * n)) rk_pool_run(work->pool, n_blocks(n), finish_rows, &job);
+    if (rk_work_charge(work, 20 * (uint64_t)n * n))
+        rk_pool_run(work->pool, n_blocks(n), finish_rows, &job);
 }

@@ -32,7 +32,7 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, c
  * and kappa_iiij, n x n, zero where not both are heard. T (n x from.heard) moves the legs of h,
  * `newborn` are those of the source born there, moved. H (heard x from.heard): kappa of z_b, z_b
  * and of the z_i below; NULL: there is none. C (n x n, or its diagonal is in `var`): covariance
- * of the next z. About 14 n^3 FLOPs, 6 without K22.
+ * of the next z. About 16 n^3 FLOPs, 6 without K22.
  */
 void rk_newborn_fourth_move(rk_work *work, size_t n, size_t heard, rk_role from, const rk_legs *T,
                             const rk_source *newborn, const rk_legs *H, const rk_tilt *tilt,

@@ -35,8 +35,8 @@ typedef struct chain {
     double *M; /* where z keeps its own */
     rk_neurons neurons;
     rk_tilt tilt;
-    rk_newborn_fourth fourth; /* if all of it is carried */
-    rk_legs H;                /* kappa of z_b, z_b and a z_i of the layer below */
+    rk_newborn_fourth fourth; /* if the gauge is full, */
+    rk_legs H;                /* and kappa of z_b, z_b and a z_i of the layer below */
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
     rk_legs born;       /* the newborn's legs but p */
     rk_slice_scratch slicing;
@@ -68,6 +68,12 @@ static size_t rank_of(const chain *c, size_t width) {
 
 static void zero(rk_work *work, size_t n, double *x) {
     if (rk_work_charge(work, 0)) memset(x, 0, n * sizeof *x);
+}
+
+static void ones(rk_work *work, size_t n, double *x) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        x[i] = 1;
 }
 
 /* In how many directions source s is held when it comes to layer l: it was folded after it had been
@@ -111,7 +117,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.z.d3 = rk_work_doubles(work, width, 1);
     c.z.core_scale = c.tilt.core;
     zero(work, width, c.z.core); /* a Gaussian has none of these */
-    zero(work, width, c.z.metric);
+    ones(work, width, c.z.metric);
     zero(work, width, c.z.d3);
     zero(work, width, c.tilt.core);
     zero(work, 1, c.tilt.gain);
@@ -287,8 +293,6 @@ static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs)
         rk_newborn_fourth_move(c->work, n, role_of(c, l).heard, role_of(c, l - 1), &c->T, &newborn,
                                l > 1 ? &H : NULL, &c->tilt, c->var, c->C, &c->fourth, c->z.core,
                                pairs ? &c->z.K22 : NULL, &c->z.K31);
-        for (size_t i = 0; rk_work_charge(c->work, 0) && i < n; i++)
-            c->z.metric[i] = 1;
         return;
     }
     fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
@@ -364,12 +368,12 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, bent, born.stride);
     bool exact = newborn.rank == bent;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
-    rk_pair_cumulants *pairs_of = &c->fourth.pairs;
-    pairs_of->k22 = rk_legs_view(pairs_of->k22, 0, heard);
-    pairs_of->k31 = rk_legs_view(pairs_of->k31, 0, heard);
-    pairs_of->edge = rk_legs_view(pairs_of->edge, 0, bent);
+    rk_pair_cumulants *fourth = &c->fourth.pairs;
+    fourth->k22 = rk_legs_view(fourth->k22, 0, heard);
+    fourth->k31 = rk_legs_view(fourth->k31, 0, heard);
+    fourth->edge = rk_legs_view(fourth->edge, 0, bent);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
-                  &residual, full(c) ? pairs_of : NULL);
+                  &residual, full(c) ? fourth : NULL);
     if (full(c)) rk_newborn_fourth_set(c->work, n, &c->neurons, &c->z, c->var, &c->fourth);
     if (!exact) {
         rk_legs thin = rk_legs_view(c->slicing.left, 0, heard);

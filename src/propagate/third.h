@@ -20,7 +20,7 @@ typedef struct rk_third_spec {
  * docs/MATH.md#third, if wanted in the tilted gauge. Each hidden layer but the last adds a source
  * of three n x n legs, or two at low rank. With L hidden layers of n neurons: about 6 n^3 L^2 FLOPs
  * (low rank 4 n^3 L^2, folded about half of it at L = 16), 12 (L + 1) n^2 bytes for the legs and
- * 80 n^2 for the rest.
+ * 80 n^2 for the rest. RK_GAUGE_FULL: about 20 n^3 L FLOPs and 72 n^2 bytes more.
  * `input->third_cumulant` is ignored.
  */
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
