@@ -24,6 +24,7 @@ typedef struct word {
 } word;
 
 enum { RANK_FULL = -1, RANK_LOW = 8, RANK_MIDDLE = 32, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
+enum { CONTROL_NONE, CONTROL_FIRST, CONTROL_ANCHOR };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
 static const size_t FOLD_FROM = 512;
@@ -72,7 +73,8 @@ static const word sample_words[] = {WORD("iid", points, RK_POINTS_IID),
                                     WORD("antithetic", points, RK_POINTS_ANTITHETIC),
                                     WORD("orthogonal", points, RK_POINTS_ORTHOGONAL),
                                     WORD("design", points, RK_POINTS_DESIGN),
-                                    WORD("control", control, 1),
+                                    WORD("control", control, CONTROL_FIRST),
+                                    WORD("anchor", control, CONTROL_ANCHOR),
                                     {NULL, 0, 0}};
 static const word covariance_words[] = {
     WORD("gauge=none", angular, 0), WORD("gauge=angular", angular, 1), {NULL, 0, 0}};
@@ -243,19 +245,23 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         memcpy(wanted[l], longer[l], problem->net->layers[l].rows * sizeof *wanted[l]);
 }
 
+static rk_third_spec third_spec(const rk_problem *problem) {
+    int rank = problem->arguments.rank;
+    return (rk_third_spec){.metric = (rk_metric)problem->arguments.metric,
+                           .double_legs = problem->arguments.double_legs != 0,
+                           .gauge = (rk_gauge)problem->arguments.gauge,
+                           .rank = rank == RANK_FULL ? 0 : (size_t)rank,
+                           .fold = problem->arguments.old == OLD_FOLDED,
+                           .roles = problem->roles};
+}
+
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     if (report->outputs.third) {
         rk_reference_spec same = third_as_reference(problem);
         return propagate_reference(work, problem, &same, report, error);
     }
-    int rank = problem->arguments.rank;
-    rk_third_spec spec = {.metric = (rk_metric)problem->arguments.metric,
-                          .double_legs = problem->arguments.double_legs != 0,
-                          .gauge = (rk_gauge)problem->arguments.gauge,
-                          .rank = rank == RANK_FULL ? 0 : (size_t)rank,
-                          .fold = problem->arguments.old == OLD_FOLDED,
-                          .roles = problem->roles};
+    rk_third_spec spec = third_spec(problem);
     if (problem->homogeneous)
         propagate_homogeneous(work, problem, &spec, &report->outputs);
     else
@@ -310,13 +316,65 @@ static double flops_of_sample(const rk_problem *problem) {
     return rk_flops_of_sample(problem->net, division.n_passes);
 }
 
+static rk_status check_sample(const rk_problem *problem, rk_error *error) {
+    if (problem->arguments.control != CONTROL_ANCHOR) return RK_OK;
+    if (problem->net->n_layers < 2)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "an anchor needs a hidden layer");
+    return check_homogeneous(problem, error);
+}
+
+/* Mean square error of the third order in the tilted gauge, over the variance: relu networks of
+ * docs/BENCHMARKS.md of 64 to 1024 neurons and 4 to 16 layers have 0.03 to 0.1 (L/n)^3. */
+static double third_order_error(double depth_over_width) {
+    return 0.05 * depth_over_width * depth_over_width * depth_over_width;
+}
+
+/* The deepest hidden layer that the third order knows with half the error of the passes, of which
+ * rotated ones have about this gain over plain ones (docs/METHODS.md). */
+static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
+    if (problem->arguments.control != CONTROL_ANCHOR) return RK_OK;
+    const rk_network *net = problem->net;
+    double hidden = (double)net->n_layers - 1, gain = 2 + 100 / (hidden * hidden);
+    double noise = 1 / (gain * (double)problem->options.samples);
+    double depth_over_width = 1 / (double)net->layers[0].rows;
+    size_t anchor = 0;
+    while (anchor + 2 < net->n_layers) {
+        depth_over_width += 1 / (double)net->layers[anchor + 1].rows;
+        if (third_order_error(depth_over_width) > 0.5 * noise) break;
+        anchor++;
+    }
+    problem->anchor = anchor;
+    if (anchor == 0) return RK_OK; /* whose mean is known exactly */
+    problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
+    if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    const rk_network below = {.n_layers = anchor + 1, .layers = net->layers};
+    return rk_roles_guess(problem->roles, &below, &problem->input, error);
+}
+
+/* The mean of the hidden layer problem->anchor. */
+static double *anchor_mean(rk_work *work, const rk_problem *problem) {
+    const rk_network below = {.n_layers = problem->anchor + 1, .layers = problem->net->layers};
+    size_t n = rk_network_n_out(&below);
+    rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
+                          .variance = rk_work_doubles(work, n, 1)};
+    size_t mark = rk_work_mark(work);
+    rk_third_spec spec = {.gauge = rk_gauge_choose(RK_GAUGE_AUTO, &below, false),
+                          .rank = RANK_LOW,
+                          .roles = problem->roles};
+    rk_propagate_third(work, &below, &problem->input, &spec, &outputs);
+    rk_work_release(work, mark);
+    return outputs.mean;
+}
+
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
                             rk_error *error) {
     rk_sample_spec spec = {.n_samples = problem->options.samples,
                            .seed = problem->options.seed,
                            .stream = RK_STREAM_SAMPLES,
                            .points = (rk_point_set)problem->arguments.points,
-                           .control = problem->arguments.control != 0,
+                           .control = problem->arguments.control != CONTROL_NONE,
+                           .anchor = problem->anchor,
+                           .anchor_mean = problem->anchor ? anchor_mean(work, problem) : NULL,
                            .lanes = (size_t)problem->options.threads};
     rk_outputs *outputs = &report->outputs;
     rk_sample_result result = {.mean = outputs->mean,
@@ -326,6 +384,14 @@ static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report 
                                .hidden_mean = outputs->hidden_mean};
     rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
     report->samples = result.n_samples;
+    if (problem->anchor == 0 || !rk_work_charge(work, 0)) return status;
+    double depth_over_width = 0;
+    for (size_t l = 0; l <= problem->anchor; l++)
+        depth_over_width += 1 / (double)problem->net->layers[l].rows;
+    for (size_t i = 0; i < rk_network_n_out(problem->net); i++)
+        report->error_per_output[i] =
+            hypot(report->error_per_output[i],
+                  sqrt(third_order_error(depth_over_width) * outputs->variance[i]));
     return status;
 }
 
@@ -374,8 +440,10 @@ static const struct entry {
       .flops_convention = flops_of_the_reference},
      reference_words},
     {{.info = {"sample", "Monte Carlo: the mean of forward passes",
-               "iid|antithetic|orthogonal|design, control"},
+               "iid|antithetic|orthogonal|design, control|anchor"},
       .samples = true,
+      .check = check_sample,
+      .resolve = resolve_sample,
       .run = run_sample,
       .flops_convention = flops_of_sample},
      sample_words},

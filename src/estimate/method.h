@@ -30,6 +30,7 @@ typedef struct rk_problem {
     rk_method_arguments arguments;
     rk_network *homogeneous; /**< the network without biases, if `third` asks for it, or NULL */
     rk_role *roles;          /**< n_layers, or NULL if the method does not ask for them */
+    size_t anchor; /**< `sample`: the hidden layer, from 0, that its control variate knows */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */

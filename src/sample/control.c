@@ -58,11 +58,14 @@ static void close_layer(const rk_float_layer *layer, bool first, double *mean, d
         var[i] = fmax(w[rk_wick_at(m, 1, 0, 2) + i] - mean[i] * mean[i], 0);
 }
 
-rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers) {
+rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers,
+                           size_t anchor, const double *known) {
     const size_t width = rk_network_max_width(net), n_layers = net->n_layers;
+    double *first_mean = rk_work_doubles(work, known ? 0 : width, 1);
     rk_control control = {.layers = layers,
                           .width = width,
-                          .first_mean = rk_work_doubles(work, width, 1),
+                          .anchor = anchor,
+                          .mean = known ? known : first_mean,
                           .slopes = rk_work_doubles(work, n_layers, width)};
     const size_t mark = rk_work_mark(work);
     double *mean = rk_work_doubles(work, width, 1), *var = rk_work_doubles(work, width, 1);
@@ -78,7 +81,7 @@ rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_
         }
         for (size_t l = 0; l < n_layers; l++) {
             close_layer(&layers[l], l == 0, mean, var, mu, var_z, w, control.slopes + l * width);
-            if (l == 0) memcpy(control.first_mean, mean, layers[0].rows * sizeof *mean);
+            if (l == 0 && !known) memcpy(first_mean, mean, layers[0].rows * sizeof *mean);
         }
     }
     rk_work_release(work, mark);

@@ -80,14 +80,24 @@ static const float *do_passes(const sampler *run, lane *own, uint64_t block, siz
     return in;
 }
 
+/* Of all layers below l together. */
+static size_t rows_below(const rk_network *net, size_t l) {
+    size_t rows = 0;
+    while (l-- > 0)
+        rows += net->layers[l].rows;
+    return rows;
+}
+
 /* What the block says of the mean: its average, less what the control variate knows to be wrong. */
 static void estimate_mean(const sampler *run, lane *own, size_t n) {
     const size_t n_layers = run->net->n_layers, n_out = rk_network_n_out(run->net);
     memcpy(own->estimate, own->summary.mean, n_out * sizeof *own->estimate);
     if (!run->spec->control) return;
-    for (size_t i = 0; i < run->layers[0].rows; i++)
-        own->carry[0][i] = own->hidden[i] / (double)n - run->control.first_mean[i];
-    for (size_t l = 1; l < n_layers; l++)
+    const size_t anchor = run->control.anchor;
+    const double *sum = own->hidden + rows_below(run->net, anchor);
+    for (size_t i = 0; i < run->layers[anchor].rows; i++)
+        own->carry[anchor % 2][i] = sum[i] / (double)n - run->control.mean[i];
+    for (size_t l = anchor + 1; l < n_layers; l++)
         rk_control_carry(&run->control, l, own->carry[(l - 1) % 2], own->carry[l % 2]);
     for (size_t i = 0; i < n_out; i++)
         own->estimate[i] -= own->carry[(n_layers - 1) % 2][i];
@@ -189,10 +199,10 @@ static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *resu
         run->replicates = rk_summary_take(work, n_out, false, false);
         run->replicate = rk_summary_take(work, n_out, false, false);
     }
-    for (size_t l = 0; result->hidden_mean && l + 1 < n_layers; l++)
-        run->n_hidden_values += run->net->layers[l].rows;
+    if (result->hidden_mean) run->n_hidden_values = rows_below(run->net, n_layers - 1);
     if (result->hidden_mean) run->hidden = take_zeros(work, run->n_hidden_values);
-    if (run->spec->control && !result->hidden_mean) run->n_hidden_values = run->net->layers[0].rows;
+    if (run->spec->control && !result->hidden_mean)
+        run->n_hidden_values = rows_below(run->net, run->spec->anchor + 1);
     run->lanes = rk_work_take(work, run->spec->lanes, sizeof *run->lanes);
     for (size_t i = 0; i < run->spec->lanes; i++) {
         const lane own = take_lane(work, run, result->covariance);
@@ -221,7 +231,7 @@ static bool is_homogeneous(const rk_network *net, const rk_input *input) {
 /* Of carrying a block's correction through the network. */
 static uint64_t flops_of_control(const sampler *run) {
     uint64_t flops = 0;
-    for (size_t l = 1; run->spec->control && l < run->net->n_layers; l++)
+    for (size_t l = run->spec->anchor + 1; run->spec->control && l < run->net->n_layers; l++)
         flops += 2 * (uint64_t)run->net->layers[l].rows * run->net->layers[l].cols;
     return flops;
 }
@@ -235,7 +245,9 @@ static void take_points(rk_work *work, sampler *run, const rk_input *input, uint
     run->points =
         rk_points_take(work, run->spec->points, stream, run->spec->first_item, first->rows,
                        first->cols, run->layers, is_homogeneous(run->net, input), (size_t)n_slots);
-    if (run->spec->control) run->control = rk_control_take(work, run->net, run->layers);
+    if (run->spec->control)
+        run->control =
+            rk_control_take(work, run->net, run->layers, run->spec->anchor, run->spec->anchor_mean);
 }
 
 /* Rotations of the replicates that begin in these blocks. */
@@ -316,10 +328,10 @@ static void report_hidden(const sampler *run, rk_sample_result *result) {
         double *mean = result->hidden_mean[l], *wrong = carry[l % 2];
         for (size_t i = 0; i < run->layers[l].rows; i++)
             mean[i] = *sum++ / n;
-        if (!run->spec->control) continue;
-        for (size_t i = 0; l == 0 && i < run->layers[0].rows; i++)
-            wrong[i] = mean[i] - run->control.first_mean[i];
-        if (l > 0) rk_control_carry(&run->control, l, carry[(l - 1) % 2], wrong);
+        if (!run->spec->control || l < run->control.anchor) continue;
+        for (size_t i = 0; l == run->control.anchor && i < run->layers[l].rows; i++)
+            wrong[i] = mean[i] - run->control.mean[i];
+        if (l > run->control.anchor) rk_control_carry(&run->control, l, carry[(l - 1) % 2], wrong);
         for (size_t i = 0; i < run->layers[l].rows; i++)
             mean[i] -= wrong[i];
     }

@@ -20,6 +20,10 @@ typedef struct rk_sample_spec {
     uint64_t first_item; /**< of the stream: skips that many samples, pairs or rotated replicates */
     rk_point_set points;
     bool control; /**< correct by a control variate (control.h), replicate by replicate */
+    /** The hidden layer, from 0, whose mean the control variate knows, and that mean; NULL: the
+     *  first one's, exactly. */
+    size_t anchor;
+    const double *anchor_mean;
     size_t lanes; /**< blocks in work at once, at least 1: the pool's threads. Costs memory;
                    *   the same in the dry and the wet run; no effect on the results */
 } rk_sample_spec;

@@ -128,6 +128,37 @@ static double mean_of(rk_activation_kind kind, double mu, double sigma) {
     return sum / sqrt(2 * acos(-1));
 }
 
+/* What is said of the mean of a deeper layer comes through: behind it this network is linear, so
+ * its mean is that of the layer, moved, whatever the points are. */
+static void test_anchor_decides_the_mean_behind_it(void **state) {
+    (void)state;
+    rk_network *net = network(3, RK_RELU, RK_IDENTITY, true);
+    double said[HIDDEN];
+    draw(40, HIDDEN, 1, said);
+    const rk_input input = {0};
+    const rk_point_set points[] = {RK_POINTS_IID, RK_POINTS_DESIGN};
+    for (size_t k = 0; k < 2; k++) {
+        const rk_sample_spec spec = {.n_samples = 2000,
+                                     .points = points[k],
+                                     .control = true,
+                                     .anchor = 1,
+                                     .anchor_mean = said};
+        monte_carlo mc = monte_carlo_run(net, &input, spec, 2, NULL, NULL);
+        const rk_layer *last = &net->layers[2];
+        for (size_t i = 0; i < HIDDEN; i++)
+            assert_near(mc.result.hidden_mean[1][i], said[i], 1e-6);
+        for (size_t i = 0; i < N_OUT; i++) {
+            double mean = last->bias[i];
+            for (size_t j = 0; j < HIDDEN; j++)
+                mean += last->weight[i * HIDDEN + j] * said[j];
+            assert_near(mc.result.mean[i], mean, 5e-6);
+            assert_near(mc.result.standard_error[i], 0, 1e-6);
+        }
+        monte_carlo_free(&mc);
+    }
+    rk_network_destroy(net);
+}
+
 /* With one hidden layer the control variate knows everything: no error is left. Also if the layer
  * saturates, where 100 quadrature nodes would be off by a percent. */
 static void test_control_is_exact_for_one_hidden_layer(void **state) {
@@ -365,6 +396,7 @@ static void test_what_cannot_be_done_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moments_of_linear_networks_are_exact),
+        cmocka_unit_test(test_anchor_decides_the_mean_behind_it),
         cmocka_unit_test(test_control_is_exact_for_one_hidden_layer),
         cmocka_unit_test(test_standard_errors_cover),
         cmocka_unit_test(test_standard_errors_cover_without_homogeneity),

@@ -1,0 +1,102 @@
+/* Sampling whose control variate is anchored by the third order: through the public interface. */
+#include "reckon/reckon.h"
+#include "support/estimate.h"
+#include "support/near.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WIDTH = 64, HIDDEN = 4 };
+
+static rk_network *draw(double bias_variance) {
+    rk_random_spec spec = {.activation = {.kind = RK_RELU}, .seed = 5};
+    if (bias_variance > 0) {
+        spec.init = RK_INIT_MANUAL;
+        spec.weight_variance = 2;
+        spec.bias_variance = bias_variance;
+    }
+    return draw_square(spec, WIDTH, HIDDEN);
+}
+
+static rk_answer *ask(const rk_network *net, const char *method, uint64_t samples) {
+    rk_options options = rk_options_default();
+    options.method = method;
+    options.samples = samples;
+    options.threads = 1;
+    return answer_of(net, NULL, &options);
+}
+
+/* Where the closure knows all layers better than the passes do, its answer is the answer. */
+static void test_few_passes_leave_it_to_the_closure(void **state) {
+    (void)state;
+    rk_network *net = draw(0);
+    rk_answer *third = ask(net, "third", 1), *few = ask(net, "sample:anchor", 1024);
+    const rk_answer_data *expected = rk_answer_view(third), *found = rk_answer_view(few);
+    for (size_t i = 0; i < WIDTH; i++)
+        assert_near(found->mean[i], expected->mean[i], 1e-4);
+    if (!(found->error_rms > 0)) fail_msg("an error of %g", found->error_rms);
+    rk_answer_destroy(third);
+    rk_answer_destroy(few);
+    rk_network_destroy(net);
+}
+
+/* Where the passes know all layers but the first better, it is the exact control variate. */
+static void test_many_passes_need_the_exact_mean_only(void **state) {
+    (void)state;
+    rk_network *net = draw(0);
+    rk_answer *control = ask(net, "sample:orthogonal,control", 400000);
+    rk_answer *anchor = ask(net, "sample:orthogonal,anchor", 400000);
+    const rk_answer_data *a = rk_answer_view(control), *b = rk_answer_view(anchor);
+    assert_memory_equal(a->mean, b->mean, WIDTH * sizeof *a->mean);
+    assert_int_equal(a->cost.flops_executed, b->cost.flops_executed);
+    rk_answer_destroy(control);
+    rk_answer_destroy(anchor);
+    rk_network_destroy(net);
+}
+
+/* In between it is nearer than either. */
+static void test_between_it_is_the_best_of_both(void **state) {
+    (void)state;
+    const char *methods[] = {"sample:orthogonal,anchor", "sample:orthogonal,control", "third"};
+    double error[3] = {0};
+    rk_network *net = draw(0);
+    rk_answer *truth = ask(net, "sample:design,control", 2000000);
+    for (int k = 0; k < 3; k++) {
+        rk_answer *answer = ask(net, methods[k], 16384);
+        for (size_t i = 0; i < WIDTH; i++) {
+            double wrong = rk_answer_view(answer)->mean[i] - rk_answer_view(truth)->mean[i];
+            error[k] += wrong * wrong;
+        }
+        rk_answer_destroy(answer);
+    }
+    if (!(error[0] < error[1] && error[0] < error[2]))
+        fail_msg("%g with, %g without, %g of the closure", error[0], error[1], error[2]);
+    rk_answer_destroy(truth);
+    rk_network_destroy(net);
+}
+
+static void test_refuses_biases(void **state) {
+    (void)state;
+    rk_network *net = draw(0.1);
+    rk_options options = rk_options_default();
+    options.method = "sample:anchor";
+    rk_plan *plan;
+    rk_error error;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error), RK_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "biases"));
+    rk_network_destroy(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_few_passes_leave_it_to_the_closure),
+        cmocka_unit_test(test_many_passes_need_the_exact_mean_only),
+        cmocka_unit_test(test_between_it_is_the_best_of_both),
+        cmocka_unit_test(test_refuses_biases),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
