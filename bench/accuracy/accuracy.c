@@ -54,6 +54,7 @@ static const struct candidate {
     {"third:gauge=diagonal,old=exact", 2e12, 16, 0},
     {"third:gauge=diagonal,old=folded", 2e12, 16, 0},
     {"third:gauge=full", 2e12, 0, 0},
+    {"third:gauge=full,old=exact", 2e12, 16, 0},
     {"fourth", 1e11, 0, 0},
     {"reference:2,augment", 1e11, 0, 0},
     {"reference:3,augment", 1e11, 0, 0},

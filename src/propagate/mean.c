@@ -18,7 +18,7 @@ static double input_variance(rk_work *work, size_t n, const rk_input *input) {
 /* One pass over the weights for both: they are what costs. */
 typedef struct pass {
     const rk_layer *layer;
-    const double *m;
+    const double *m;      /* NULL: zero */
     double *mu, *squares; /* W m + b; the rows' W_i . W_i, or NULL */
 } pass;
 
@@ -31,20 +31,20 @@ RK_HOT static void pass_rows(void *context, size_t block) {
     size_t last = first + BLOCK_ROWS < layer->rows ? first + BLOCK_ROWS : layer->rows;
     for (size_t i = first; i < last; i++) {
         const double *row = layer->weight + i * n;
-        p->mu[i] = rk_dot(n, row, p->m) + (layer->bias ? layer->bias[i] : 0);
+        p->mu[i] = (p->m ? rk_dot(n, row, p->m) : 0) + (layer->bias ? layer->bias[i] : 0);
         if (p->squares) p->squares[i] = rk_dot(n, row, row);
     }
 }
 
-/* mu = W m + b, var_i = s (W W')_ii or s times its expectation; answers the average of that factor.
- */
+/* mu = W m + b, var_i = s (W W')_ii if `exact`, or s times its expectation; answers the average of
+ * that factor. */
 static double linear(rk_work *work, const rk_network *net, size_t l, const rk_mean_spec *spec,
-                     double s, const double *m, double *mu, double *var) {
+                     bool exact, double s, const double *m, double *mu, double *var) {
     const rk_layer *layer = &net->layers[l];
     size_t n = layer->rows;
-    bool exact = spec->metric == RK_METRIC_EXACT || l + 1 == net->n_layers;
     pass p = {layer, m, mu, exact ? var : NULL};
-    if (rk_work_charge(work, (exact ? 4 : 2) * (uint64_t)n * layer->cols))
+    uint64_t products = (uint64_t)(m != NULL) + exact;
+    if (rk_work_charge(work, 2 * products * n * layer->cols))
         rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, pass_rows, &p);
     double average = exact ? rk_average(work, n, var) : rk_network_weight_scale(net, l);
     if (!rk_work_charge(work, n)) return 1;
@@ -86,7 +86,9 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
         size_t n = layer->rows;
         bool last = l + 1 == n_layers, activated = rk_network_is_activated(net, l);
         if (!rk_work_step(work, "layer %zu: mean", l + 1)) return;
-        double row = linear(work, net, l, spec, s, m, mu, var_z);
+        bool shown = last && (activated || outputs->covariance);
+        bool exact = shown || spec->metric == RK_METRIC_EXACT, zero = l == 0 && !input->mean;
+        double row = linear(work, net, l, spec, exact, s, zero ? NULL : m, mu, var_z);
         if (activated) {
             rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, w);
             activate(work, n, w, m, var_h);

@@ -11,8 +11,9 @@ typedef struct rk_mean_spec {
 
 /**
  * Mean propagation (arXiv:2605.05179, Algorithm 1): 4 n^2 FLOPs a layer with the exact metric,
- * 2 n^2 otherwise. A covariance of the input is replaced by its average variance, a covariance of
- * the output is diagonal.
+ * 2 n^2 otherwise; 2 n^2 less in the first layer if the input's mean is zero. A last layer without
+ * activation has the exact metric only if the covariance is wanted. A covariance of the input is
+ * replaced by its average variance, a covariance of the output is diagonal.
  */
 void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *input,
                        const rk_mean_spec *spec, rk_outputs *outputs);
