@@ -15,9 +15,9 @@ set logscale xy
 set format xy "10^{%L}"
 
 # In the order of their cost; points of one method look alike everywhere.
-methods = "mean covariance gain third:gauge=none third:gauge=diagonal fourth"
-colours = "#7a7a7a #1f77b4 #12967f #e09f00 #d6336c #5f3dc4"
-points = "5 7 9 11 13 15"
+methods = "mean covariance gain third:gauge=none third:gauge=diagonal third:gauge=full fourth"
+colours = "#7a7a7a #1f77b4 #12967f #e09f00 #d6336c #7a1f3d #5f3dc4"
+points = "5 7 9 11 13 12 15"
 n_methods = words(methods)
 name(k) = word(methods, k)
 do for [k = 1 : n_methods] {
@@ -47,17 +47,18 @@ do for [axis = 7 : 8] {
         set ylabel d == 1 ? "mean square error / variance" : ""
         set xrange [(axis == 7 ? 1e5 : 1e-5) : (axis == 7 ? 1e12 : 1e2)]
         if (axis == 8 && d == 3) {
-            set key bottom right noenhanced samplen 0.8 spacing 0.9 font ",10"
+            set key top right noenhanced samplen 0.8 spacing 0.9 font ",10"
         } else {
             unset key
         }
-        set label 1 "sampling" at graph 0.62, 0.62 tc rgb "#777777" font ",11"
+        set label 1 "sampling" at graph 0.70, 0.56 tc rgb "#777777" font ",11"
         plot pass / x with lines lc rgb "#999999" lw 2 dt 2 notitle, \
              for [k = 1 : n_methods - 1] data using \
                  (at(k, 256, L) ? column(axis) : NaN):(above($5)) with points ls k title name(k)
     }
 }
 unset multiplot
+unset label 1
 
 # ------------------------------------------------------------------- error against width and depth
 set terminal svg size 1080,430 enhanced font "Helvetica,13" background "white"
@@ -72,7 +73,7 @@ set xlabel "width"
 set xrange [12 : 1400]
 set xtics (16, 32, 64, 128, 256, 512, 1024)
 plot for [k = 1 : n_methods] data using \
-         (strcol(1) eq name(k) && $3 == 4 ? $2 : NaN):(above($5)) with linespoints ls k
+         (strcol(1) eq name(k) && $3 == 4 ? $2 : NaN):(above($5)) with points ls k
 set title "256 wide"
 set xlabel "hidden layers"
 set xrange [1.7 : 38]
@@ -80,6 +81,6 @@ set xtics (2, 4, 8, 16, 32)
 set ylabel ""
 set key bottom right noenhanced samplen 1.2 font ",11"
 plot for [k = 1 : n_methods] data using \
-         (strcol(1) eq name(k) && $2 == 256 ? $3 : NaN):(above($5)) with linespoints ls k \
+         (strcol(1) eq name(k) && $2 == 256 ? $3 : NaN):(above($5)) with points ls k \
          title name(k)
 unset multiplot
