@@ -5,6 +5,7 @@
 #include "network/homogeneous.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { ROWS = 16, CHUNK = 256 };
 
@@ -53,12 +54,10 @@ static size_t n_blocks(size_t n) {
 
 /* The law before the tilt, and what of the tilted law is a number at the present theta. */
 typedef struct tilting {
-    rk_work *work;
     size_t n;
     const rk_neurons *neurons;
     rk_tilt *tilt;
     double *C;
-    bool write; /* C, not only its sums */
     /* |m|^2, q'Cq, trace of C, |C|^2; T.q: trace, part along C, q' of its excess diagonal q */
     double mm, qCq, trC, CC, trT, tau, sigma;
     double theta, v, trCp, trTe;
@@ -89,7 +88,7 @@ RK_HOT static void gauge_read_rows(void *context, size_t block) {
 }
 
 /* Of the projected covariance Cp and third cumulant along a, Te: the row sums that the core asks
- * for. With `write` the tilted covariance. */
+ * for; and the tilted covariance. */
 RK_HOT static void gauge_rows(void *context, size_t block) {
     const tilting *x = context;
     const rk_tilt *tilt = x->tilt;
@@ -121,8 +120,7 @@ RK_HOT static void gauge_rows(void *context, size_t block) {
             }
             te_cp += rk_sum(count, te);
             cp_cp += rk_sum(count, cp);
-            for (size_t k = 0; x->write && k < count; k++)
-                C[k] = tilted[k];
+            memcpy(C, tilted, count * sizeof *C);
         }
         tilt->te_cp[i] = te_cp;
         tilt->cp_cp[i] = cp_cp;
@@ -158,7 +156,7 @@ static double projected(double theta, double xy, double both, double single) {
 }
 
 /* sum_ij kappa_iijj of the tilted law. */
-static double trace_at(tilting *x, double theta) {
+static double trace_at(const tilting *x, double theta) {
     const rk_neurons *neurons = x->neurons;
     const double *c = x->tilt->c, *g = x->tilt->g, *m = neurons->m;
     size_t n = x->n;
@@ -171,12 +169,13 @@ static double trace_at(tilting *x, double theta) {
            4 * theta * theta * x->qCq * (trC * trC + 2 * projected(theta, x->CC, cc, mc * mc));
 }
 
-/* The smallest root in [0, top], else where the function is smallest; 0 if it starts below 0. */
-static double choose_theta(tilting *x, double (*f)(tilting *, double), double top, int steps,
-                           int refinements) {
-    double step = top / steps, best = 0, smallest = f(x, 0);
-    for (int k = 1; k <= steps && smallest > 0; k++) {
-        double value = f(x, k * step);
+/* Where that is zero for the first time in [0, 1], else where it is smallest; 0 if it starts below
+ * zero. */
+static double choose_theta(const tilting *x) {
+    enum { STEPS = 64, REFINEMENTS = 40 };
+    double step = 1. / STEPS, best = 0, smallest = trace_at(x, 0);
+    for (int k = 1; k <= STEPS && smallest > 0; k++) {
+        double value = trace_at(x, k * step);
         if (value < smallest) {
             smallest = value;
             best = k * step;
@@ -184,10 +183,10 @@ static double choose_theta(tilting *x, double (*f)(tilting *, double), double to
     }
     if (best == 0) return 0;
     bool root = smallest <= 0;
-    double low = best - step, high = root ? best : fmin(best + step, top);
-    for (int k = 0; k < refinements; k++) {
+    double low = best - step, high = root ? best : fmin(best + step, 1);
+    for (int k = 0; k < REFINEMENTS; k++) {
         double part = (high - low) / (root ? 2 : 3), left = low + part, right = high - part;
-        if (root ? f(x, left) > 0 : f(x, left) > f(x, right))
+        if (trace_at(x, left) > (root ? 0 : trace_at(x, right)))
             low = left;
         else
             high = right;
@@ -199,11 +198,11 @@ static double choose_theta(tilting *x, double (*f)(tilting *, double), double to
  * second layer on. */
 static const double LATER_THETA = 0.1;
 
-static double theta_of(tilting *x) {
+static double theta_of(const tilting *x) {
     rk_gauge gauge = x->tilt->gauge;
     bool first = *x->tilt->gain == 0;
     if (gauge != RK_GAUGE_ZERO && !first) return LATER_THETA;
-    return choose_theta(x, trace_at, 1, 64, 40);
+    return choose_theta(x);
 }
 
 /* Diagonal of the core of what is left of the fourth cumulant. */
@@ -220,15 +219,14 @@ static void leave_core(const tilting *x) {
         tilt->core[i] = k4 + k22;
         total += k4 + k22;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         tilt->core[i] = 6 / (width + 4) * (tilt->core[i] - total / (2 * (width + 2)));
-    }
 }
 
 void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt) {
     if (!rk_work_charge(work, 30 * (uint64_t)n * n)) return;
     const double *m = neurons->m, *q = neurons->q, *var = neurons->var;
-    tilting x = {.work = work, .n = n, .neurons = neurons, .tilt = tilt, .C = C};
+    tilting x = {.n = n, .neurons = neurons, .tilt = tilt, .C = C};
     rk_pool_run(work->pool, n_blocks(n), gauge_read_rows, &x);
     x.mm = dot(n, m, m);
     x.qCq = dot(n, q, tilt->c);
@@ -245,7 +243,6 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
     x.sigma = dot(n, tilt->g, q);
     double theta = theta_of(&x);
     set_theta(&x, theta);
-    x.write = true;
     rk_pool_run(work->pool, n_blocks(n), gauge_rows, &x);
     leave_core(&x);
     for (size_t i = 0; i < n; i++) {
