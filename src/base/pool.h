@@ -20,6 +20,11 @@ rk_status rk_pool_create(rk_pool **out, int threads, rk_error *error);
 void rk_pool_destroy(rk_pool *pool);
 int rk_pool_threads(const rk_pool *pool);
 
+/** In how many blocks of at most `rows` rows n rows are done. */
+static inline size_t rk_pool_blocks(size_t n, size_t rows) {
+    return (n + rows - 1) / rows;
+}
+
 /** Calls function(context, b) once for every b in [0, n_blocks), from any thread, and returns when
  *  all are done. One run at a time; not reentrant. `pool` NULL runs in the calling thread. */
 void rk_pool_run(rk_pool *pool, size_t n_blocks, void (*function)(void *context, size_t block),

@@ -41,10 +41,6 @@ static size_t block_rows(size_t m) {
     return m <= 512 ? 128 : 256;
 }
 
-static size_t n_blocks(size_t m, size_t rows) {
-    return (m + rows - 1) / rows;
-}
-
 typedef struct product {
     rk_trans trans_a, trans_b;
     size_t m, n, k, rows;
@@ -72,7 +68,7 @@ void rk_gemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_t
     if (!rk_work_charge(work, 2 * (uint64_t)m * n * k)) return;
     product p = {trans_a, trans_b, m, n, k,   block_rows(m), false, alpha,
                  beta,    a,       b, c, lda, ldb,           ldc};
-    rk_pool_run(work->pool, n_blocks(m, p.rows), product_block, &p);
+    rk_pool_run(work->pool, rk_pool_blocks(m, p.rows), product_block, &p);
 }
 
 typedef struct float_product {
@@ -101,7 +97,7 @@ void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_
     if (!rk_work_charge(work, 2 * (uint64_t)m * n * k)) return;
     float_product p = {trans_a, trans_b, m, n, k,   block_rows(m), alpha,
                        beta,    a,       b, c, lda, ldb,           ldc};
-    rk_pool_run(work->pool, n_blocks(m, p.rows), float_product_block, &p);
+    rk_pool_run(work->pool, rk_pool_blocks(m, p.rows), float_product_block, &p);
 }
 
 /* Finer than block_rows: the triangle wastes half of each diagonal block. */
@@ -129,8 +125,8 @@ void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, doub
     }
     if (!rk_work_charge(work, 2 * entries * k)) return;
     product p = {RK_NO_TRANS, trans_b, n, n, k, rows, true, alpha, beta, a, b, c, lda, ldb, ldc};
-    rk_pool_run(work->pool, n_blocks(n, p.rows), product_block, &p);
-    rk_pool_run(work->pool, n_blocks(n, p.rows), mirror_block, &p);
+    rk_pool_run(work->pool, rk_pool_blocks(n, p.rows), product_block, &p);
+    rk_pool_run(work->pool, rk_pool_blocks(n, p.rows), mirror_block, &p);
 }
 
 void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const double *s,
@@ -164,7 +160,7 @@ static void solve_block(void *context, size_t block) {
 void rk_solve_lower(rk_work *work, rk_trans trans, size_t n, size_t m, const double *l, double *b) {
     if (!rk_work_charge(work, (uint64_t)n * n * m)) return;
     solve s = {trans, n, m, l, b};
-    rk_pool_run(work->pool, n_blocks(m, SOLVE_COLUMNS), solve_block, &s);
+    rk_pool_run(work->pool, rk_pool_blocks(m, SOLVE_COLUMNS), solve_block, &s);
 }
 
 void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x, const double *y0,

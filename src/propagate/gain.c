@@ -113,7 +113,7 @@ RK_HOT static void sum_pairs(void *context, size_t block) {
 }
 
 static double spread_of_gain(rk_work *work, const law *h, const coupling *c) {
-    size_t n = h->n, n_blocks = (n + BLOCK_ROWS - 1) / BLOCK_ROWS, mark = rk_work_mark(work);
+    size_t n = h->n, n_blocks = rk_pool_blocks(n, BLOCK_ROWS), mark = rk_work_mark(work);
     pairs p = {h, c, rk_work_doubles(work, n_blocks, 1)};
     double total = 0;
     if (rk_work_charge(work, (uint64_t)n * n * (4 + 6 * TERMS))) {
@@ -208,7 +208,7 @@ static void activate(rk_work *work, const rk_layer *layer, const double *mu, con
     rk_expansion_activate(work, layer, w, TERMS, 2, mu, var, h->var, e);
     bivariate b = {h, var};
     if (full && rk_work_charge(work, (uint64_t)n * n * (3 * TERMS + 4)))
-        rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, bivariate_rows, &b);
+        rk_pool_run(work->pool, rk_pool_blocks(n, BLOCK_ROWS), bivariate_rows, &b);
     rk_work_release(work, mark);
 }
 

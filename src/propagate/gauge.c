@@ -48,10 +48,6 @@ static double dot(size_t n, const double *x, const double *y) {
     return sum;
 }
 
-static size_t n_blocks(size_t n) {
-    return (n + ROWS - 1) / ROWS;
-}
-
 /* The law before the tilt, and what of the tilted law is a number at the present theta. */
 typedef struct tilting {
     size_t n;
@@ -227,7 +223,7 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
     if (!rk_work_charge(work, 30 * (uint64_t)n * n)) return;
     const double *m = neurons->m, *q = neurons->q, *var = neurons->var;
     tilting x = {.n = n, .neurons = neurons, .tilt = tilt, .C = C};
-    rk_pool_run(work->pool, n_blocks(n), gauge_read_rows, &x);
+    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), gauge_read_rows, &x);
     x.mm = dot(n, m, m);
     x.qCq = dot(n, q, tilt->c);
     x.trC = rk_sum(n, var);
@@ -243,7 +239,7 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
     x.sigma = dot(n, tilt->g, q);
     double theta = theta_of(&x);
     set_theta(&x, theta);
-    rk_pool_run(work->pool, n_blocks(n), gauge_rows, &x);
+    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), gauge_rows, &x);
     leave_core(&x);
     for (size_t i = 0; i < n; i++) {
         tilt->feed[i] = -6 * theta * tilt->c[i];

@@ -45,7 +45,7 @@ static double linear(rk_work *work, const rk_network *net, size_t l, const rk_me
     pass p = {layer, m, mu, exact ? var : NULL};
     uint64_t products = (uint64_t)(m != NULL) + exact;
     if (rk_work_charge(work, 2 * products * n * layer->cols))
-        rk_pool_run(work->pool, (n + BLOCK_ROWS - 1) / BLOCK_ROWS, pass_rows, &p);
+        rk_pool_run(work->pool, rk_pool_blocks(n, BLOCK_ROWS), pass_rows, &p);
     double average = exact ? rk_average(work, n, var) : rk_network_weight_scale(net, l);
     if (!rk_work_charge(work, n)) return 1;
     for (size_t i = 0; i < n; i++)

@@ -19,6 +19,7 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
         .w1 = rk_work_doubles(work, width, 1),
         .y = rk_work_doubles(work, width, 1),
         .G = rk_work_doubles(work, width, 1),
+        .C = rk_work_doubles(work, width, 1),
         .squares = rk_legs_take(work, in_double, width, width + bent),
         .by_k22 = rk_legs_take(work, in_double, width, width),
         .by_k31 = rk_legs_take(work, in_double, width, width),
@@ -55,37 +56,45 @@ typedef struct move {
     const rk_legs *K22, *K31;
 } move;
 
-static size_t n_blocks(size_t n) {
-    return (n + ROWS - 1) / ROWS;
-}
-
 static size_t at_most(size_t count, size_t limit) {
     return count < limit ? count : limit;
 }
 
-/* How many of the `count` entries from r on are below `limit`. */
-static size_t below(size_t limit, size_t r, size_t count) {
-    return r < limit ? at_most(count, limit - r) : 0;
+/* `count` entries of which only the first `bent` exist. */
+static const double *read_bent(const rk_legs *legs, size_t row, size_t col, size_t count,
+                               size_t bent, double *buffer) {
+    if (bent == 0) return none;
+    if (bent == count) return rk_legs_read(legs, row, col, count, buffer);
+    const double *x = rk_legs_read(legs, row, col, bent, buffer);
+    for (size_t i = 0; i < count; i++)
+        buffer[i] = i < bent ? x[i] : 0;
+    return buffer;
 }
 
-/* [p^2 | p a] */
+/* [p^2 | p a], and what W makes of the covariance of z. */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     size_t k = x->from.heard, m = x->from.bent, first = block * ROWS;
     size_t last = at_most(first + ROWS, x->n);
     double p[CHUNK], a[CHUNK], product[CHUNK];
-    for (size_t b = first; b < last; b++)
+    const rk_newborn_fourth *fourth = x->fourth;
+    for (size_t b = first; b < last; b++) {
+        double C_bb = 0;
         for (size_t r = 0; r < k; r += CHUNK) {
-            size_t count = at_most(CHUNK, k - r), bent = below(m, r, count);
+            size_t count = at_most(CHUNK, k - r), bent = rk_legs_within(m, r, count);
             const double *P = rk_legs_read(x->T, b, r, count, p);
             for (size_t i = 0; i < count; i++)
                 product[i] = P[i] * P[i];
-            rk_legs_write(&x->fourth->squares, b, r, count, product);
-            const double *A = rk_legs_read(x->legs, b, m + r, bent, a);
+            rk_legs_write(&fourth->squares, b, r, count, product);
+            const double *A = read_bent(x->legs, b, m + r, count, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
-            rk_legs_write(&x->fourth->squares, b, k + r, bent, product);
+            rk_legs_write(&fourth->squares, b, k + r, bent, product);
+            for (size_t i = 0; i < count; i++)
+                C_bb += (A[i] + P[i] * fourth->own[r + i]) * P[i] * fourth->w1[r + i];
         }
+        fourth->C[b] = C_bb;
+    }
 }
 
 /* One row of the next layer against a stretch of h's neurons; what belongs to bent ones is zero
@@ -122,17 +131,6 @@ RK_HOT_PART void left_stretch(stretch *x) {
     x->excess_sum = rk_sum(x->count, square_excess);
 }
 
-/* `count` entries of which only the first `bent` exist. */
-static const double *read_bent(const rk_legs *legs, size_t row, size_t col, size_t count,
-                               size_t bent, double *buffer) {
-    if (bent == 0) return none;
-    if (bent == count) return rk_legs_read(legs, row, col, count, buffer);
-    const double *x = rk_legs_read(legs, row, col, bent, buffer);
-    for (size_t i = 0; i < count; i++)
-        buffer[i] = i < bent ? x[i] : 0;
-    return buffer;
-}
-
 RK_HOT static void left_rows(void *context, size_t block) {
     const move *x = context;
     const rk_newborn_fourth *fourth = x->fourth;
@@ -141,18 +139,11 @@ RK_HOT static void left_rows(void *context, size_t block) {
     double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], v[CHUNK], z[CHUNK], H[CHUNK];
     double l22[CHUNK], lpa[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
-        double sum = 0, excess = 0, C_bb = 0, taken;
+        double sum = 0, excess = 0, taken;
         double y_b = -*rk_legs_read(x->legs, b, x->y_column, 1, &taken);
         bool has_H = x->H && b < x->heard;
         for (size_t r = 0; r < k; r += CHUNK) {
-            size_t count = at_most(CHUNK, k - r), bent = below(m, r, count);
-            const double *P = rk_legs_read(x->T, b, r, count, p);
-            const double *A = read_bent(x->legs, b, m + r, count, bent, a);
-            for (size_t i = 0; i < count; i++)
-                C_bb += (A[i] + P[i] * fourth->own[r + i]) * P[i] * fourth->w1[r + i];
-        }
-        for (size_t r = 0; r < k; r += CHUNK) {
-            size_t count = at_most(CHUNK, k - r), bent = below(m, r, count);
+            size_t count = at_most(CHUNK, k - r), bent = rk_legs_within(m, r, count);
             stretch part = {
                 .count = count,
                 .p = rk_legs_read(x->T, b, r, count, p),
@@ -168,7 +159,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .y = fourth->y + r,
                 .own = fourth->own + r,
                 .excess = x->tilt->excess + r,
-                .C_bb = C_bb,
+                .C_bb = fourth->C[b],
                 .y_b = y_b,
                 .l22 = l22,
                 .lpa = lpa,
@@ -248,7 +239,7 @@ void rk_newborn_fourth_move(rk_work *work, size_t n, size_t heard, rk_role from,
                 .K22 = K22,
                 .K31 = K31};
     if (rk_work_charge(work, (uint64_t)n * cols))
-        rk_pool_run(work->pool, n_blocks(n), square_rows, &job);
+        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
     rk_legs pa = rk_legs_view(x.squares, k, cols);
     rk_legs k22 = rk_legs_view(x.pairs.k22, 0, k), k31 = rk_legs_view(x.pairs.k31, 0, k);
     rk_legs edge = rk_legs_view(x.pairs.edge, 0, m);
@@ -257,12 +248,12 @@ void rk_newborn_fourth_move(rk_work *work, size_t n, size_t heard, rk_role from,
     rk_legs_product(work, RK_TRANS, n, m, m, pa, edge, 0, x.edge_by);
     if (K22) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, edge, 0, x.by_edge);
     if (rk_work_charge(work, 60 * (uint64_t)n * k))
-        rk_pool_run(work->pool, n_blocks(n), left_rows, &job);
+        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
     if (!K22) return;
     rk_legs_product(work, RK_TRANS, heard, heard, cols, x.left22, x.squares, 0, *K22);
     rk_legs_product(work, RK_TRANS, heard, heard, k, x.left31, *T, 0, *K31);
     rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, k, cols),
                     rk_legs_view(newborn->legs, m, newborn->legs.stride), 1, *K31);
     if (rk_work_charge(work, 20 * (uint64_t)n * n))
-        rk_pool_run(work->pool, n_blocks(n), finish_rows, &job);
+        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), finish_rows, &job);
 }

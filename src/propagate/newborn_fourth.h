@@ -17,7 +17,7 @@ typedef struct rk_newborn_fourth {
     double *k4;            /* kappa_iiii less what the trees have there */
     double *centre, *ends; /* what two legs, and one, are worth at a doubled neuron */
     double *own, *w1, *y;  /* w1 var z; w1; y of z */
-    double *G;             /* scratch, as are all the following */
+    double *G, *C;         /* scratch, as are all the following */
     rk_legs squares, by_k22, by_k31, by_edge, edge_by, left22, left31;
 } rk_newborn_fourth;
 

@@ -89,10 +89,6 @@ typedef struct pairs {
     const rk_pair_cumulants *fourth;
 } pairs;
 
-static size_t n_blocks(size_t n) {
-    return (n + ROWS - 1) / ROWS;
-}
-
 static void transpose(size_t n, const rk_legs *from, size_t first, size_t count, double *to) {
     double buffer[ROWS];
     for (size_t j = 0; j < n; j++) {
@@ -215,15 +211,11 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
     }
 }
 
-static size_t below(size_t limit, size_t j, size_t count) {
-    size_t left = j < limit ? limit - j : 0;
-    return count < left ? count : left;
-}
-
 static void write_fourth(const pairs *job, size_t i, const stretch *x, size_t j) {
     if (i >= job->heard) return;
     if (j <= i && i < j + x->count) x->left22[i - j] = x->left31[i - j] = x->tree_edge[i - j] = 0;
-    size_t heard = below(job->heard, j, x->count), bent = below(job->bent, j, x->count);
+    size_t heard = rk_legs_within(job->heard, j, x->count);
+    size_t bent = rk_legs_within(job->bent, j, x->count);
     rk_legs_write(&job->fourth->k22, i, j, heard, x->left22);
     rk_legs_write(&job->fourth->k31, i, j, heard, x->left31);
     if (i < job->bent) rk_legs_write(&job->fourth->edge, i, j, bent, x->tree_edge);
@@ -281,7 +273,7 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 pair_stretch(&x, newborn, RK_DIAGRAMS_SIMPLE);
             if (!newborn) continue;
             if (j <= i && i < j + count) a[i - j] = residual[i - j] = k22[i - j] = k21_q[i - j] = 0;
-            size_t kept = below(job->bent, j, count);
+            size_t kept = rk_legs_within(job->bent, j, count);
             if (i < job->heard && kept) {
                 rk_legs_write(job->a, i, j, kept, a);
                 rk_legs_write(job->residual, i, j, kept, residual);
@@ -301,8 +293,8 @@ void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diag
     if (!rk_work_charge(work, (newborn ? flops[diagrams] : 30) * (uint64_t)n * n)) return;
     size_t bent = newborn ? newborn->width : 0;
     pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, heard, bent, fourth};
-    if (z->has_D) rk_pool_run(work->pool, n_blocks(n), transpose_rows, &job);
-    rk_pool_run(work->pool, n_blocks(n), pair_rows, &job);
+    if (z->has_D) rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), transpose_rows, &job);
+    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), pair_rows, &job);
     if (!newborn) return;
     size_t bytes = bent * sizeof(double);
     memcpy(newborn->w2, neurons->w.k2, bytes);

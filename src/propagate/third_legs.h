@@ -25,6 +25,12 @@ const double *rk_legs_read(const rk_legs *legs, size_t row, size_t col, size_t c
                            double *buffer);
 void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count, const double *x);
 
+/** How many of the `count` columns from `col` on there are, of `cols`. */
+static inline size_t rk_legs_within(size_t cols, size_t col, size_t count) {
+    size_t left = col < cols ? cols - col : 0;
+    return count < left ? count : left;
+}
+
 /** C (m x n) = A op(B) + beta C, A m x k, op(B) k x n. */
 void rk_legs_product(rk_work *work, rk_trans trans_b, size_t m, size_t n, size_t k, rk_legs a,
                      rk_legs b, double beta, rk_legs c);

@@ -6,10 +6,6 @@
 /* Rows of a block, and entries of a row that are in flight as doubles. */
 enum { ROWS = 16, CHUNK = 256 };
 
-static size_t n_blocks(size_t rows) {
-    return (rows + ROWS - 1) / ROWS;
-}
-
 void rk_source_transport(rk_work *work, size_t m, size_t n, rk_legs T, const rk_source *from,
                          const rk_source *to) {
     rk_legs_product(work, RK_NO_TRANS, m, rk_source_columns(from), n, T, from->legs, 0, to->legs);
@@ -132,7 +128,7 @@ void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *so
                         source->L, 0, rk_legs_view(own.left, m, cols));
     slices job = {whole, &own, d3, n, heard, D != NULL};
     if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * m))
-        rk_pool_run(work->pool, n_blocks(n), slice_rows, &job);
+        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), slice_rows, &job);
     if (!D) return;
     if (rank < m)
         rk_legs_product(work, RK_TRANS, heard, rank, m, own.square, source->L, 0,
