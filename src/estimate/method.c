@@ -205,6 +205,13 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
                                   report->outputs.third ? &observer : NULL, error);
 }
 
+/* Of `net`, the one that the third order is to see. */
+static rk_status guess_roles(rk_problem *problem, const rk_network *net, rk_error *error) {
+    problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
+    if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    return rk_roles_guess(problem->roles, net, &problem->input, error);
+}
+
 static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     rk_method_arguments *arguments = &problem->arguments;
     arguments->gauge = (int)gauge_of_third(problem);
@@ -220,10 +227,7 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
         if (status != RK_OK) return status;
         net = problem->homogeneous;
     }
-    if (arguments->all_neurons) return RK_OK;
-    problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
-    if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    return rk_roles_guess(problem->roles, net, &problem->input, error);
+    return arguments->all_neurons ? RK_OK : guess_roles(problem, net, error);
 }
 
 /* Hidden layers have one neuron more than wanted, their last. */
@@ -245,23 +249,19 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         memcpy(wanted[l], longer[l], problem->net->layers[l].rows * sizeof *wanted[l]);
 }
 
-static rk_third_spec third_spec(const rk_problem *problem) {
-    int rank = problem->arguments.rank;
-    return (rk_third_spec){.metric = (rk_metric)problem->arguments.metric,
-                           .double_legs = problem->arguments.double_legs != 0,
-                           .gauge = (rk_gauge)problem->arguments.gauge,
-                           .rank = rank == RANK_FULL ? 0 : (size_t)rank,
-                           .fold = problem->arguments.old == OLD_FOLDED,
-                           .roles = problem->roles};
-}
-
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     if (report->outputs.third) {
         rk_reference_spec same = third_as_reference(problem);
         return propagate_reference(work, problem, &same, report, error);
     }
-    rk_third_spec spec = third_spec(problem);
+    int rank = problem->arguments.rank;
+    rk_third_spec spec = {.metric = (rk_metric)problem->arguments.metric,
+                          .double_legs = problem->arguments.double_legs != 0,
+                          .gauge = (rk_gauge)problem->arguments.gauge,
+                          .rank = rank == RANK_FULL ? 0 : (size_t)rank,
+                          .fold = problem->arguments.old == OLD_FOLDED,
+                          .roles = problem->roles};
     if (problem->homogeneous)
         propagate_homogeneous(work, problem, &spec, &report->outputs);
     else
@@ -323,9 +323,18 @@ static rk_status check_sample(const rk_problem *problem, rk_error *error) {
     return check_homogeneous(problem, error);
 }
 
-/* Mean square error of the third order in the tilted gauge, over the variance: the relu networks of
- * docs/FRONTIER.md, of 64 to 1024 neurons and 4 to 16 layers, have 0.04 to 0.09 (L/n)^3. */
-static double third_order_error(double depth_over_width) {
+/* The first layers, up to l. */
+static rk_network first_layers(const rk_network *net, size_t l) {
+    return (rk_network){.n_layers = l + 1, .layers = net->layers};
+}
+
+/* Mean square error of the third order in the tilted gauge at the hidden layer l, over the
+ * variance: the relu networks of docs/FRONTIER.md, of 64 to 1024 neurons and 4 to 16 layers, have
+ * 0.04 to 0.09 (L/n)^3. */
+static double third_order_error(const rk_network *net, size_t l) {
+    double depth_over_width = 0;
+    for (size_t i = 0; i <= l; i++)
+        depth_over_width += 1 / (double)net->layers[i].rows;
     return 0.05 * depth_over_width * depth_over_width * depth_over_width;
 }
 
@@ -336,24 +345,17 @@ static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
     const rk_network *net = problem->net;
     double hidden = (double)net->n_layers - 1, gain = 2 + 100 / (hidden * hidden);
     double noise = 1 / (gain * (double)problem->options.samples);
-    double depth_over_width = 1 / (double)net->layers[0].rows;
-    size_t anchor = 0;
-    while (anchor + 2 < net->n_layers) {
-        depth_over_width += 1 / (double)net->layers[anchor + 1].rows;
-        if (third_order_error(depth_over_width) > 0.5 * noise) break;
-        anchor++;
-    }
-    problem->anchor = anchor;
-    if (anchor == 0) return RK_OK; /* whose mean is known exactly */
-    problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
-    if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    const rk_network below = {.n_layers = anchor + 1, .layers = net->layers};
-    return rk_roles_guess(problem->roles, &below, &problem->input, error);
+    size_t *anchor = &problem->anchor;
+    while (*anchor + 2 < net->n_layers && third_order_error(net, *anchor + 1) <= 0.5 * noise)
+        ++*anchor;
+    if (*anchor == 0) return RK_OK; /* whose mean is known exactly */
+    const rk_network below = first_layers(net, *anchor);
+    return guess_roles(problem, &below, error);
 }
 
 /* The mean of the hidden layer problem->anchor. */
 static double *anchor_mean(rk_work *work, const rk_problem *problem) {
-    const rk_network below = {.n_layers = problem->anchor + 1, .layers = problem->net->layers};
+    const rk_network below = first_layers(problem->net, problem->anchor);
     size_t n = rk_network_n_out(&below);
     rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
                           .variance = rk_work_doubles(work, n, 1)};
@@ -385,13 +387,10 @@ static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report 
     rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
     report->samples = result.n_samples;
     if (problem->anchor == 0 || !rk_work_charge(work, 0)) return status;
-    double depth_over_width = 0;
-    for (size_t l = 0; l <= problem->anchor; l++)
-        depth_over_width += 1 / (double)problem->net->layers[l].rows;
+    double bias = third_order_error(problem->net, problem->anchor);
     for (size_t i = 0; i < rk_network_n_out(problem->net); i++)
         report->error_per_output[i] =
-            hypot(report->error_per_output[i],
-                  sqrt(third_order_error(depth_over_width) * outputs->variance[i]));
+            hypot(report->error_per_output[i], sqrt(bias * outputs->variance[i]));
     return status;
 }
 
