@@ -18,6 +18,8 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
         .own = rk_work_doubles(work, width, 1),
         .w1 = rk_work_doubles(work, width, 1),
         .y = rk_work_doubles(work, width, 1),
+        .w2 = rk_work_doubles(work, width, 1),
+        .w3 = rk_work_doubles(work, width, 1),
         .G = rk_work_doubles(work, width, 1),
         .C = rk_work_doubles(work, width, 1),
         .squares = rk_legs_take(work, in_double, width, width + bent),
@@ -40,6 +42,8 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, c
         fourth->ends[i] = e1;
         fourth->own[i] = w1 * var[i];
         fourth->w1[i] = w1;
+        fourth->w2[i] = neurons->w.k2[i];
+        fourth->w3[i] = neurons->w.k3[i];
         fourth->y[i] = z->y[i];
     }
 }
@@ -86,6 +90,9 @@ RK_HOT static void square_rows(void *context, size_t block) {
             for (size_t i = 0; i < count; i++)
                 product[i] = P[i] * P[i];
             rk_legs_write(&fourth->squares, b, r, count, product);
+            for (size_t i = 0; i < count; i++)
+                product[i] *= fourth->ends[r + i];
+            rk_legs_write(&fourth->left22, b, r, count, product);
             const double *A = read_bent(x->legs, b, m + r, count, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
@@ -102,7 +109,7 @@ RK_HOT static void square_rows(void *context, size_t block) {
 typedef struct stretch {
     size_t count;
     const double *p, *a, *by_k22, *by_k31, *by_edge, *edge_by, *H;
-    const double *k4, *centre, *ends, *y, *own, *excess;
+    const double *k4, *centre, *ends, *y, *own, *excess, *w2, *w3;
     double C_bb, y_b;
     double *l22, *lpa, *l31, *la; /* out: left factors */
     double sum, excess_sum;       /* out */
@@ -111,20 +118,23 @@ typedef struct stretch {
 RK_HOT_PART void left_stretch(stretch *x) {
     const double *p = x->p, *a = x->a, *u = x->by_k31, *s = x->by_k22, *z = x->edge_by;
     const double *v = x->by_edge, *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
-    const double *y = x->y, *own = x->own, *excess = x->excess;
+    const double *y = x->y, *own = x->own, *excess = x->excess, *w2 = x->w2, *w3 = x->w3;
     double *l22 = x->l22, *lpa = x->lpa, *l31 = x->l31, *la = x->la;
     double C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK], square_excess[CHUNK];
     RK_INDEPENDENT
     for (size_t i = 0; i < x->count; i++) {
         double pp = p[i] * p[i], faa = f[i] * a[i] * a[i];
         double fed = C_bb * y[i] + 2 * (a[i] + p[i] * own[i]) * y_b;
-        double eH = e[i] * (H[i] + 1. / 3 * fed);
-        l22[i] = 0.5 * (k4[i] * pp + s[i]) + 2 * p[i] * u[i] + 2 * z[i] + eH + faa;
-        lpa[i] = 2 * f[i] * p[i] * a[i];
-        l31[i] =
-            p[i] * (k4[i] * pp + 3 * (s[i] + p[i] * u[i] + faa + eH) + 6 * z[i]) + 3 * v[i] * a[i];
-        la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + v[i]);
-        sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * (faa + eH) + 12 * z[i]);
+        double third = H[i] + 1. / 3 * fed, eH = e[i] * third, ez = e[i] * z[i], vw = v[i] * w2[i];
+        /* what is worth p a beside two more legs at its neuron: trees with a bend there */
+        double tree = w3[i] * a[i] * a[i] + w2[i] * (z[i] + third), path = w2[i] * z[i];
+        l22[i] = 0.5 * (k4[i] * pp + s[i]) + 2 * p[i] * u[i] + 2 * ez + eH + faa;
+        lpa[i] = 2 * (f[i] * p[i] * a[i] + w3[i] * a[i] * a[i] + w2[i] * third + path);
+        l31[i] = p[i] * (k4[i] * pp + 3 * (s[i] + p[i] * u[i] + faa + eH) + 6 * ez) +
+                 3 * vw * a[i] + a[i] * (w3[i] * a[i] * a[i] + 6 * path + 3 * w2[i] * third);
+        la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + vw + tree + path);
+        sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * (faa + eH) + 12 * ez) +
+                 4 * p[i] * a[i] * (w3[i] * a[i] * a[i] + 3 * path + 3 * w2[i] * third);
         square_excess[i] = pp * excess[i];
     }
     x->sum = rk_sum(x->count, sum);
@@ -158,6 +168,8 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .ends = fourth->ends + r,
                 .y = fourth->y + r,
                 .own = fourth->own + r,
+                .w2 = fourth->w2 + r,
+                .w3 = fourth->w3 + r,
                 .excess = x->tilt->excess + r,
                 .C_bb = fourth->C[b],
                 .y_b = y_b,
@@ -246,7 +258,7 @@ void rk_newborn_fourth_move(rk_work *work, size_t n, size_t heard, rk_role from,
     rk_legs_product(work, RK_NO_TRANS, n, k, k, x.squares, k22, 0, x.by_k22);
     rk_legs_product(work, RK_TRANS, n, k, k, *T, k31, 0, x.by_k31);
     rk_legs_product(work, RK_TRANS, n, m, m, pa, edge, 0, x.edge_by);
-    if (K22) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, edge, 0, x.by_edge);
+    if (K22) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.left22, edge, 0, x.by_edge);
     if (rk_work_charge(work, 60 * (uint64_t)n * k))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
     if (!K22) return;

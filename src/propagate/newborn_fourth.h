@@ -16,7 +16,8 @@ typedef struct rk_newborn_fourth {
     rk_pair_cumulants pairs;
     double *k4;            /* kappa_iiii less what the trees have there */
     double *centre, *ends; /* what two legs, and one, are worth at a doubled neuron */
-    double *own, *w1, *y;  /* w1 var z; w1; y of z */
+    double *own, *y;       /* w1 var z; y of z */
+    double *w1, *w2, *w3;
     double *G, *C;         /* scratch, as are all the following */
     rk_legs squares, by_k22, by_k31, by_edge, edge_by, left22, left31;
 } rk_newborn_fourth;
