@@ -75,7 +75,7 @@ static const double *read_bent(const rk_legs *legs, size_t row, size_t col, size
     return buffer;
 }
 
-/* [p^2 | p a], and what W makes of the covariance of z. */
+/* [p^2 | p a], e p^2, and what W makes of the covariance of z. */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     size_t k = x->from.heard, m = x->from.bent, first = block * ROWS;
@@ -116,25 +116,27 @@ typedef struct stretch {
 } stretch;
 
 RK_HOT_PART void left_stretch(stretch *x) {
-    const double *p = x->p, *a = x->a, *u = x->by_k31, *s = x->by_k22, *z = x->edge_by;
+    const double *p = x->p, *a = x->a, *u = x->by_k31, *s = x->by_k22, *q = x->edge_by;
     const double *v = x->by_edge, *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
     const double *y = x->y, *own = x->own, *excess = x->excess, *w2 = x->w2, *w3 = x->w3;
     double *l22 = x->l22, *lpa = x->lpa, *l31 = x->l31, *la = x->la;
     double C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK], square_excess[CHUNK];
     RK_INDEPENDENT
     for (size_t i = 0; i < x->count; i++) {
-        double pp = p[i] * p[i], faa = f[i] * a[i] * a[i];
+        double pp = p[i] * p[i], aa = a[i] * a[i];
         double fed = C_bb * y[i] + 2 * (a[i] + p[i] * own[i]) * y_b;
-        double third = H[i] + 1. / 3 * fed, eH = e[i] * third, ez = e[i] * z[i], vw = v[i] * w2[i];
-        /* what is worth p a beside two more legs at its neuron: trees with a bend there */
-        double tree = w3[i] * a[i] * a[i] + w2[i] * (z[i] + third), path = w2[i] * z[i];
-        l22[i] = 0.5 * (k4[i] * pp + s[i]) + 2 * p[i] * u[i] + 2 * ez + eH + faa;
-        lpa[i] = 2 * (f[i] * p[i] * a[i] + w3[i] * a[i] * a[i] + w2[i] * third + path);
-        l31[i] = p[i] * (k4[i] * pp + 3 * (s[i] + p[i] * u[i] + faa + eH) + 6 * ez) +
-                 3 * vw * a[i] + a[i] * (w3[i] * a[i] * a[i] + 6 * path + 3 * w2[i] * third);
-        la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + vw + tree + path);
-        sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * (faa + eH) + 12 * ez) +
-                 4 * p[i] * a[i] * (w3[i] * a[i] * a[i] + 3 * path + 3 * w2[i] * third);
+        double third = H[i] + 1. / 3 * fed;
+        /* beside two legs p p at their neuron */
+        double ends = e[i] * (third + 2 * q[i]) + f[i] * aa;
+        /* beside a leg p and one a there */
+        double star = w3[i] * aa, path = w2[i] * q[i], joint = w2[i] * third;
+        l22[i] = 0.5 * (k4[i] * pp + s[i]) + 2 * p[i] * u[i] + ends;
+        lpa[i] = 2 * (f[i] * p[i] * a[i] + star + path + joint);
+        l31[i] = p[i] * (k4[i] * pp + 3 * (s[i] + p[i] * u[i] + ends)) +
+                 a[i] * (star + 6 * path + 3 * (joint + v[i]));
+        la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + star + 2 * path + joint + v[i]);
+        sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * ends) +
+                 4 * p[i] * a[i] * (star + 3 * (path + joint));
         square_excess[i] = pp * excess[i];
     }
     x->sum = rk_sum(x->count, sum);

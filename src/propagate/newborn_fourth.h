@@ -1,10 +1,11 @@
 /* The fourth cumulant that an activation makes, as the next layer sees it.
  *
  * Two neurons of h = phi(z) have kappa_iijj and kappa_iiij, three have kappa_iijk, which is made of
- * two edges or of an edge and the third cumulant of z. All of it is moved by the next matrix as
- * exactly as products of n x n matrices allow, and the gauge's part of it, Sum_6 G_ij C_kl, with
- * it (docs/MATH.md#fourth). What it becomes of four different neurons is forgotten after that: it
- * lives on in what it makes of the cumulants of two. */
+ * two edges or of the third cumulant of z, and four have trees of three edges, or of an edge and a
+ * third cumulant. All of it is moved by the next matrix as exactly as products of n x n matrices
+ * allow, and the gauge's part of it, Sum_6 G_ij C_kl, with it (docs/MATH.md#fourth). What it
+ * becomes of three and four different neurons is forgotten after that: it lives on in what it makes
+ * of the cumulants of two. */
 #ifndef RK_PROPAGATE_NEWBORN_FOURTH_H
 #define RK_PROPAGATE_NEWBORN_FOURTH_H
 
@@ -18,7 +19,7 @@ typedef struct rk_newborn_fourth {
     double *centre, *ends; /* what two legs, and one, are worth at a doubled neuron */
     double *own, *y;       /* w1 var z; y of z */
     double *w1, *w2, *w3;
-    double *G, *C;         /* scratch, as are all the following */
+    double *G, *C; /* scratch, as are all the following */
     rk_legs squares, by_k22, by_k31, by_edge, edge_by, left22, left31;
 } rk_newborn_fourth;
 

@@ -203,12 +203,11 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
                       2 * C_gains * w_j.k1 * y[j];
         if (diagrams != RK_DIAGRAMS_FOURTH) continue;
         double centre_j = e_j.k2 - 2 * w_j.k1 * w_j.k1;
-        double B = e_i.k1 * c * w_j.k2;
         tree_edge[j] = c * w_j.k2;
         left22[j] = k22[j] - centre_i * a_ji * a_ji - centre_j * a[j] * a[j] -
                     e_i.k1 * w_j.k1 * w_j.k1 * D12[j] - e_j.k1 * w_i.k1 * w_i.k1 * D21[j] -
-                    4 * w_i.k2 * c * w_j.k2 * a[j] * a_ji;
-        left31[j] = connect(diagrams, ij, t_i, w_j) - 3 * B * a[j] -
+                    4 * w_i.k2 * tree_edge[j] * a[j] * a_ji;
+        left31[j] = connect(diagrams, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
                     3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j] - w_j.k3 * a[j] * a[j] * a[j];
     }
 }

@@ -71,22 +71,25 @@ def newborn_fourth(W, h, C):
     if x is None:
         return np.diag(zeros), zeros, zeros
     p = W - np.outer(W @ h.m, h.a)
-    p1, a, f, e, B = p * x.w1, p @ x.A, x.f, x.e, x.B
+    p1, a, f, e, w2, w3 = p * x.w1, p @ x.A, x.f, x.e, x.w2, x.w3
     own = a + p1 * x.var
     H = np.einsum("ijk,bj,bk->bi", x.R, p1, p1, optimize=True)
     H += (np.outer((own * p1).sum(axis=1), x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
-    p2, pa, S, U, V, Z = p * p, p * a, p**2 @ x.R22, p @ x.R31.T, p**2 @ B, (p * a) @ B.T
+    p2, pa = p * p, p * a
+    S, U, V, Q = p2 @ x.R22, p @ x.R31.T, (p2 * e) @ x.CW, pa @ x.CW.T
 
-    iiii = (p2 * (p2 * x.R4 + 3 * S + 4 * p * U + 6 * (f * a * a + e * H) + 12 * Z)).sum(axis=1)
-    L = (p2 * x.R4 + S) / 2 + 2 * p * U + 2 * Z + e * H + f * a * a
-    iijj = L @ p2.T + 2 * (f * pa) @ pa.T
-    iiij = (p * (p2 * x.R4 + 3 * (S + p * U + f * a * a + e * H) + 6 * Z) + 3 * V * a) @ p.T
-    iiij += 3 * (f * p2 * a + p * V) @ a.T
+    ends = e * (H + 2 * Q) + f * a * a
+    star, path, joint = w3 * a * a, w2 * Q, w2 * H
+    iiii = p2 * (p2 * x.R4 + 3 * S + 4 * p * U + 6 * ends) + pa * (4 * star + 12 * (path + joint))
+    L = (p2 * x.R4 + S) / 2 + 2 * p * U + ends
+    iijj = L @ p2.T + 2 * (f * pa + star + path + joint) @ pa.T
+    iiij = (p * (p2 * x.R4 + 3 * (S + p * U + ends)) + a * (star + 6 * path + 3 * (joint + V))) @ p.T
+    iiij += 3 * (p * (f * pa + star + 2 * path + joint + V)) @ a.T
 
     var = np.diag(C)
     G = h.along_C * var + p2 @ h.excess
     sides = np.outer(G, var)
-    return (iiii + 6 * G * var, iijj + iijj.T + sides + sides.T + 4 * h.along_C * C * C,
+    return (iiii.sum(axis=1) + 6 * G * var, iijj + iijj.T + sides + sides.T + 4 * h.along_C * C * C,
             iiij + 3 * (G + h.along_C * var)[:, None] * C)
 
 
@@ -143,11 +146,10 @@ def activate(z, slope, gauge):
     h.along_m = (h_iii * m + off_diagonal(h_iij) @ m) / (m @ m)  # diagonal of the third cumulant along m/|m|^2
 
     f, e, iij = w(2, 2) - 2 * m * w2 - 2 * w1**2, e_k(1), off_diagonal(iij)
-    B = e[:, None] * C * w2
-    half = f * a**2 + np.outer(w1**2, e) * iij
-    h.born = SimpleNamespace(w1=w1, f=f, e=e, A=a, B=B, var=var, R=z.R, y=z.y,
-                             R22=h_iijj - half - half.T,
-                             R31=h_iiij - 3 * B * a - 3 * np.outer(e * w1, w1) * iij,
+    half, CW = f * a**2 + np.outer(w1**2, e) * iij, C * w2
+    R31 = h_iiij - 3 * e[:, None] * CW * a - 3 * np.outer(e * w1, w1) * iij - w(3, 1) * a**3
+    h.born = SimpleNamespace(w1=w1, w2=w2, w3=w(3, 1), f=f, e=e, A=a, CW=CW, var=var, R=z.R, y=z.y, R31=R31,
+                             R22=h_iijj - half - half.T - 4 * w2[:, None] * CW * a * a.T,
                              R4=h_iiii - 6 * e * w1**2 * iii)
     return h
 
