@@ -24,6 +24,7 @@ typedef struct word {
 } word;
 
 enum { RANK_FULL = -1, RANK_LOW = 8, RANK_MIDDLE = 32, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
+enum { REACH_AUTO = 0, REACH_NONE = -1 };
 enum { CONTROL_NONE, CONTROL_FIRST, CONTROL_ANCHOR };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
@@ -61,6 +62,10 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("rank=8", rank, 8),
                                    WORD("rank=16", rank, 16),
                                    WORD("rank=32", rank, 32),
+                                   WORD("reach=auto", reach, REACH_AUTO),
+                                   WORD("reach=1", reach, 1),
+                                   WORD("reach=2", reach, 2),
+                                   WORD("reach=3", reach, 3),
                                    WORD("old=auto", old, OLD_AUTO),
                                    WORD("old=folded", old, OLD_FOLDED),
                                    WORD("old=exact", old, OLD_EXACT),
@@ -168,6 +173,8 @@ static rk_status check_third(const rk_problem *problem, rk_error *error) {
     if (asked && gauge != RK_GAUGE_ZERO && !rk_network_is_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "biases after layer 1 can be had in gauge=zero only");
+    if (problem->arguments.reach != REACH_AUTO && gauge != RK_GAUGE_FULL)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "only gauge=full has a reach");
     return RK_OK;
 }
 
@@ -205,11 +212,17 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
                                   report->outputs.third ? &observer : NULL, error);
 }
 
+/* What a neuron must at least say to be heard: 2 standard deviations from the kink of a ReLU,
+ * and 2.3 where the rest of the error is so small that more of it shows. docs/FRONTIER.md. */
+static const double LEAST_VOICE = 0.07, LEAST_VOICE_FULL = 0.04;
+
 /* Of `net`, the one that the third order is to see. */
 static rk_status guess_roles(rk_problem *problem, const rk_network *net, rk_error *error) {
+    bool full = problem->arguments.gauge == RK_GAUGE_FULL;
     problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
     if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    return rk_roles_guess(problem->roles, net, &problem->input, error);
+    return rk_roles_guess(problem->roles, net, &problem->input,
+                          full ? LEAST_VOICE_FULL : LEAST_VOICE, error);
 }
 
 static rk_status resolve_third(rk_problem *problem, rk_error *error) {
@@ -220,6 +233,10 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     if (arguments->rank == 0) arguments->rank = full ? RANK_MIDDLE : gauged ? RANK_LOW : RANK_FULL;
     if (arguments->old == OLD_AUTO)
         arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
+    if (!full)
+        arguments->reach = REACH_NONE;
+    else if (arguments->reach == REACH_AUTO)
+        arguments->reach = arguments->old == OLD_EXACT ? 3 : 1;
     if (!gauged) arguments->all_neurons = 1;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {
@@ -260,6 +277,8 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
                           .double_legs = problem->arguments.double_legs != 0,
                           .gauge = (rk_gauge)problem->arguments.gauge,
                           .rank = rank == RANK_FULL ? 0 : (size_t)rank,
+                          .reach =
+                              problem->arguments.reach > 1 ? (size_t)problem->arguments.reach : 1,
                           .fold = problem->arguments.old == OLD_FOLDED,
                           .roles = problem->roles};
     if (problem->homogeneous)
@@ -416,7 +435,8 @@ static const struct entry {
       .run = run_gain},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16|32, old=auto|folded|exact, "
+               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16|32, reach=auto|1|2|3, "
+               "old=auto|folded|exact, "
                "neurons=used|all, metric=exact|avg, legs=float|double"},
       .most_cumulants = 3,
       .check = check_third,

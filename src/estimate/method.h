@@ -16,6 +16,7 @@ typedef struct rk_method_arguments {
     int double_legs;
     int gauge; /**< rk_gauge */
     int rank;
+    int reach;
     int old; /**< OLD_... of method.c */
     int all_neurons;
     int points; /**< rk_point_set */

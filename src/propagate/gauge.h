@@ -14,7 +14,7 @@ typedef enum rk_gauge {
     RK_GAUGE_NONE,     /**< the fourth cumulant is one scalar */
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
-    RK_GAUGE_FULL /**< all entries with two equal indices are carried: about 20 n^3 FLOPs a layer */
+    RK_GAUGE_FULL /**< all entries with two equal indices, and trees, for some layers */
 } rk_gauge;
 
 /** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks that

@@ -19,26 +19,43 @@ typedef struct rk_newborn_fourth {
     double *centre, *ends; /* what two legs, and one, are worth at a doubled neuron */
     double *own, *y;       /* w1 var z; y of z */
     double *w1, *w2, *w3;
-    double *G, *C; /* scratch, as are all the following */
-    rk_legs squares, by_k22, by_k31, by_edge, edge_by, left22, left31;
+    double *along_C, *excess; /* the tilt's part, see rk_tilt */
+    double *k4_seen;          /* kappa_iiii of the layer that saw it last */
 } rk_newborn_fourth;
 
 rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double);
 
-/** Remembers what belongs to the neurons of h. y: of z. 10 n FLOPs. */
+/** Remembers what belongs to the neurons of h. y, var: of z. `carried`: what older fourth cumulants
+ *  that are followed further make of kappa_iiii of z; NULL: there are none. 10 n FLOPs. */
 void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, const rk_slices *z,
-                           const double *var, rk_newborn_fourth *fourth);
+                           const double *var, const double *carried, const rk_tilt *tilt,
+                           rk_newborn_fourth *fourth);
+
+typedef struct rk_fourth_scratch {
+    double *G, *C;
+    rk_legs squares, by_k22, by_k31, by_edge, edge_by, left22, left31;
+} rk_fourth_scratch;
+
+rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double);
+
+/** The layer that sees it: n neurons of which `heard` are heard. */
+typedef struct rk_fourth_view {
+    size_t n, heard;
+    rk_role from;      /* how many neurons of h have a column in p, and in a */
+    rk_legs p, a, y;   /* the neurons of h, their edges, and minus the y, as they came here */
+    const rk_legs *H;  /* heard x from.heard: kappa of z_b, z_b and of the z that was activated;
+                          NULL: there is none */
+    const double *var; /* of the covariance of h as it came here: the diagonal, */
+    rk_legs C;         /* and n x n, for K22 */
+} rk_fourth_view;
 
 /**
- * kappa_iiii of the next z (n neurons, of which `heard` are) and, if `K22` is not NULL, kappa_iijj
- * and kappa_iiij, n x n, zero where not both are heard. T (n x from.heard) moves the legs of h,
- * `newborn` are those of the source born there, moved. H (heard x from.heard): kappa of z_b, z_b
- * and of the z_i below; NULL: there is none. C (n x n, or its diagonal is in `var`): covariance
- * of the next z. About 16 n^3 FLOPs, 6 without K22.
+ * kappa_iiii of z to fourth->k4_seen and, unless NULL, kappa_iijj to K22 (n x n, plus `younger` if
+ * not NULL) and kappa_iiij to K31, zero where not both are heard. About 16 n^3 FLOPs, 10 without
+ * K31, 6 without K22.
  */
-void rk_newborn_fourth_move(rk_work *work, size_t n, size_t heard, rk_role from, const rk_legs *T,
-                            const rk_source *newborn, const rk_legs *H, const rk_tilt *tilt,
-                            const double *var, const double *C, rk_newborn_fourth *fourth,
-                            double *k4, const rk_legs *K22, const rk_legs *K31);
+void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
+                            const rk_fourth_scratch *scratch, const rk_legs *K22,
+                            const rk_legs *younger, const rk_legs *K31, rk_newborn_fourth *fourth);
 
 #endif

@@ -3,7 +3,7 @@
 #include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
-#include "propagate/newborn_fourth.h"
+#include "propagate/followed_fourth.h"
 #include "propagate/relabelling.h"
 #include "propagate/third_fold.h"
 #include "propagate/third_residual.h"
@@ -35,13 +35,12 @@ typedef struct chain {
     double *M; /* where z keeps its own */
     rk_neurons neurons;
     rk_tilt tilt;
-    rk_newborn_fourth fourth; /* if the gauge is full, */
-    rk_legs H;                /* and kappa of z_b, z_b and a z_i of the layer below */
+    rk_followed_fourth followed; /* if the gauge is full */
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
     rk_legs born;       /* the newborn's legs but p */
     rk_slice_scratch slicing;
     rk_legs unfolded; /* legs of a folded source in full */
-    rk_legs legs;     /* n_sources + 1 slots of `slot` entries */
+    rk_legs legs;     /* copies n_sources + 1 slots of `slot` entries */
     rk_legs K;        /* n_sources times span x 2 width */
     size_t span;      /* the largest */
     rk_legs L;        /* n_sources times rank x width */
@@ -50,6 +49,11 @@ typedef struct chain {
 
 static bool full(const chain *c) {
     return c->spec->gauge == RK_GAUGE_FULL;
+}
+
+/* For how many layers the legs of a source are kept. */
+static size_t copies(const chain *c) {
+    return full(c) ? c->spec->reach : 1;
 }
 
 static bool gauged(const chain *c) {
@@ -135,10 +139,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.M = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
     if (full(&c)) {
-        c.fourth = rk_newborn_fourth_take(work, width, bent, in_double);
-        c.z.K22 = rk_legs_take(work, in_double, width, width);
-        c.z.K31 = rk_legs_take(work, in_double, width, width);
-        c.H = rk_legs_take(work, in_double, width, width);
+        c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
     }
     c.T = rk_legs_take(work, in_double, width, width);
     c.T_slope = rk_legs_take(work, in_double, width, width);
@@ -150,7 +151,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
             if (span_at(&c, s, l) > c.span) c.span = span_at(&c, s, l);
     c.unfolded = rk_legs_take(work, in_double, c.span ? width : 0, cols);
     c.K = rk_legs_take(work, in_double, c.n_sources * c.span, 2 * width);
-    c.legs = rk_legs_take(work, in_double, c.n_sources + 1, c.slot);
+    c.legs = rk_legs_take(work, in_double, copies(&c) * c.n_sources + 1, c.slot);
     c.L = rk_legs_take(work, in_double, c.n_sources * rank, rank < width ? width : 0);
     c.statics = rk_work_doubles(work, 4 * c.n_sources, width);
     return c;
@@ -173,7 +174,7 @@ static rk_source source_at(const chain *c, size_t s, size_t l, size_t span) {
         .e = statics + 2 * width,
         .c = statics + 3 * width,
     };
-    size_t slot = (s + l) % (c->n_sources + 1);
+    size_t slot = (copies(c) * s + l) % (copies(c) * c->n_sources + 1);
     source.legs = rk_legs_view(c->legs, slot * c->slot, rk_source_columns(&source));
     return source;
 }
@@ -233,11 +234,49 @@ static void feed_linear(chain *c, const rk_layer *layer, size_t heard, bool pair
     }
 }
 
+/* Before the sources move to layer l. */
+static void enter_followed(chain *c, size_t l) {
+    rk_followed_fourth *followed = &c->followed;
+    for (size_t age = 0; age < followed->reach && age < l; age++)
+        followed->H[age] = rk_legs_view(followed->H[age], 0, role_of(c, l - 1 - age).heard);
+    for (size_t age = followed->reach; --age > 0;) {
+        rk_legs *above = age > 1 ? &followed->T_below[age - 1] : &c->T_slope, free = *above;
+        *above = followed->T_below[age];
+        followed->T_below[age] = free;
+    }
+}
+
+/* What source s, no newborn, says of two z of layer l and one of a layer below: the lowest where a
+ * fourth cumulant that is followed may ask for it. Folded sources keep legs of one layer only. */
+static void slice_below(chain *c, size_t l, size_t s, const rk_source *source,
+                        const rk_source *whole) {
+    size_t n = c->net->layers[l].rows, heard = role_of(c, l).heard;
+    size_t down = source->span ? 1 : c->followed.reach;
+    if (down > l - 1 - s) down = l - 1 - s;
+    bool first = s + 1 + down == l;
+    rk_source there = source_at(c, s, l - down, source->span);
+    rk_source_slices(c->work, n, heard, source, whole, &there, role_of(c, l - down).heard,
+                     &c->slicing, first, c->z.d3, &c->followed.H[down - 1]);
+}
+
+/* H of each layer below, and D, by what was said of the layer below that. */
+static void pull_up(chain *c, size_t l, size_t heard, bool pairs) {
+    const rk_followed_fourth *followed = &c->followed;
+    for (size_t age = followed->reach; --age > 0;)
+        if (l > age + 1)
+            rk_legs_product(c->work, RK_TRANS, heard, role_of(c, l - age).heard,
+                            role_of(c, l - age - 1).heard, followed->H[age], followed->T_below[age],
+                            1, followed->H[age - 1]);
+    if (l > 1 && pairs)
+        rk_legs_product(c->work, RK_TRANS, heard, heard, role_of(c, l - 1).heard, followed->H[0],
+                        c->T_slope, 1, c->z.D);
+}
+
 /* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij. */
 static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = layer->rows, k = role_of(c, l - 1).heard, heard = role_of(c, l).heard;
     c->z.D = rk_legs_view(c->z.D, 0, n);
-    rk_legs H = rk_legs_view(c->H, 0, k);
+    if (full(c)) enter_followed(c, l);
     prepare_transports(c, layer, k, l > 1);
     zero(c->work, n, c->z.d3);
     for (size_t s = l; s-- > 0;) {
@@ -250,15 +289,13 @@ static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) 
             rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
         rk_source whole = rk_source_unfold(c->work, n, &to, c->unfolded);
         if (full(c) && !newborn)
-            rk_source_slices(c->work, n, heard, &to, &whole, &from, k, &c->slicing, s + 2 == l,
-                             c->z.d3, &H);
+            slice_below(c, l, s, &to, &whole);
         else
             rk_source_slices(c->work, n, heard, &to, &whole, &to, heard, &c->slicing, newborn,
                              c->z.d3, pairs ? &c->z.D : NULL);
         if (pairs && next != span) fold(c, heard, &whole, source_at(c, s, l, next));
     }
-    if (full(c) && pairs && l > 1)
-        rk_legs_product(c->work, RK_TRANS, heard, heard, k, H, c->T_slope, 1, c->z.D);
+    if (full(c)) pull_up(c, l, heard, pairs);
     if (gauged(c)) feed_linear(c, layer, heard, pairs);
 }
 
@@ -280,19 +317,55 @@ static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
     }
 }
 
+/* The fourth cumulant born at layer s, seen from layer l. */
+static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
+    rk_source source = source_at(c, s, l, 0);
+    rk_legs legs = source.legs;
+    size_t m = source.width, n = c->net->layers[l].rows, age = l - 1 - s;
+    return (rk_fourth_view){
+        .n = n,
+        .heard = role_of(c, l).heard,
+        .from = age ? (rk_role){.bent = m, .heard = m} : role_of(c, s),
+        .p = age ? legs : c->T,
+        .a = rk_legs_view(legs, m, legs.stride),
+        .y = rk_legs_view(legs, 2 * m + source.rank, legs.stride),
+        .H = s > 0 ? &c->followed.H[age] : NULL,
+        .var = age ? c->followed.var[age] : c->var,
+        .C = age ? c->followed.C[age] : (rk_legs){.stride = n, .d = c->C},
+    };
+}
+
+/* The fourth cumulant of z as far as it is followed. */
+static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
+    rk_followed_fourth *followed = &c->followed;
+    size_t reach = followed->reach, heard = role_of(c, l).heard, k = role_of(c, l - 1).heard;
+    rk_slices *z = &c->z;
+    followed->K31 = z->K31 = rk_legs_view(followed->K31, 0, n);
+    for (size_t age = 0; age < reach && age < l; age++) {
+        if (age > 0)
+            rk_followed_fourth_move(c->work, age, n, heard, k, c->T_slope, pairs, followed);
+        rk_fourth_view view = view_from(c, l, l - 1 - age);
+        rk_newborn_fourth *born = &followed->born[(l - 1 - age) % reach];
+        followed->K22[age] = z->K22 = rk_legs_view(followed->K22[age], 0, n);
+        rk_newborn_fourth_move(c->work, &view, &followed->scratch, pairs ? &z->K22 : NULL,
+                               age ? &followed->K22[age - 1] : NULL, age ? NULL : &z->K31, born);
+        if (age + 2 <= reach) z->carried22 = z->K22;
+        if (!rk_work_charge(c->work, 2 * n)) continue;
+        for (size_t i = 0; i < n; i++) {
+            z->core[i] = born->k4_seen[i] + (age ? z->core[i] : 0);
+            if (age + 2 <= reach) followed->k4_carried[i] = z->core[i];
+        }
+    }
+    z->has_pairs = pairs;
+    z->carries = reach > 1;
+}
+
 /* The fourth cumulant of z. */
 static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
     if (full(c)) {
-        rk_source newborn = source_at(c, l - 1, l, 0);
-        rk_legs H = rk_legs_view(c->H, 0, role_of(c, l - 1).heard);
-        c->z.K22 = rk_legs_view(c->z.K22, 0, n);
-        c->z.K31 = rk_legs_view(c->z.K31, 0, n);
-        c->z.has_pairs = pairs;
-        rk_newborn_fourth_move(c->work, n, role_of(c, l).heard, role_of(c, l - 1), &c->T, &newborn,
-                               l > 1 ? &H : NULL, &c->tilt, c->var, c->C, &c->fourth, c->z.core,
-                               pairs ? &c->z.K22 : NULL, &c->z.K31);
+        followed_linear(c, l, n, pairs);
         return;
     }
     fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
@@ -355,6 +428,24 @@ static void feed(chain *c, size_t n, const rk_source *newborn, const rk_legs *bo
     }
 }
 
+/* Where the fourth cumulant born at layer l goes. */
+static rk_pair_cumulants *fourth_born(chain *c, size_t l) {
+    rk_pair_cumulants *pairs = &c->followed.born[l % c->followed.reach].pairs;
+    rk_role role = role_of(c, l);
+    pairs->k22 = rk_legs_view(pairs->k22, 0, role.heard);
+    pairs->k31 = rk_legs_view(pairs->k31, 0, role.heard);
+    pairs->edge = rk_legs_view(pairs->edge, 0, role.bent);
+    return pairs;
+}
+
+static void remember_fourth(chain *c, size_t l, size_t n) {
+    rk_followed_fourth *followed = &c->followed;
+    bool carries = followed->reach > 1 && l > 0;
+    rk_newborn_fourth_set(c->work, n, &c->neurons, &c->z, c->var,
+                          carries ? followed->k4_carried : NULL, &c->tilt,
+                          &followed->born[l % followed->reach]);
+}
+
 static void activation(chain *c, size_t l, purpose law) {
     size_t n = c->net->layers[l].rows;
     bool pairs = law != FOR_MEAN;
@@ -368,13 +459,10 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, bent, born.stride);
     bool exact = newborn.rank == bent;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
-    rk_pair_cumulants *fourth = &c->fourth.pairs;
-    fourth->k22 = rk_legs_view(fourth->k22, 0, heard);
-    fourth->k31 = rk_legs_view(fourth->k31, 0, heard);
-    fourth->edge = rk_legs_view(fourth->edge, 0, bent);
+    rk_pair_cumulants *fourth = full(c) ? fourth_born(c, l) : NULL;
+    if (full(c)) rk_followed_fourth_keep(c->work, n, heard, c->C, &c->followed);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
-                  &residual, full(c) ? fourth : NULL);
-    if (full(c)) rk_newborn_fourth_set(c->work, n, &c->neurons, &c->z, c->var, &c->fourth);
+                  &residual, fourth);
     if (!exact) {
         rk_legs thin = rk_legs_view(c->slicing.left, 0, heard);
         rk_residual_compress(c->work, heard, bent, newborn.rank, residual, thin, c->scratch, z,
@@ -382,6 +470,7 @@ static void activation(chain *c, size_t l, purpose law) {
     }
     if (gauged(c)) {
         rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
+        if (full(c)) remember_fourth(c, l, n);
         feed(c, n, &newborn, &born);
     } else {
         average_core(c, n);

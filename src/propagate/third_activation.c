@@ -151,6 +151,7 @@ typedef struct stretch {
     size_t count;
     const double *D21, *D12, *M;         /* kappa_iij, kappa_ijj, metric_ij */
     const double *K22, *K31, *K13;       /* or kappa_iijj, kappa_iiij, kappa_ijjj */
+    const double *carried22, *carried31; /* what of the two is carried on */
     const double *metric, *core, *q, *y; /* of j */
     rk_ends w, e;                        /* of j */
     const double *bend;
@@ -165,6 +166,7 @@ typedef struct stretch {
 RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagrams) {
     const double *D21 = x->D21, *D12 = x->D12, *M = x->M;
     const double *K22 = x->K22, *K31 = x->K31, *K13 = x->K13;
+    const double *carried22 = x->carried22, *carried31 = x->carried31;
     const double *metric = x->metric, *core = x->core, *q = x->q, *y = x->y;
     const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
     const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
@@ -206,9 +208,11 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         tree_edge[j] = c * w_j.k2;
         left22[j] = k22[j] - centre_i * a_ji * a_ji - centre_j * a[j] * a[j] -
                     e_i.k1 * w_j.k1 * w_j.k1 * D12[j] - e_j.k1 * w_i.k1 * w_i.k1 * D21[j] -
-                    4 * w_i.k2 * tree_edge[j] * a[j] * a_ji;
+                    4 * w_i.k2 * tree_edge[j] * a[j] * a_ji -
+                    w_i.k1 * w_i.k1 * w_j.k1 * w_j.k1 * carried22[j];
         left31[j] = connect(diagrams, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
-                    3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j] - w_j.k3 * a[j] * a[j] * a[j];
+                    3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j] - w_j.k3 * a[j] * a[j] * a[j] -
+                    w_i.k1 * w_i.k1 * w_i.k1 * w_j.k1 * carried31[j];
     }
 }
 
@@ -228,8 +232,9 @@ RK_HOT static void pair_rows(void *context, size_t block) {
     const rk_slices *z = job->z;
     const double *none = neurons->zeros;
     double D21[CHUNK], K22[CHUNK], K31[CHUNK], a[CHUNK], residual[CHUNK], k22[CHUNK];
-    double k21_q[CHUNK], left22[CHUNK], left31[CHUNK], tree_edge[CHUNK];
+    double kept22[CHUNK], k21_q[CHUNK], left22[CHUNK], left31[CHUNK], tree_edge[CHUNK];
     size_t n = job->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
+    bool carries = z->has_pairs && z->carries;
     for (size_t i = first; i < last; i++) {
         neurons->k22[i] = neurons->k21_q[i] = 0;
         for (size_t j = 0; j < n; j += CHUNK) {
@@ -241,6 +246,8 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .M = z->M ? z->M + at : none,
                 .K22 = z->has_pairs ? rk_legs_read(&z->K22, i, j, count, K22) : none,
                 .K31 = z->has_pairs ? rk_legs_read(&z->K31, i, j, count, K31) : none,
+                .carried22 = carries ? rk_legs_read(&z->carried22, i, j, count, kept22) : none,
+                .carried31 = carries ? rk_legs_read(&z->K31, i, j, count, K31) : none,
                 .K13 = z->has_pairs ? neurons->K13 + at : none,
                 .metric = z->metric + j,
                 .core = z->core + j,

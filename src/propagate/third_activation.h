@@ -17,7 +17,9 @@ typedef struct rk_slices {
     double *core_scale; /* off the diagonal the core is this times M */
     bool has_pairs;     /* or else: */
     rk_legs K22, K31;   /* kappa_iijj and kappa_iiij */
-    const double *y;    /* the third cumulant contains Sym C_ij y_k, C the present covariance */
+    bool carries;       /* K31 is carried on past phi, and of K22: */
+    rk_legs carried22;
+    const double *y; /* the third cumulant contains Sym C_ij y_k, C the present covariance */
 } rk_slices;
 
 /** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;

@@ -54,8 +54,15 @@ def through(W, t):
 def linear(W, b, h, gauge):
     """The law of z = W h + b. Of the third cumulant, R is all but Sym C_ij y_k."""
     z = SimpleNamespace(mu=W @ h.m + b, C=W @ h.C @ W.T, R=through(W, h.R), y=W @ h.y)
-    z.iiii, z.iijj, z.iiij = newborn_fourth(W, h, z.C) if gauge == "full" else from_core(W, h.q, gauge)
+    if is_full(gauge):
+        follow(W, h, z)
+    else:
+        z.iiii, z.iijj, z.iiij = from_core(W, h.q, gauge)
     return z
+
+
+def is_full(gauge):
+    return gauge.startswith("full")
 
 
 def from_core(W, q, gauge):
@@ -65,13 +72,24 @@ def from_core(W, q, gauge):
     return np.diag(one), (one + one.T + (gauge == "none") * 4 * Q * M) / 6, 0 * M
 
 
-def newborn_fourth(W, h, C):
-    """The same as #fourth moves them; C is the covariance of z."""
-    x, zeros = h.born, np.zeros((len(W), len(W)))
-    if x is None:
-        return np.diag(zeros), zeros, zeros
-    p = W - np.outer(W @ h.m, h.a)
-    p1, a, f, e, w2, w3 = p * x.w1, p @ x.A, x.f, x.e, x.w2, x.w3
+def follow(W, h, z):
+    """The same of all that h.followed says, youngest first, and what becomes of it."""
+    n = len(W)
+    z.iiii, z.iijj, z.iiij, z.followed = np.zeros(n), np.zeros((n, n)), np.zeros((n, n)), []
+    for age, x in enumerate(h.followed):
+        X = W - np.outer(W @ h.m, h.a)
+        on_C = X if age else W  # which was tilted with the rest once
+        x = SimpleNamespace(**{**vars(x), "p": X @ x.p, "a": X @ x.a, "C": on_C @ x.C @ on_C.T})
+        x.iiii, x.iijj, x.iiij = newborn_fourth(x)
+        z.iiii += x.iiii
+        z.iijj += x.iijj
+        z.iiij += x.iiij * (age == 0)
+        z.followed.append(x)
+
+
+def newborn_fourth(x):
+    """The fourth cumulant as #fourth moves it: p, a, C have come to z."""
+    p, a, C, p1, f, e, w2, w3 = x.p, x.a, x.C, x.p * x.w1, x.f, x.e, x.w2, x.w3
     own = a + p1 * x.var
     H = np.einsum("ijk,bj,bk->bi", x.R, p1, p1, optimize=True)
     H += (np.outer((own * p1).sum(axis=1), x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
@@ -87,14 +105,14 @@ def newborn_fourth(W, h, C):
     iiij += 3 * (p * (f * pa + star + 2 * path + joint + V)) @ a.T
 
     var = np.diag(C)
-    G = h.along_C * var + p2 @ h.excess
+    G = x.along_C * var + p2 @ x.excess
     sides = np.outer(G, var)
-    return (iiii.sum(axis=1) + 6 * G * var, iijj + iijj.T + sides + sides.T + 4 * h.along_C * C * C,
-            iiij + 3 * (G + h.along_C * var)[:, None] * C)
+    return (iiii.sum(axis=1) + 6 * G * var, iijj + iijj.T + sides + sides.T + 4 * x.along_C * C * C,
+            iiij + 3 * (G + x.along_C * var)[:, None] * C)
 
 
 def activate(z, slope, gauge):
-    """The law of h = phi(z); t_i is sum_j kappa_iijj, `born` what newborn_fourth asks for."""
+    """The law of h = phi(z); t_i is sum_j kappa_iijj, `followed` what `follow` asks for."""
     n, i = len(z.mu), np.arange(len(z.mu))
     T = z.R + sym(np.multiply.outer(z.C, z.y))
     C, var = off_diagonal(z.C), np.diag(z.C)
@@ -148,9 +166,16 @@ def activate(z, slope, gauge):
     f, e, iij = w(2, 2) - 2 * m * w2 - 2 * w1**2, e_k(1), off_diagonal(iij)
     half, CW = f * a**2 + np.outer(w1**2, e) * iij, C * w2
     R31 = h_iiij - 3 * e[:, None] * CW * a - 3 * np.outer(e * w1, w1) * iij - w(3, 1) * a**3
-    h.born = SimpleNamespace(w1=w1, w2=w2, w3=w(3, 1), f=f, e=e, A=a, CW=CW, var=var, R=z.R, y=z.y, R31=R31,
-                             R22=h_iijj - half - half.T - 4 * w2[:, None] * CW * a * a.T,
-                             R4=h_iiii - 6 * e * w1**2 * iii)
+    R22 = h_iijj - half - half.T - 4 * w2[:, None] * CW * a * a.T
+    R4 = h_iiii - 6 * e * w1**2 * iii
+    stays = z.followed[:int(gauge[-1]) - 1] if is_full(gauge) else []
+    for age, x in enumerate(stays):
+        R4 = R4 - w1**4 * x.iiii
+        R22 = R22 - off_diagonal(np.outer(w1**2, w1**2) * x.iijj)
+        R31 = R31 - off_diagonal(np.outer(w1**3, w1) * x.iiij) * (age == 0)
+        x.p, x.a, x.C = w1[:, None] * x.p, w1[:, None] * x.a, np.outer(w1, w1) * x.C
+    h.followed = [SimpleNamespace(w1=w1, w2=w2, w3=w(3, 1), f=f, e=e, p=np.eye(n), a=a, CW=CW, var=var, R=z.R, y=z.y,
+                                  R4=R4, R22=R22, R31=R31), *stays]
     return h
 
 
@@ -171,7 +196,7 @@ def tilt(h, theta):
     t = h.t - 2 * (e.sum() * c + c.sum() * e + 4 * (Te * Cp).sum(axis=1))
     t += 4 * v * (c.sum() * c + 2 * (Cp * Cp).sum(axis=1))
     return SimpleNamespace(m=h.m, C=Cp - Te + v * Cp + 2 * np.outer(b, b), R=through(P, h.R),
-                           y=P @ (h.y - 6 * h.C @ a), t=t, a=a, born=h.born,
+                           y=P @ (h.y - 6 * h.C @ a), t=t, a=a, followed=h.followed,
                            along_C=2 * (v - theta * tau), excess=-2 * theta * delta)
 
 
@@ -196,13 +221,15 @@ def smallest_root(f, top, steps, halvings):
 def third(layers, slope, gauge):
     """The mean of the outputs."""
     n = layers[0][0].shape[1]
-    h = SimpleNamespace(m=np.zeros(n), C=np.eye(n), R=np.zeros((n, n, n)), y=np.zeros(n), q=np.zeros(n), born=None)
+    h = SimpleNamespace(m=np.zeros(n), C=np.eye(n), R=np.zeros((n, n, n)), y=np.zeros(n), q=np.zeros(n), followed=[])
     for l, (W, b) in enumerate(layers[:-1]):
         h = activate(linear(W, b, h, gauge), slope, gauge)
-        if gauge in ("diagonal", "full") and l > 0:
+        if (gauge == "diagonal" or is_full(gauge)) and l > 0:
             h = tilt(h, 0.1)
         elif gauge != "none":
             h = tilt(h, smallest_root(lambda theta: tilt(h, theta).t.sum(), 1, 64, 40))
+        if is_full(gauge):
+            h.followed[0].C, h.followed[0].along_C, h.followed[0].excess = h.C, h.along_C, h.excess
         n = len(h.m)
         h.q = {"none": 3 * h.t.sum() / (n * (n + 2)) * np.ones(n), "diagonal": core(h.t)}.get(gauge, np.zeros(n))
     W, b = layers[-1]
@@ -236,7 +263,7 @@ def check(folder, widths, slope, bias, later_bias=0):
     np.savez(net, **{f"{l}.weight": W for l, (W, _) in enumerate(layers)},
              **{f"{l}.bias": b for l, (_, b) in enumerate(layers)})
     seen = homogeneous(layers) if later_bias else layers
-    for gauge in ("none", "zero") if later_bias else ("none", "zero", "diagonal", "full"):
+    for gauge in ("none", "zero") if later_bias else ("none", "zero", "diagonal", "full,reach=1", "full,reach=2", "full,reach=3"):
         ours = third(layers if gauge == "none" else seen, slope, gauge)
         theirs, used = reckon(net, slope, gauge, "all"), reckon(net, slope, gauge, "used")
         if not np.abs(ours - theirs).max() <= 1e-9:  # 1e-15, but for minima, which are flat

@@ -200,6 +200,21 @@ static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
     rk_network_destroy(net);
 }
 
+static void test_only_full_has_a_reach(void **state) {
+    (void)state;
+    rk_network *net = make(16, 3);
+    rk_options options = rk_options_default();
+    options.method = "third:reach=2";
+    rk_plan *plan;
+    rk_error error;
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error), RK_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "gauge=full"));
+    options.method = "third:gauge=full,reach=2";
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
+    rk_plan_destroy(plan);
+    rk_network_destroy(net);
+}
+
 static void test_bad_input_laws_are_refused(void **state) {
     (void)state;
     rk_network *net = make(2, 2);
@@ -321,6 +336,7 @@ int main(void) {
         cmocka_unit_test(test_flops_are_counted_as_documented),
         cmocka_unit_test(test_same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_what_cannot_fit_is_refused_with_its_size),
+        cmocka_unit_test(test_only_full_has_a_reach),
         cmocka_unit_test(test_bad_input_laws_are_refused),
         cmocka_unit_test(test_cumulants_of_the_output),
         cmocka_unit_test(test_a_deterministic_run_can_be_interrupted),
