@@ -23,7 +23,7 @@ typedef struct word {
     int value;
 } word;
 
-enum { RANK_FULL = -1, RANK_LOW = 8, RANK_MIDDLE = 32, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
+enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
 enum { REACH_AUTO = 0, REACH_NONE = -1 };
 enum { CONTROL_NONE, CONTROL_FIRST, CONTROL_ANCHOR };
 
@@ -230,7 +230,7 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     arguments->gauge = (int)gauge_of_third(problem);
     bool gauged = arguments->gauge != RK_GAUGE_NONE;
     bool full = arguments->gauge == RK_GAUGE_FULL;
-    if (arguments->rank == 0) arguments->rank = full ? RANK_MIDDLE : gauged ? RANK_LOW : RANK_FULL;
+    if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
     if (arguments->old == OLD_AUTO)
         arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
     if (!full)
