@@ -263,9 +263,14 @@ static void give_reason(rk_choice *choice) {
                  n_usable, budget);
 }
 
-/* The published family has faster twins: it is there for comparison. */
+/* There for comparison: the published family, which has faster twins, and what was fitted to do
+ * without the gauge. */
+static bool is_compared_only(const rk_error_law *law) {
+    return !strncmp(law->method, "reference", 9) || !strcmp(law->method, "third:gauge=fitted");
+}
+
 static bool is_eligible(const rk_error_law *law, const char *only) {
-    return only ? rk_error_law_of(only) == law : strncmp(law->method, "reference", 9) != 0;
+    return only ? rk_error_law_of(only) == law : !is_compared_only(law);
 }
 
 rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal *goal,

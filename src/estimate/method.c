@@ -56,6 +56,7 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("gauge=none", gauge, RK_GAUGE_NONE),
                                    WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
                                    WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
+                                   WORD("gauge=fitted", gauge, RK_GAUGE_FITTED),
                                    WORD("gauge=full", gauge, RK_GAUGE_FULL),
                                    WORD("rank=auto", rank, 0),
                                    WORD("rank=full", rank, RANK_FULL),
@@ -161,6 +162,22 @@ static rk_gauge gauge_of_third(const rk_problem *problem) {
     return rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net, more);
 }
 
+/* All layers are relu without biases. */
+static rk_status check_relu(const rk_problem *problem, rk_error *error) {
+    for (size_t l = 0; l < problem->net->n_layers; l++) {
+        if (!rk_network_is_activated(problem->net, l)) continue;
+        const rk_layer *layer = &problem->net->layers[l];
+        bool relu = layer->activation.kind == RK_RELU;
+        if (!relu || rk_layer_is_biased(layer))
+            return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                           "gauge=fitted was fitted to relu networks without biases: layer %zu %s "
+                           "%s",
+                           l + 1, relu ? "has" : "is",
+                           relu ? "biases" : rk_activation_get(layer->activation.kind)->name);
+    }
+    return RK_OK;
+}
+
 static rk_status check_third(const rk_problem *problem, rk_error *error) {
     rk_gauge gauge = (rk_gauge)problem->arguments.gauge;
     bool asked = gauge != RK_GAUGE_AUTO && gauge != RK_GAUGE_NONE;
@@ -175,7 +192,7 @@ static rk_status check_third(const rk_problem *problem, rk_error *error) {
                        "biases after layer 1 can be had in gauge=zero only");
     if (problem->arguments.reach != REACH_AUTO && gauge != RK_GAUGE_FULL)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "only gauge=full has a reach");
-    return RK_OK;
+    return gauge == RK_GAUGE_FITTED ? check_relu(problem, error) : RK_OK;
 }
 
 /* The same closure in the reference's form, which answers more and is slower. */
@@ -435,7 +452,8 @@ static const struct entry {
       .run = run_gain},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal|full, rank=auto|full|8|16|32, reach=auto|1|2|3, "
+               "gauge=auto|none|zero|diagonal|fitted|full, rank=auto|full|8|16|32, "
+               "reach=auto|1|2|3, "
                "old=auto|folded|exact, "
                "neurons=used|all, metric=exact|avg, legs=float|double"},
       .most_cumulants = 3,

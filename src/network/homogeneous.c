@@ -24,7 +24,7 @@ bool rk_network_can_be_homogeneous(const rk_network *net) {
     return true;
 }
 
-static bool is_biased(const rk_layer *layer) {
+bool rk_layer_is_biased(const rk_layer *layer) {
     for (size_t i = 0; layer->bias && i < layer->rows; i++)
         if (layer->bias[i] != 0) return true;
     return false;
@@ -32,7 +32,7 @@ static bool is_biased(const rk_layer *layer) {
 
 bool rk_network_is_homogeneous(const rk_network *net) {
     for (size_t l = 1; l < net->n_layers; l++)
-        if (rk_network_is_activated(net, l) && is_biased(&net->layers[l])) return false;
+        if (rk_network_is_activated(net, l) && rk_layer_is_biased(&net->layers[l])) return false;
     return rk_network_can_be_homogeneous(net);
 }
 

@@ -4,6 +4,9 @@
 
 #include "network/network.h"
 
+/** True if it has biases that are not all zero. */
+bool rk_layer_is_biased(const rk_layer *layer);
+
 /** True if F(c x) = c F(x) for c > 0, x the input: homogeneous activations and no biases at all. */
 bool rk_network_scales(const rk_network *net);
 

@@ -201,22 +201,26 @@ static double theta_of(const tilting *x) {
     return choose_theta(x);
 }
 
+void rk_core_of_traces(size_t n, double *t) {
+    double width = (double)n, total = rk_sum(n, t);
+    for (size_t i = 0; i < n; i++)
+        t[i] = 6 / (width + 4) * (t[i] - total / (2 * (width + 2)));
+}
+
 /* Diagonal of the core of what is left of the fourth cumulant. */
 static void leave_core(const tilting *x) {
     const rk_neurons *neurons = x->neurons;
     rk_tilt *tilt = x->tilt;
     size_t n = x->n;
-    double v = x->v, total = 0, width = (double)n;
+    double v = x->v;
     for (size_t i = 0; i < n; i++) {
         double d = tilt->d[i], de = tilt->de[i], others = x->trCp - d, de_others = x->trTe - de;
         double k4 = neurons->k4[i] - 12 * de * d + 12 * v * d * d;
         double k22 = neurons->k22[i] - 2 * (de * others + d * de_others + 4 * tilt->te_cp[i]) +
                      4 * v * (d * others + 2 * tilt->cp_cp[i]);
         tilt->core[i] = k4 + k22;
-        total += k4 + k22;
     }
-    for (size_t i = 0; i < n; i++)
-        tilt->core[i] = 6 / (width + 4) * (tilt->core[i] - total / (2 * (width + 2)));
+    rk_core_of_traces(n, tilt->core);
 }
 
 void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt) {

@@ -14,7 +14,8 @@ typedef enum rk_gauge {
     RK_GAUGE_NONE,     /**< the fourth cumulant is one scalar */
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
-    RK_GAUGE_FULL /**< all entries with two equal indices, and trees, for some layers */
+    RK_GAUGE_FITTED,   /**< none of it: see propagate/regenerated.h. Relu without biases */
+    RK_GAUGE_FULL      /**< all entries with two equal indices, and trees, for some layers */
 } rk_gauge;
 
 /** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks that
@@ -34,6 +35,10 @@ typedef struct rk_tilt {
 } rk_tilt;
 
 rk_tilt rk_tilt_take(rk_work *work, size_t width, rk_gauge gauge);
+
+/** t_i = sum_j kappa_iijj, in place, to the diagonal of the core that has it. 3 n FLOPs, not
+ *  charged. */
+void rk_core_of_traces(size_t n, double *t);
 
 /**
  * Chooses theta such that the total fourth cumulant sum_ij kappa_iijj vanishes (unless ZERO: at the

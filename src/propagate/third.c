@@ -56,6 +56,10 @@ static size_t copies(const chain *c) {
     return full(c) ? c->spec->reach : 1;
 }
 
+static bool fitted(const chain *c) {
+    return c->spec->gauge == RK_GAUGE_FITTED;
+}
+
 static bool gauged(const chain *c) {
     return c->spec->gauge != RK_GAUGE_NONE;
 }
@@ -107,6 +111,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.width = width;
     if (width * width > scratch) scratch = width * width;
     c.diagrams = full(&c)     ? RK_DIAGRAMS_FOURTH
+                 : fitted(&c) ? RK_DIAGRAMS_REGENERATED
                  : gauged(&c) ? RK_DIAGRAMS_AUGMENTED
                               : RK_DIAGRAMS_SIMPLE;
     c.mu = rk_work_doubles(work, width, 1);
@@ -120,11 +125,14 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.z.metric = rk_work_doubles(work, width, 1);
     c.z.d3 = rk_work_doubles(work, width, 1);
     c.z.core_scale = c.tilt.core;
+    c.z.coherence = rk_work_doubles(work, 1, 1);
     zero(work, width, c.z.core); /* a Gaussian has none of these */
     ones(work, width, c.z.metric);
     zero(work, width, c.z.d3);
     zero(work, width, c.tilt.core);
+    zero(work, width, c.tilt.a);
     zero(work, 1, c.tilt.gain);
+    zero(work, 1, c.z.coherence);
     c.y = rk_work_doubles(work, width, 1);
     c.y_z = rk_work_doubles(work, width, 1);
     zero(work, width, c.y_z);
@@ -371,6 +379,8 @@ static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs)
     fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
     c->z.M = pairs && exact && !gauged(c) ? c->M : NULL;
     if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
+    if (fitted(c))
+        rk_regenerate(c->work, c->spec->amplitude, l, layer, c->neurons.var, c->var, &c->z);
 }
 
 static void swap_covariances(chain *c) {
@@ -463,13 +473,16 @@ static void activation(chain *c, size_t l, purpose law) {
     if (full(c)) rk_followed_fourth_keep(c->work, n, heard, c->C, &c->followed);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
                   &residual, fourth);
+    if (fitted(c))
+        rk_regenerated_feed(c->work, n, heard, &c->z, &c->neurons, c->C, &newborn, &residual,
+                            &c->tilt);
     if (!exact) {
         rk_legs thin = rk_legs_view(c->slicing.left, 0, heard);
         rk_residual_compress(c->work, heard, bent, newborn.rank, residual, thin, c->scratch, z,
                              newborn.L);
     }
     if (gauged(c)) {
-        rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
+        if (!fitted(c)) rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
         if (full(c)) remember_fourth(c, l, n);
         feed(c, n, &newborn, &born);
     } else {

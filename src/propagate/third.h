@@ -3,6 +3,7 @@
 #define RK_PROPAGATE_THIRD_H
 
 #include "propagate/gauge.h"
+#include "propagate/regenerated.h"
 #include "propagate/roles.h"
 
 typedef struct rk_third_spec {
@@ -14,6 +15,7 @@ typedef struct rk_third_spec {
     bool fold;      /**< older sources are kept in fewer directions, if the rank is low */
     /** n_layers entries; NULL: every neuron counts. Not without gauge. */
     const rk_role *roles;
+    const rk_amplitude *amplitude; /**< of RK_GAUGE_FITTED; NULL: the fitted one */
 } rk_third_spec;
 
 /**

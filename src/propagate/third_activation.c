@@ -155,7 +155,7 @@ typedef struct stretch {
     const double *metric, *core, *q, *y; /* of j */
     rk_ends w, e;                        /* of j */
     const double *bend;
-    double metric_i, core_i, core_scale;
+    double metric_i, core_i, core_scale, coherence;
     end w_i, e_i, t_i;
     double bend_i;
     double *C;                           /* in: of z; out: of phi(z) */
@@ -171,7 +171,7 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
     const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
     const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
     double core_i = x->core_i, metric_i = x->metric_i, scale = x->core_scale;
-    double bend_i = x->bend_i;
+    double bend_i = x->bend_i, sixth = 1. / 6 * x->coherence;
     end w_i = x->w_i, e_i = x->e_i, t_i = x->t_i;
     double *C = x->C, *a = x->a, *residual = x->residual;
     double *k22 = x->k22, *k21_q = x->k21_q;
@@ -187,6 +187,7 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
             ij.xyyy = 1. / 6 * K13[j];
         } else {
             ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * scale * M[j] * M[j]);
+            ij.xxxy = ij.xyyy = sixth * c;
         }
         end w_j = {w1[j], w2[j], w3[j], wt[j]};
         double k11 = connect(diagrams, ij, w_i, w_j);
@@ -259,6 +260,7 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .metric_i = z->metric[i],
                 .core_i = z->core[i],
                 .core_scale = *z->core_scale,
+                .coherence = *z->coherence,
                 .w_i = end_at(&neurons->w, i),
                 .e_i = end_at(&neurons->e, i),
                 .t_i = end_at(&neurons->t, i),
@@ -275,6 +277,8 @@ RK_HOT static void pair_rows(void *context, size_t block) {
             bool newborn = job->a != NULL;
             if (job->diagrams == RK_DIAGRAMS_FOURTH)
                 pair_stretch(&x, newborn, RK_DIAGRAMS_FOURTH);
+            else if (job->diagrams == RK_DIAGRAMS_REGENERATED)
+                pair_stretch(&x, newborn, RK_DIAGRAMS_REGENERATED);
             else if (job->diagrams == RK_DIAGRAMS_AUGMENTED)
                 pair_stretch(&x, newborn, RK_DIAGRAMS_AUGMENTED);
             else
@@ -297,7 +301,7 @@ RK_HOT static void pair_rows(void *context, size_t block) {
 void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
                    rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
                    const rk_legs *a, const rk_legs *residual, const rk_pair_cumulants *fourth) {
-    static const uint64_t flops[] = {100, 150, 200};
+    static const uint64_t flops[] = {100, 150, 170, 200};
     if (!rk_work_charge(work, (newborn ? flops[diagrams] : 30) * (uint64_t)n * n)) return;
     size_t bent = newborn ? newborn->width : 0;
     pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, heard, bent, fourth};

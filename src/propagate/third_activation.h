@@ -19,7 +19,8 @@ typedef struct rk_slices {
     rk_legs K22, K31;   /* kappa_iijj and kappa_iiij */
     bool carries;       /* K31 is carried on past phi, and of K22: */
     rk_legs carried22;
-    const double *y; /* the third cumulant contains Sym C_ij y_k, C the present covariance */
+    double *coherence; /* RK_DIAGRAMS_REGENERATED: kappa_iiij is this times C_ij */
+    const double *y;   /* the third cumulant contains Sym C_ij y_k, C the present covariance */
 } rk_slices;
 
 /** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
@@ -51,11 +52,12 @@ typedef struct rk_pair_cumulants {
     rk_legs k22, k31, edge;
 } rk_pair_cumulants;
 
-/** Which diagrams of two neurons: those of K = 3 simple, the augmented ones without, or with a
- *  fourth cumulant kappa_iiij. */
+/** Which diagrams of two neurons: those of K = 3 simple, the augmented ones without a fourth
+ *  cumulant kappa_iiij, with a regenerated one, or with one carried. */
 typedef enum rk_diagrams {
     RK_DIAGRAMS_SIMPLE,
     RK_DIAGRAMS_AUGMENTED,
+    RK_DIAGRAMS_REGENERATED,
     RK_DIAGRAMS_FOURTH
 } rk_diagrams;
 

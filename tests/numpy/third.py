@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """third.py RECKON: NumPy repeats `reckon estimate --method third`, holding the third cumulant dense.
 
-Written from docs/MATH.md#third and #gauge, with their names. 77: no NumPy.
+Written from docs/MATH.md#third, #gauge and #regenerated, with their names. 77: no NumPy.
 """
 import json
 import math
@@ -16,6 +16,9 @@ try:
     import numpy as np
 except ImportError:
     sys.exit(77)
+
+
+FAR, GAP, RATIO = 1.575, 0.08, 0.862  # of src/propagate/regenerated.c
 
 
 def wick(mu, var, slope):
@@ -51,11 +54,13 @@ def through(W, t):
     return np.einsum("ai,bj,ck,ijk->abc", W, W, W, t, optimize=True)
 
 
-def linear(W, b, h, gauge):
+def linear(W, b, h, gauge, l):
     """The law of z = W h + b. Of the third cumulant, R is all but Sym C_ij y_k."""
-    z = SimpleNamespace(mu=W @ h.m + b, C=W @ h.C @ W.T, R=through(W, h.R), y=W @ h.y)
+    z = SimpleNamespace(mu=W @ h.m + b, C=W @ h.C @ W.T, R=through(W, h.R), y=W @ h.y, coherence=0)
     if is_full(gauge):
         follow(W, h, z)
+    elif gauge == "fitted":
+        regenerate(W, h, z, l)
     else:
         z.iiii, z.iijj, z.iiij = from_core(W, h.q, gauge)
     return z
@@ -70,6 +75,16 @@ def from_core(W, q, gauge):
     Q, M = (W * q) @ W.T, W @ W.T
     one = np.outer(np.diag(Q), np.diag(M))
     return np.diag(one), (one + one.T + (gauge == "none") * 4 * Q * M) / 6, 0 * M
+
+
+def regenerate(W, h, z, l):
+    """The same of the core diag(q) + lambda C behind l activations."""
+    squares, var = W * W, np.diag(z.C)
+    q = squares @ h.q
+    z.coherence = (FAR - GAP * RATIO**(l - 1)) * q.sum() / var.sum()
+    q += z.coherence * (var - squares @ np.diag(h.C))
+    one = np.outer(q, squares.sum(axis=1))
+    z.iiii, z.iijj, z.iiij = np.diag(one), (one + one.T) / 6, z.coherence * z.C
 
 
 def follow(W, h, z):
@@ -148,7 +163,7 @@ def activate(z, slope, gauge):
 
     h_ij, h_iij = connect(w_k, w_k), connect(e_k, w_k)
     h_iijj, h_iiij = connect(e_k, e_k) - 2 * h_ij**2, connect(t_k, w_k)
-    h = SimpleNamespace(m=m, C=h_ij + np.diag(h_ii), y=w1 * z.y)
+    h = SimpleNamespace(m=m, C=h_ij + np.diag(h_ii), y=w1 * z.y + z.coherence / 2 * w2)
 
     a = w1[:, None] * C
     if gauge != "none":
@@ -223,22 +238,24 @@ def third(layers, slope, gauge):
     n = layers[0][0].shape[1]
     h = SimpleNamespace(m=np.zeros(n), C=np.eye(n), R=np.zeros((n, n, n)), y=np.zeros(n), q=np.zeros(n), followed=[])
     for l, (W, b) in enumerate(layers[:-1]):
-        h = activate(linear(W, b, h, gauge), slope, gauge)
+        h = activate(linear(W, b, h, gauge, l), slope, gauge)
         if (gauge == "diagonal" or is_full(gauge)) and l > 0:
             h = tilt(h, 0.1)
-        elif gauge != "none":
+        elif gauge not in ("none", "fitted"):
             h = tilt(h, smallest_root(lambda theta: tilt(h, theta).t.sum(), 1, 64, 40))
         if is_full(gauge):
             h.followed[0].C, h.followed[0].along_C, h.followed[0].excess = h.C, h.along_C, h.excess
         n = len(h.m)
-        h.q = {"none": 3 * h.t.sum() / (n * (n + 2)) * np.ones(n), "diagonal": core(h.t)}.get(gauge, np.zeros(n))
+        trace = 3 * h.t.sum() / (n * (n + 2)) * np.ones(n)
+        h.q = {"none": trace, "diagonal": core(h.t), "fitted": core(h.t)}.get(gauge, np.zeros(n))
     W, b = layers[-1]
     return W @ h.m + b
 
 
 def reckon(net, slope, gauge, neurons):
     method = f"third:gauge={gauge},rank=full,legs=double,old=exact,neurons={neurons}"
-    done = subprocess.run([sys.argv[1], "estimate", net, "--activation", f"leaky_relu:{slope}",
+    activation = f"leaky_relu:{slope}" if slope else "relu"
+    done = subprocess.run([sys.argv[1], "estimate", net, "--activation", activation,
                            "--method", method, "--threads", "1", "--json"], check=True, stdout=subprocess.PIPE)
     return np.array(json.loads(done.stdout)["mean"])
 
@@ -263,7 +280,12 @@ def check(folder, widths, slope, bias, later_bias=0):
     np.savez(net, **{f"{l}.weight": W for l, (W, _) in enumerate(layers)},
              **{f"{l}.bias": b for l, (_, b) in enumerate(layers)})
     seen = homogeneous(layers) if later_bias else layers
-    for gauge in ("none", "zero") if later_bias else ("none", "zero", "diagonal", "full,reach=1", "full,reach=2", "full,reach=3"):
+    gauges = ["none", "zero"]
+    if not later_bias:
+        gauges += ["diagonal", "full,reach=1", "full,reach=2", "full,reach=3"]
+    if slope == bias == 0:
+        gauges += ["fitted"]
+    for gauge in gauges:
         ours = third(layers if gauge == "none" else seen, slope, gauge)
         theirs, used = reckon(net, slope, gauge, "all"), reckon(net, slope, gauge, "used")
         if not np.abs(ours - theirs).max() <= 1e-9:  # 1e-15, but for minima, which are flat

@@ -84,8 +84,9 @@ static void test_threads(void **state) {
 
 static void test_threads_of_the_gauge(void **state) {
     fixture *f = *state;
-    assert_same_answer(estimate(f, "third:gauge=full", false, 1),
-                       estimate(f, "third:gauge=full", false, 3), 0);
+    static const char *const methods[] = {"third:gauge=full", "third:gauge=fitted"};
+    for (size_t k = 0; k < 2; k++)
+        assert_same_answer(estimate(f, methods[k], false, 1), estimate(f, methods[k], false, 3), 0);
 }
 
 static void test_precision_of_the_legs(void **state) {
@@ -115,10 +116,10 @@ static void test_permutation_of_hidden_neurons(void **state) {
             }
         }
     }
-    static const char *const methods[] = {"third:gauge=none,legs=double",
-                                          "third:gauge=zero,rank=full,legs=double",
-                                          "third:gauge=full,rank=full,legs=double"};
-    for (size_t k = 0; k < (f->biased ? 2 : 3); k++)
+    static const char *const methods[] = {
+        "third:gauge=none,legs=double", "third:gauge=zero,rank=full,legs=double",
+        "third:gauge=full,rank=full,legs=double", "third:gauge=fitted,rank=full,legs=double"};
+    for (size_t k = 0; k < (f->biased ? 2 : 4); k++)
         assert_same_answer(estimate(&g, methods[k], k == 0, 1), estimate(f, methods[k], k == 0, 1),
                            1e-11);
     fixture_destroy(&g);
@@ -130,7 +131,7 @@ static void test_plan_is_what_happens(void **state) {
     rk_plan *plan;
     rk_answer *answer;
     rk_options options = rk_options_default();
-    options.method = "third";
+    options.method = f->biased ? "third" : "third:gauge=fitted";
     assert_int_equal(rk_network_create(&net, f->layers, N_LAYERS, NULL), RK_OK);
     assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
     rk_cost planned = rk_plan_cost(plan);
@@ -154,6 +155,7 @@ int main(void) {
         cmocka_unit_test_prestate(test_permutation_of_hidden_neurons, &f),
         cmocka_unit_test_prestate(test_permutation_of_hidden_neurons, &unbiased),
         cmocka_unit_test_prestate(test_plan_is_what_happens, &f),
+        cmocka_unit_test_prestate(test_plan_is_what_happens, &unbiased),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fixture_destroy(&f);

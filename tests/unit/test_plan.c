@@ -328,6 +328,51 @@ static void test_cumulants_of_the_output(void **state) {
     rk_network_destroy(net);
 }
 
+static void test_gauges_refuse_what_they_do_not_cover(void **state) {
+    (void)state;
+    enum { N = 3 };
+    static const double weight[N * N] = {1, 2, 3, 4, 5, 6, 7, 8, 10}, bias[N] = {0, 1, 0};
+    static const double zero_bias[N] = {0};
+    static const struct {
+        const char *method;
+        rk_activation_kind kind;
+        const double *bias[2];
+        bool covariance;
+        const char *message; /* NULL: it does cover this */
+    } cases[] = {
+        {"third:gauge=fitted", RK_RELU, {NULL, zero_bias}, false, NULL},
+        {"third:gauge=fitted", RK_RELU, {NULL, NULL}, true, "a gauge keeps means, not covariances"},
+        {"third:gauge=fitted", RK_RELU, {bias, NULL}, false, "biases: layer 1 has biases"},
+        {"third:gauge=fitted", RK_RELU, {NULL, bias}, false, "gauge=zero only"},
+        {"third:gauge=fitted", RK_ABS, {NULL, NULL}, false, "biases: layer 1 is abs"},
+        {"third:gauge=full", RK_ABS, {bias, NULL}, false, NULL},
+        {"third:gauge=full", RK_RELU, {NULL, bias}, false, "gauge=zero only"},
+        {"third:gauge=zero", RK_TANH, {NULL, NULL}, false, "homogeneous activations"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rk_layer layers[3];
+        for (size_t l = 0; l < 3; l++)
+            layers[l] = (rk_layer){.rows = N,
+                                   .cols = N,
+                                   .weight = weight,
+                                   .bias = l < 2 ? cases[i].bias[l] : bias,
+                                   .activation.kind = l < 2 ? cases[i].kind : RK_IDENTITY};
+        rk_network *net;
+        rk_plan *plan = NULL;
+        rk_error error;
+        rk_options options = rk_options_default();
+        options.method = cases[i].method;
+        options.covariance = cases[i].covariance;
+        assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
+        rk_status status = rk_plan_create(&plan, net, NULL, &options, &error);
+        assert_int_equal(status, cases[i].message ? RK_ERROR_UNSUPPORTED : RK_OK);
+        if (cases[i].message && !strstr(error.message, cases[i].message))
+            fail_msg("case %zu: %s", i, error.message);
+        rk_plan_destroy(plan);
+        rk_network_destroy(net);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_methods_parse),
@@ -339,6 +384,7 @@ int main(void) {
         cmocka_unit_test(test_only_full_has_a_reach),
         cmocka_unit_test(test_bad_input_laws_are_refused),
         cmocka_unit_test(test_cumulants_of_the_output),
+        cmocka_unit_test(test_gauges_refuse_what_they_do_not_cover),
         cmocka_unit_test(test_a_deterministic_run_can_be_interrupted),
         cmocka_unit_test(test_a_receipt_can_be_interrupted),
     };
