@@ -255,12 +255,13 @@ static void enter_followed(chain *c, size_t l) {
 }
 
 /* What source s, no newborn, says of two z of layer l and one of a layer below: the lowest where a
- * fourth cumulant that is followed may ask for it. Folded sources keep legs of one layer only. */
+ * fourth cumulant that is followed may ask for it, and where the source was folded as it is now. */
 static void slice_below(chain *c, size_t l, size_t s, const rk_source *source,
                         const rk_source *whole) {
     size_t n = c->net->layers[l].rows, heard = role_of(c, l).heard;
-    size_t down = source->span ? 1 : c->followed.reach;
-    if (down > l - 1 - s) down = l - 1 - s;
+    size_t down = c->followed.reach;
+    while (down > l - 1 - s || span_at(c, s, l + 1 - down) != source->span)
+        down--;
     bool first = s + 1 + down == l;
     rk_source there = source_at(c, s, l - down, source->span);
     rk_source_slices(c->work, n, heard, source, whole, &there, role_of(c, l - down).heard,
