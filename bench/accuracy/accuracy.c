@@ -53,6 +53,7 @@ static const struct candidate {
     {"third:gauge=diagonal", 2e12, 0, 0},
     {"third:gauge=diagonal,old=exact", 2e12, 16, 0},
     {"third:gauge=diagonal,old=folded", 2e12, 16, 0},
+    {"third:gauge=fitted", 2e12, 0, 0},
     {"third:gauge=full", 2e12, 0, 0},
     {"third:gauge=full,reach=1", 2e12, 0, 0},
     {"third:gauge=full,old=exact", 2e12, 16, 0},

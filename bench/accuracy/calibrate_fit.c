@@ -148,7 +148,7 @@ static double limit_of(const char *method, const law *l) {
             count++;
             failed += !(log_error(r) - log_predicted(l, r) < log(4)) || !(r->expansion < 1);
         }
-        if (count > 8 && failed > count / 4) least = limit;
+        if (count > 6 && failed > count / 4) least = limit;
     }
     return least;
 }
