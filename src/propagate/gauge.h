@@ -14,7 +14,7 @@ typedef enum rk_gauge {
     RK_GAUGE_NONE,     /**< the fourth cumulant is one scalar */
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
-    RK_GAUGE_FITTED,   /**< none of it: see propagate/regenerated.h. Relu without biases */
+    RK_GAUGE_FITTED,   /**< no gauge, but a fitted law: propagate/regenerated.h */
     RK_GAUGE_FULL      /**< all entries with two equal indices, and trees, for some layers */
 } rk_gauge;
 
