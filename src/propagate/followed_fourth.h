@@ -1,10 +1,9 @@
-/* The fourth cumulants that the last activations made, followed through the layers
- * above.
+/* The fourth cumulants that the last activations made, followed through the layers above.
  *
  * A fourth cumulant needs, beside the legs of the source born with it, what all older sources say
  * of two neurons here and one of the layer where it was born (H), and what became of the covariance
  * of that time. Both are had from layer to layer: the sources older than all that is followed are
- * sliced once, against the layer of the oldest, and T pulls the result up. */
+ * sliced once, against the layer of the oldest, and T pulls the result up (docs/MATH.md#reach). */
 #ifndef RK_PROPAGATE_FOLLOWED_FOURTH_H
 #define RK_PROPAGATE_FOLLOWED_FOURTH_H
 
