@@ -453,9 +453,8 @@ static const struct entry {
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
                "gauge=auto|none|zero|diagonal|fitted|full, rank=auto|full|8|16|32, "
-               "reach=auto|1|2|3, "
-               "old=auto|folded|exact, "
-               "neurons=used|all, metric=exact|avg, legs=float|double"},
+               "reach=auto|1|2|3, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
+               "legs=float|double"},
       .most_cumulants = 3,
       .check = check_third,
       .resolve = resolve_third,

@@ -9,6 +9,7 @@
 
 #include "propagate/newborn_fourth.h"
 
+/* Below the age from which sources are folded (third_fold.c). */
 enum { RK_MAX_REACH = 3 };
 
 /** At a layer of z: index `age` belongs to what was born age + 1 layers below. */

@@ -146,9 +146,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.slot = width * (2 * bent + rank + 1);
     c.M = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
-    if (full(&c)) {
-        c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
-    }
+    if (full(&c)) c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
     c.T = rk_legs_take(work, in_double, width, width);
     c.T_slope = rk_legs_take(work, in_double, width, width);
     c.born = rk_legs_take(work, in_double, width, cols - width);
