@@ -8,8 +8,8 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
         .reach = reach,
         .scratch = rk_fourth_scratch_take(work, width, bent, in_double),
         .K31 = rk_legs_take(work, in_double, width, width),
+        .k4_carried = rk_work_doubles(work, width, 1),
     };
-    followed.k4_carried = rk_work_doubles(work, width, 1);
     for (size_t age = 0; age < reach; age++) {
         followed.born[age] = rk_newborn_fourth_take(work, width, bent, in_double);
         followed.H[age] = rk_legs_take(work, in_double, width, width);

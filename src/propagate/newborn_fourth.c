@@ -208,34 +208,34 @@ RK_HOT static void left_rows(void *context, size_t block) {
     }
 }
 
+static void write_both(const rk_legs *K, size_t i, size_t j, double ij, double ji) {
+    rk_legs_write(K, i, j, 1, &ij);
+    rk_legs_write(K, j, i, 1, &ji);
+}
+
 /* K22 + K22', the gauge's part of both, and what is younger. */
 RK_HOT static void finish_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
     size_t n = view->n, first = block * ROWS, last = at_most(first + ROWS, n);
     const double *G = x->scratch.G, *var = view->var;
-    double g = *x->fourth->along_C, one, other, zero = 0;
+    double g = *x->fourth->along_C, one, other;
     for (size_t i = first; i < last; i++) {
         for (size_t j = 0; j <= i; j++) {
-            bool none_here = i >= view->heard || i == j;
-            double C = none_here ? 0 : *rk_legs_read(&view->C, i, j, 1, &one), both = 0;
-            if (!none_here)
+            double both = 0, ij = 0, ji = 0;
+            if (i < view->heard && i != j) {
+                double C = *rk_legs_read(&view->C, i, j, 1, &one);
                 both = *rk_legs_read(x->K22, i, j, 1, &one) +
                        *rk_legs_read(x->K22, j, i, 1, &other) + G[i] * var[j] + G[j] * var[i] +
                        4 * g * C * C;
-            if (!none_here && x->younger) both += *rk_legs_read(x->younger, i, j, 1, &one);
-            rk_legs_write(x->K22, i, j, 1, &both);
-            rk_legs_write(x->K22, j, i, 1, &both);
-            if (!x->K31) continue;
-            if (none_here) {
-                rk_legs_write(x->K31, i, j, 1, &zero);
-                rk_legs_write(x->K31, j, i, 1, &zero);
-                continue;
+                if (x->younger) both += *rk_legs_read(x->younger, i, j, 1, &one);
+                if (x->K31) {
+                    ij = *rk_legs_read(x->K31, i, j, 1, &one) + 3 * (G[i] + g * var[i]) * C;
+                    ji = *rk_legs_read(x->K31, j, i, 1, &one) + 3 * (G[j] + g * var[j]) * C;
+                }
             }
-            double ij = *rk_legs_read(x->K31, i, j, 1, &one) + 3 * (G[i] + g * var[i]) * C;
-            double ji = *rk_legs_read(x->K31, j, i, 1, &one) + 3 * (G[j] + g * var[j]) * C;
-            rk_legs_write(x->K31, i, j, 1, &ij);
-            rk_legs_write(x->K31, j, i, 1, &ji);
+            write_both(x->K22, i, j, both, both);
+            if (x->K31) write_both(x->K31, i, j, ij, ji);
         }
     }
 }

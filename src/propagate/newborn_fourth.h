@@ -1,11 +1,11 @@
-/* The fourth cumulant that an activation makes, as the next layer sees it.
+/* The fourth cumulant that an activation makes, as a later layer sees it.
  *
  * Two neurons of h = phi(z) have kappa_iijj and kappa_iiij, three have kappa_iijk, which is made of
  * two edges or of the third cumulant of z, and four have trees of three edges, or of an edge and a
- * third cumulant. All of it is moved by the next matrix as exactly as products of n x n matrices
- * allow, and the gauge's part of it, Sum_6 G_ij C_kl, with it (docs/MATH.md#fourth). What it
- * becomes of three and four different neurons is forgotten after that: it lives on in what it makes
- * of the cumulants of two. */
+ * third cumulant. All of it is moved on as exactly as products of n x n matrices allow, and the
+ * gauge's part of it, Sum_6 G_ij C_kl, with it (docs/MATH.md#fourth). For how many layers is
+ * decided elsewhere (followed_fourth.h); after the last it lives on in what it made of the
+ * cumulants of two neurons. */
 #ifndef RK_PROPAGATE_NEWBORN_FOURTH_H
 #define RK_PROPAGATE_NEWBORN_FOURTH_H
 

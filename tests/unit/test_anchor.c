@@ -12,13 +12,8 @@
 
 enum { WIDTH = 64, HIDDEN = 4 };
 
-static rk_network *draw(double bias_variance) {
+static rk_network *draw(void) {
     rk_random_spec spec = {.activation = {.kind = RK_RELU}, .seed = 5};
-    if (bias_variance > 0) {
-        spec.init = RK_INIT_MANUAL;
-        spec.weight_variance = 2;
-        spec.bias_variance = bias_variance;
-    }
     return draw_square(spec, WIDTH, HIDDEN);
 }
 
@@ -33,7 +28,7 @@ static rk_answer *ask(const rk_network *net, const char *method, uint64_t sample
 /* Where the closure knows all layers better than the passes do, its answer is the answer. */
 static void test_few_passes_leave_it_to_the_closure(void **state) {
     (void)state;
-    rk_network *net = draw(0);
+    rk_network *net = draw();
     rk_answer *third = ask(net, "third", 1), *few = ask(net, "sample:anchor", 1024);
     const rk_answer_data *expected = rk_answer_view(third), *found = rk_answer_view(few);
     for (size_t i = 0; i < WIDTH; i++)
@@ -47,7 +42,7 @@ static void test_few_passes_leave_it_to_the_closure(void **state) {
 /* Where the passes know all layers but the first better, it is the exact control variate. */
 static void test_many_passes_need_the_exact_mean_only(void **state) {
     (void)state;
-    rk_network *net = draw(0);
+    rk_network *net = draw();
     rk_answer *control = ask(net, "sample:orthogonal,control", 400000);
     rk_answer *anchor = ask(net, "sample:orthogonal,anchor", 400000);
     const rk_answer_data *a = rk_answer_view(control), *b = rk_answer_view(anchor);
@@ -63,7 +58,7 @@ static void test_between_it_is_the_best_of_both(void **state) {
     (void)state;
     const char *methods[] = {"sample:orthogonal,anchor", "sample:orthogonal,control", "third"};
     double error[3] = {0};
-    rk_network *net = draw(0);
+    rk_network *net = draw();
     rk_answer *truth = ask(net, "sample:design,control", 2000000);
     for (int k = 0; k < 3; k++) {
         rk_answer *answer = ask(net, methods[k], 16384);
@@ -79,24 +74,11 @@ static void test_between_it_is_the_best_of_both(void **state) {
     rk_network_destroy(net);
 }
 
-static void test_refuses_biases(void **state) {
-    (void)state;
-    rk_network *net = draw(0.1);
-    rk_options options = rk_options_default();
-    options.method = "sample:anchor";
-    rk_plan *plan;
-    rk_error error;
-    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error), RK_ERROR_UNSUPPORTED);
-    assert_non_null(strstr(error.message, "biases"));
-    rk_network_destroy(net);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few_passes_leave_it_to_the_closure),
         cmocka_unit_test(test_many_passes_need_the_exact_mean_only),
         cmocka_unit_test(test_between_it_is_the_best_of_both),
-        cmocka_unit_test(test_refuses_biases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

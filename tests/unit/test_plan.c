@@ -200,21 +200,6 @@ static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
     rk_network_destroy(net);
 }
 
-static void test_only_full_has_a_reach(void **state) {
-    (void)state;
-    rk_network *net = make(16, 3);
-    rk_options options = rk_options_default();
-    options.method = "third:reach=2";
-    rk_plan *plan;
-    rk_error error;
-    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error), RK_ERROR_UNSUPPORTED);
-    assert_non_null(strstr(error.message, "gauge=full"));
-    options.method = "third:gauge=full,reach=2";
-    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
-    rk_plan_destroy(plan);
-    rk_network_destroy(net);
-}
-
 static void test_bad_input_laws_are_refused(void **state) {
     (void)state;
     rk_network *net = make(2, 2);
@@ -328,7 +313,7 @@ static void test_cumulants_of_the_output(void **state) {
     rk_network_destroy(net);
 }
 
-static void test_gauges_refuse_what_they_do_not_cover(void **state) {
+static void test_methods_refuse_what_they_do_not_cover(void **state) {
     (void)state;
     enum { N = 3 };
     static const double weight[N * N] = {1, 2, 3, 4, 5, 6, 7, 8, 10}, bias[N] = {0, 1, 0};
@@ -348,6 +333,9 @@ static void test_gauges_refuse_what_they_do_not_cover(void **state) {
         {"third:gauge=full", RK_ABS, {bias, NULL}, false, NULL},
         {"third:gauge=full", RK_RELU, {NULL, bias}, false, "gauge=zero only"},
         {"third:gauge=zero", RK_TANH, {NULL, NULL}, false, "homogeneous activations"},
+        {"third:gauge=full,reach=2", RK_RELU, {NULL, NULL}, false, NULL},
+        {"third:reach=2", RK_RELU, {NULL, NULL}, false, "gauge=full"},
+        {"sample:anchor", RK_RELU, {bias, NULL}, false, "biases"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rk_layer layers[3];
@@ -381,10 +369,9 @@ int main(void) {
         cmocka_unit_test(test_flops_are_counted_as_documented),
         cmocka_unit_test(test_same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_what_cannot_fit_is_refused_with_its_size),
-        cmocka_unit_test(test_only_full_has_a_reach),
         cmocka_unit_test(test_bad_input_laws_are_refused),
         cmocka_unit_test(test_cumulants_of_the_output),
-        cmocka_unit_test(test_gauges_refuse_what_they_do_not_cover),
+        cmocka_unit_test(test_methods_refuse_what_they_do_not_cover),
         cmocka_unit_test(test_a_deterministic_run_can_be_interrupted),
         cmocka_unit_test(test_a_receipt_can_be_interrupted),
     };
