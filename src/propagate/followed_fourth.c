@@ -8,65 +8,67 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
         .reach = reach,
         .scratch = rk_fourth_scratch_take(work, width, bent, in_double),
         .K31 = rk_legs_take(work, in_double, width, width),
+        .k4 = rk_work_doubles(work, width, 1),
         .k4_carried = rk_work_doubles(work, width, 1),
+        .var = rk_work_doubles(work, width, 1),
     };
     for (size_t age = 0; age < reach; age++) {
         followed.born[age] = rk_newborn_fourth_take(work, width, bent, in_double);
         followed.H[age] = rk_legs_take(work, in_double, width, width);
-        followed.K22[age] = rk_legs_take(work, in_double, width, width);
-        if (age == 0) continue;
-        followed.T_below[age] = rk_legs_take(work, in_double, width, width);
-        followed.C[age] = rk_legs_take(work, in_double, width, width);
-        followed.C_below[age] = rk_legs_take(work, in_double, width, width);
-        followed.var[age] = rk_work_doubles(work, width, 1);
+        if (age > 0) followed.T_below[age] = rk_legs_take(work, in_double, width, width);
     }
-    if (reach > 1) followed.half_moved = rk_legs_take(work, in_double, width, width);
     return followed;
 }
 
-void rk_followed_fourth_keep(rk_work *work, size_t n, size_t heard, const double *C,
-                             rk_followed_fourth *followed) {
-    for (size_t age = followed->reach; --age > 1;) {
-        rk_legs free = followed->C_below[age];
-        followed->C_below[age] = followed->C[age - 1];
-        followed->C[age - 1] = free;
+void rk_followed_fourth_keep(rk_work *work, size_t n, size_t l, const rk_slices *z,
+                             const rk_neurons *neurons, rk_followed_fourth *followed) {
+    if (!rk_work_charge(work, 10 * (uint64_t)n)) return;
+    double core = 0, metric = 0, both = 0, k4 = 0;
+    for (size_t i = 0; i < n; i++) {
+        double square = neurons->w.k1[i] * neurons->w.k1[i];
+        core += square * z->core[i];
+        metric += square * z->metric[i];
+        both += square * square * z->core[i] * z->metric[i];
+        k4 += square * square * z->k4[i];
     }
-    if (followed->reach == 1) return;
-    followed->C_below[1] = rk_legs_view(followed->C_below[1], 0, heard);
-    if (!rk_work_charge(work, 0)) return;
-    for (size_t i = 0; i < heard; i++)
-        rk_legs_write(&followed->C_below[1], i, 0, heard, C + i * n);
+    double total = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22);
+    double old = k4 + 1. / 3 * (core * metric - both);
+    followed->kept[l % followed->reach] = l > 0 && total != 0 ? old / total : 0;
+}
+
+double rk_followed_fourth_share(const rk_followed_fourth *followed, size_t l) {
+    double old = 1;
+    for (size_t age = 1; age < followed->reach && age <= l; age++)
+        old *= followed->kept[(l - age) % followed->reach];
+    return 1 - old;
 }
 
 enum { ROWS = 16, CHUNK = 256 };
 
-typedef struct diagonal {
-    size_t n, k;
-    const rk_legs *half, *T;
+typedef struct ageing {
+    size_t n, width;
+    const rk_legs *p;
+    const double *c;
     double *var;
-} diagonal;
+} ageing;
 
-static void diagonal_rows(void *context, size_t block) {
-    const diagonal *x = context;
+static void age_rows(void *context, size_t block) {
+    const ageing *x = context;
     size_t first = block * ROWS, last = x->n - first < ROWS ? x->n : first + ROWS;
-    double one[CHUNK], other[CHUNK];
-    for (size_t i = first; i < last; i++) {
-        x->var[i] = 0;
-        for (size_t j = 0; j < x->k; j += CHUNK) {
-            size_t count = x->k - j < CHUNK ? x->k - j : CHUNK;
-            x->var[i] += rk_dot(count, rk_legs_read(x->half, i, j, count, one),
-                                rk_legs_read(x->T, i, j, count, other));
+    double buffer[CHUNK], term[CHUNK];
+    for (size_t i = first; i < last; i++)
+        for (size_t r = 0; r < x->width; r += CHUNK) {
+            size_t count = rk_legs_within(x->width, r, CHUNK);
+            const double *p = rk_legs_read(x->p, i, r, count, buffer);
+            for (size_t k = 0; k < count; k++)
+                term[k] = p[k] * p[k] * x->c[r + k];
+            x->var[i] -= rk_sum(count, term);
         }
-    }
 }
 
-void rk_followed_fourth_move(rk_work *work, size_t age, size_t n, size_t heard, size_t k, rk_legs T,
-                             bool pairs, rk_followed_fourth *followed) {
-    rk_legs half = rk_legs_view(followed->half_moved, 0, k), *C = &followed->C[age];
-    rk_legs_product(work, RK_NO_TRANS, n, k, k, T, followed->C_below[age], 0, half);
-    *C = rk_legs_view(*C, 0, n);
-    if (pairs) rk_legs_product(work, RK_TRANS, heard, heard, k, half, T, 0, *C);
-    diagonal job = {n, k, &half, &T, followed->var[age]};
-    if (rk_work_charge(work, 2 * (uint64_t)n * k))
-        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), diagonal_rows, &job);
+void rk_followed_fourth_age(rk_work *work, size_t n, size_t width, const rk_legs *p,
+                            const double *c, double *var) {
+    ageing job = {n, width, p, c, var};
+    if (rk_work_charge(work, 3 * (uint64_t)n * width))
+        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), age_rows, &job);
 }

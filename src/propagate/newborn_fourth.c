@@ -22,7 +22,6 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
         .w3 = rk_work_doubles(work, width, 1),
         .along_C = rk_work_doubles(work, 1, 1),
         .excess = rk_work_doubles(work, width, 1),
-        .k4_seen = rk_work_doubles(work, width, 1),
     };
 }
 
@@ -33,9 +32,7 @@ rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t ben
         .squares = rk_legs_take(work, in_double, width, width + bent),
         .by_k22 = rk_legs_take(work, in_double, width, width),
         .by_k31 = rk_legs_take(work, in_double, width, width),
-        .by_edge = rk_legs_take(work, in_double, width, bent),
         .edge_by = rk_legs_take(work, in_double, width, bent),
-        .left22 = rk_legs_take(work, in_double, width, width + bent),
         .left31 = rk_legs_take(work, in_double, width, width + bent),
     };
 }
@@ -64,7 +61,8 @@ typedef struct move {
     const rk_newborn_fourth *fourth;
     const rk_fourth_view *view;
     rk_fourth_scratch scratch; /* strides are this layer's */
-    const rk_legs *K22, *younger, *K31;
+    const rk_legs *K31;
+    double *k4;
 } move;
 
 static size_t at_most(size_t count, size_t limit) {
@@ -82,7 +80,7 @@ static const double *read_bent(const rk_legs *legs, size_t row, size_t col, size
     return buffer;
 }
 
-/* [p^2 | p a], e p^2, and what W makes of the covariance of z. */
+/* [p^2 | p a], and what W makes of the covariance of z. */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
@@ -99,9 +97,6 @@ RK_HOT static void square_rows(void *context, size_t block) {
             for (size_t i = 0; i < count; i++)
                 product[i] = P[i] * P[i];
             rk_legs_write(&scratch->squares, b, r, count, product);
-            for (size_t i = 0; i < count; i++)
-                product[i] *= fourth->ends[r + i];
-            rk_legs_write(&scratch->left22, b, r, count, product);
             const double *A = read_bent(&view->a, b, r, count, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
@@ -117,18 +112,18 @@ RK_HOT static void square_rows(void *context, size_t block) {
  * for the others. */
 typedef struct stretch {
     size_t count;
-    const double *p, *a, *by_k22, *by_k31, *by_edge, *edge_by, *H;
+    const double *p, *a, *by_k22, *by_k31, *edge_by, *H;
     const double *k4, *centre, *ends, *y, *own, *excess, *w2, *w3;
     double C_bb, y_b;
-    double *l22, *lpa, *l31, *la; /* out: left factors */
-    double sum, excess_sum;       /* out */
+    double *l31, *la;       /* out: left factors */
+    double sum, excess_sum; /* out */
 } stretch;
 
 RK_HOT_PART void left_stretch(stretch *x) {
     const double *p = x->p, *a = x->a, *u = x->by_k31, *s = x->by_k22, *q = x->edge_by;
-    const double *v = x->by_edge, *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
+    const double *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
     const double *y = x->y, *own = x->own, *excess = x->excess, *w2 = x->w2, *w3 = x->w3;
-    double *l22 = x->l22, *lpa = x->lpa, *l31 = x->l31, *la = x->la;
+    double *l31 = x->l31, *la = x->la;
     double C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK], square_excess[CHUNK];
     RK_INDEPENDENT
     for (size_t i = 0; i < x->count; i++) {
@@ -139,11 +134,9 @@ RK_HOT_PART void left_stretch(stretch *x) {
         double ends = e[i] * (third + 2 * q[i]) + f[i] * aa;
         /* beside a leg p and one a there */
         double star = w3[i] * aa, path = w2[i] * q[i], joint = w2[i] * third;
-        l22[i] = 0.5 * (k4[i] * pp + s[i]) + 2 * p[i] * u[i] + ends;
-        lpa[i] = 2 * (f[i] * p[i] * a[i] + star + path + joint);
         l31[i] = p[i] * (k4[i] * pp + 3 * (s[i] + p[i] * u[i] + ends)) +
-                 a[i] * (star + 6 * path + 3 * (joint + v[i]));
-        la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + star + 2 * path + joint + v[i]);
+                 a[i] * (star + 6 * path + 3 * joint);
+        la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + star + 2 * path + joint);
         sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * ends) +
                  4 * p[i] * a[i] * (star + 3 * (path + joint));
         square_excess[i] = pp * excess[i];
@@ -159,8 +152,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
     const rk_fourth_view *view = x->view;
     size_t k = view->from.heard, m = view->from.bent, first = block * ROWS;
     size_t last = at_most(first + ROWS, view->n);
-    double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], v[CHUNK], z[CHUNK], H[CHUNK];
-    double l22[CHUNK], lpa[CHUNK], l31[CHUNK], la[CHUNK];
+    double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
         double sum = 0, excess = 0, taken;
         double y_b = -*rk_legs_read(&view->y, b, 0, 1, &taken);
@@ -173,7 +165,6 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .a = read_bent(&view->a, b, r, count, bent, a),
                 .by_k22 = rk_legs_read(&scratch->by_k22, b, r, count, s),
                 .by_k31 = rk_legs_read(&scratch->by_k31, b, r, count, u),
-                .by_edge = x->K31 ? read_bent(&scratch->by_edge, b, r, count, bent, v) : none,
                 .edge_by = read_bent(&scratch->edge_by, b, r, count, bent, z),
                 .H = has_H ? rk_legs_read(view->H, b, r, count, H) : none,
                 .k4 = fourth->k4 + r,
@@ -186,76 +177,53 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .excess = fourth->excess + r,
                 .C_bb = scratch->C[b],
                 .y_b = y_b,
-                .l22 = l22,
-                .lpa = lpa,
                 .l31 = l31,
                 .la = la,
             };
             left_stretch(&part);
             sum += part.sum;
             excess += part.excess_sum;
-            if (!x->K22 || b >= view->heard) continue;
-            rk_legs_write(&scratch->left22, b, r, count, l22);
-            rk_legs_write(&scratch->left22, b, k + r, bent, lpa);
-            if (!x->K31) continue;
+            if (!x->K31 || b >= view->heard) continue;
             rk_legs_write(&scratch->left31, b, r, count, l31);
             rk_legs_write(&scratch->left31, b, k + r, bent, la);
         }
-        /* G_bb, kept for the pairs */
-        double var = view->var[b], G = *fourth->along_C * var + excess;
-        fourth->k4_seen[b] = sum + 6 * G * var;
-        scratch->G[b] = G;
+        double var = view->var[b];
+        scratch->G[b] = *fourth->along_C * var + excess;
+        x->k4[b] += sum + 6 * scratch->G[b] * var;
     }
 }
 
-static void write_both(const rk_legs *K, size_t i, size_t j, double ij, double ji) {
-    rk_legs_write(K, i, j, 1, &ij);
-    rk_legs_write(K, j, i, 1, &ji);
-}
-
-/* K22 + K22', the gauge's part of both, and what is younger. */
+/* The gauge's part of K31. */
 RK_HOT static void finish_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
     size_t n = view->n, first = block * ROWS, last = at_most(first + ROWS, n);
-    const double *G = x->scratch.G, *var = view->var;
-    double g = *x->fourth->along_C, one, other;
+    double g = *x->fourth->along_C, buffer[CHUNK], row[CHUNK];
     for (size_t i = first; i < last; i++) {
-        for (size_t j = 0; j <= i; j++) {
-            double both = 0, ij = 0, ji = 0;
-            if (i < view->heard && i != j) {
-                double C = *rk_legs_read(&view->C, i, j, 1, &one);
-                both = *rk_legs_read(x->K22, i, j, 1, &one) +
-                       *rk_legs_read(x->K22, j, i, 1, &other) + G[i] * var[j] + G[j] * var[i] +
-                       4 * g * C * C;
-                if (x->younger) both += *rk_legs_read(x->younger, i, j, 1, &one);
-                if (x->K31) {
-                    ij = *rk_legs_read(x->K31, i, j, 1, &one) + 3 * (G[i] + g * var[i]) * C;
-                    ji = *rk_legs_read(x->K31, j, i, 1, &one) + 3 * (G[j] + g * var[j]) * C;
-                }
-            }
-            write_both(x->K22, i, j, both, both);
-            if (x->K31) write_both(x->K31, i, j, ij, ji);
+        double beside_C = 3 * (x->scratch.G[i] + g * view->var[i]);
+        for (size_t j = 0; j < n; j += CHUNK) {
+            size_t count = at_most(CHUNK, n - j);
+            const double *K31 = rk_legs_read(x->K31, i, j, count, buffer), *C = view->C + i * n + j;
+            for (size_t r = 0; r < count; r++)
+                row[r] = i < view->heard && j + r < view->heard ? K31[r] + beside_C * C[r] : 0;
+            rk_legs_write(x->K31, i, j, count, row);
         }
     }
 }
 
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
-                            const rk_fourth_scratch *scratch, const rk_legs *K22,
-                            const rk_legs *younger, const rk_legs *K31, rk_newborn_fourth *fourth) {
-    if (!K22) K31 = NULL;
+                            const rk_fourth_scratch *scratch, const rk_legs *K31,
+                            const rk_newborn_fourth *fourth, double *k4) {
     size_t n = view->n, heard = view->heard, k = view->from.heard, m = view->from.bent;
     size_t cols = k + m;
     rk_fourth_scratch x = {.G = scratch->G,
                            .C = scratch->C,
                            .squares = rk_legs_view(scratch->squares, 0, cols),
-                           .left22 = rk_legs_view(scratch->left22, 0, cols),
                            .left31 = rk_legs_view(scratch->left31, 0, cols),
                            .by_k22 = rk_legs_view(scratch->by_k22, 0, k),
                            .by_k31 = rk_legs_view(scratch->by_k31, 0, k),
-                           .by_edge = rk_legs_view(scratch->by_edge, 0, m),
                            .edge_by = rk_legs_view(scratch->edge_by, 0, m)};
-    move job = {fourth, view, x, K22, younger, K31};
+    move job = {fourth, view, x, K31, k4};
     if (rk_work_charge(work, (uint64_t)n * cols))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
     rk_legs pa = rk_legs_view(x.squares, k, cols);
@@ -263,16 +231,12 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
     rk_legs_product(work, RK_NO_TRANS, n, k, k, x.squares, born->k22, 0, x.by_k22);
     rk_legs_product(work, RK_TRANS, n, k, k, view->p, born->k31, 0, x.by_k31);
     rk_legs_product(work, RK_TRANS, n, m, m, pa, born->edge, 0, x.edge_by);
-    if (K31) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.left22, born->edge, 0, x.by_edge);
-    if (rk_work_charge(work, 60 * (uint64_t)n * k))
+    if (rk_work_charge(work, 50 * (uint64_t)n * k))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
-    if (!K22) return;
-    rk_legs_product(work, RK_TRANS, heard, heard, cols, x.left22, x.squares, 0, *K22);
-    if (K31) {
-        rk_legs_product(work, RK_TRANS, heard, heard, k, x.left31, view->p, 0, *K31);
-        rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, k, cols), view->a,
-                        1, *K31);
-    }
-    if (rk_work_charge(work, 20 * (uint64_t)n * n))
+    if (!K31) return;
+    rk_legs_product(work, RK_TRANS, heard, heard, k, x.left31, view->p, 0, *K31);
+    rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, k, cols), view->a, 1,
+                    *K31);
+    if (rk_work_charge(work, 3 * (uint64_t)n * n))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), finish_rows, &job);
 }

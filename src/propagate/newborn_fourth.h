@@ -20,7 +20,6 @@ typedef struct rk_newborn_fourth {
     double *own, *y;       /* w1 var z; y of z */
     double *w1, *w2, *w3;
     double *along_C, *excess; /* the tilt's part, see rk_tilt */
-    double *k4_seen;          /* kappa_iiii of the layer that saw it last */
 } rk_newborn_fourth;
 
 rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double);
@@ -33,7 +32,7 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, c
 
 typedef struct rk_fourth_scratch {
     double *G, *C;
-    rk_legs squares, by_k22, by_k31, by_edge, edge_by, left22, left31;
+    rk_legs squares, by_k22, by_k31, edge_by, left31;
 } rk_fourth_scratch;
 
 rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double);
@@ -46,16 +45,15 @@ typedef struct rk_fourth_view {
     const rk_legs *H;  /* heard x from.heard: kappa of z_b, z_b and of the z that was activated;
                           NULL: there is none */
     const double *var; /* of the covariance of h as it came here: the diagonal, */
-    rk_legs C;         /* and n x n, for K22 */
+    const double *C;   /* and n x n, for K31 */
 } rk_fourth_view;
 
 /**
- * kappa_iiii of z to fourth->k4_seen and, unless NULL, kappa_iijj to K22 (n x n, plus `younger` if
- * not NULL) and kappa_iiij to K31, zero where not both are heard. About 16 n^3 FLOPs, 10 without
- * K31, 6 without K22.
+ * k4 += kappa_iiii of z; unless NULL, also kappa_iiij to K31 (n x n), zero where not both are
+ * heard. About 6 n^3 FLOPs, 10 with K31.
  */
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
-                            const rk_fourth_scratch *scratch, const rk_legs *K22,
-                            const rk_legs *younger, const rk_legs *K31, rk_newborn_fourth *fourth);
+                            const rk_fourth_scratch *scratch, const rk_legs *K31,
+                            const rk_newborn_fourth *fourth, double *k4);
 
 #endif

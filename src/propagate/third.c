@@ -146,7 +146,11 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.slot = width * (2 * bent + rank + 1);
     c.M = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
-    if (full(&c)) c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
+    if (full(&c)) {
+        c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
+        c.z.k4 = c.followed.k4;
+        zero(work, width, c.z.k4);
+    }
     c.T = rk_legs_take(work, in_double, width, width);
     c.T_slope = rk_legs_take(work, in_double, width, width);
     c.born = rk_legs_take(work, in_double, width, cols - width);
@@ -337,49 +341,45 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
         .a = rk_legs_view(legs, m, legs.stride),
         .y = rk_legs_view(legs, 2 * m + source.rank, legs.stride),
         .H = s > 0 ? &c->followed.H[age] : NULL,
-        .var = age ? c->followed.var[age] : c->var,
-        .C = age ? c->followed.C[age] : (rk_legs){.stride = n, .d = c->C},
+        .var = c->followed.var,
+        .C = c->C,
     };
 }
 
 /* The fourth cumulant of z as far as it is followed. */
 static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
     rk_followed_fourth *followed = &c->followed;
-    size_t reach = followed->reach, heard = role_of(c, l).heard, k = role_of(c, l - 1).heard;
+    size_t reach = followed->reach;
     rk_slices *z = &c->z;
     followed->K31 = z->K31 = rk_legs_view(followed->K31, 0, n);
+    zero(c->work, n, z->k4);
+    if (rk_work_charge(c->work, 0)) memcpy(followed->var, c->var, n * sizeof *c->var);
     for (size_t age = 0; age < reach && age < l; age++) {
-        if (age > 0)
-            rk_followed_fourth_move(c->work, age, n, heard, k, c->T_slope, pairs, followed);
-        rk_fourth_view view = view_from(c, l, l - 1 - age);
-        rk_newborn_fourth *born = &followed->born[(l - 1 - age) % reach];
-        followed->K22[age] = z->K22 = rk_legs_view(followed->K22[age], 0, n);
-        rk_newborn_fourth_move(c->work, &view, &followed->scratch, pairs ? &z->K22 : NULL,
-                               age ? &followed->K22[age - 1] : NULL, age ? NULL : &z->K31, born);
-        if (age + 2 <= reach) z->carried22 = z->K22;
-        if (!rk_work_charge(c->work, 2 * n)) continue;
-        for (size_t i = 0; i < n; i++) {
-            z->core[i] = born->k4_seen[i] + (age ? z->core[i] : 0);
-            if (age + 2 <= reach) followed->k4_carried[i] = z->core[i];
-        }
+        size_t s = l - 1 - age;
+        rk_fourth_view view = view_from(c, l, s);
+        rk_newborn_fourth_move(c->work, &view, &followed->scratch,
+                               pairs && age == 0 ? &z->K31 : NULL, &followed->born[s % reach],
+                               z->k4);
+        if (age + 1 == reach) break;
+        rk_source source = source_at(c, s, l, 0);
+        rk_followed_fourth_age(c->work, n, source.width, &view.p, source.c, followed->var);
+        if (rk_work_charge(c->work, 0)) memcpy(followed->k4_carried, z->k4, n * sizeof *z->k4);
     }
-    z->has_pairs = pairs;
-    z->carries = reach > 1;
+    z->has_K31 = pairs;
+    z->followed22 = rk_followed_fourth_share(followed, l);
+    z->followed31 = reach > 1 ? 1 : 0;
 }
 
 /* The fourth cumulant of z. */
 static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
-    if (full(c)) {
-        followed_linear(c, l, n, pairs);
-        return;
-    }
     fourth_diagonals(c, layer, exact || gauged(c) ? 0 : rk_network_weight_scale(c->net, l));
     c->z.M = pairs && exact && !gauged(c) ? c->M : NULL;
     if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
     if (fitted(c))
         rk_regenerate(c->work, c->spec->amplitude, l, layer, c->neurons.var, c->var, &c->z);
+    if (full(c)) followed_linear(c, l, n, pairs);
 }
 
 static void swap_covariances(chain *c) {
@@ -453,6 +453,7 @@ static void remember_fourth(chain *c, size_t l, size_t n) {
     rk_newborn_fourth_set(c->work, n, &c->neurons, &c->z, c->var,
                           carries ? followed->k4_carried : NULL, &c->tilt,
                           &followed->born[l % followed->reach]);
+    rk_followed_fourth_keep(c->work, n, l, &c->z, &c->neurons, followed);
 }
 
 static void activation(chain *c, size_t l, purpose law) {
@@ -469,7 +470,6 @@ static void activation(chain *c, size_t l, purpose law) {
     bool exact = newborn.rank == bent;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
     rk_pair_cumulants *fourth = full(c) ? fourth_born(c, l) : NULL;
-    if (full(c)) rk_followed_fourth_keep(c->work, n, heard, c->C, &c->followed);
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
                   &residual, fourth);
     if (fitted(c))
@@ -507,7 +507,7 @@ static void deliver_diagonals(chain *c, size_t n, rk_outputs *outputs) {
     if (!outputs->third_diagonal || !rk_work_charge(c->work, n)) return;
     for (size_t i = 0; i < n; i++) {
         outputs->third_diagonal[i] = c->z.d3[i];
-        outputs->fourth_diagonal[i] = c->z.core[i] * c->z.metric[i];
+        outputs->fourth_diagonal[i] = rk_slices_k4(&c->z, i);
     }
 }
 

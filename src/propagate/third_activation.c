@@ -48,7 +48,7 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
     double square = 0;
     for (size_t i = 0; i < n; i++) {
         double w[MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
-        double d3 = z->d3[i], d4 = z->core[i] * z->metric[i];
+        double d3 = z->d3[i], d4 = rk_slices_k4(z, i);
         for (int p = 1; p <= max_p; p++) {
             for (int k = 0; k <= MAX_K; k++)
                 w[k][p] = neurons->wick[rk_wick_at(n, MAX_K, k, p) + i];
@@ -102,7 +102,7 @@ static void transpose_rows(void *context, size_t block) {
     const pairs *job = context;
     size_t n = job->n, first = block * ROWS, count = n - first < ROWS ? n - first : ROWS;
     transpose(n, &job->z->D, first, count, job->neurons->D12);
-    if (job->z->has_pairs) transpose(n, &job->z->K31, first, count, job->neurons->K13);
+    if (job->z->has_K31) transpose(n, &job->z->K31, first, count, job->neurons->K13);
 }
 
 /* Coefficients of an end at one neuron. */
@@ -150,12 +150,11 @@ RK_HOT_PART double edge(rk_diagrams diagrams, links k, end x, double bend) {
 typedef struct stretch {
     size_t count;
     const double *D21, *D12, *M;         /* kappa_iij, kappa_ijj, metric_ij */
-    const double *K22, *K31, *K13;       /* or kappa_iijj, kappa_iiij, kappa_ijjj */
-    const double *carried22, *carried31; /* what of the two is carried on */
+    const double *K31, *K13;             /* kappa_iiij, kappa_ijjj */
     const double *metric, *core, *q, *y; /* of j */
     rk_ends w, e;                        /* of j */
     const double *bend;
-    double metric_i, core_i, core_scale, coherence;
+    double metric_i, core_i, core_scale, coherence, followed22, followed31;
     end w_i, e_i, t_i;
     double bend_i;
     double *C;                           /* in: of z; out: of phi(z) */
@@ -165,8 +164,7 @@ typedef struct stretch {
 
 RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagrams) {
     const double *D21 = x->D21, *D12 = x->D12, *M = x->M;
-    const double *K22 = x->K22, *K31 = x->K31, *K13 = x->K13;
-    const double *carried22 = x->carried22, *carried31 = x->carried31;
+    const double *K31 = x->K31, *K13 = x->K13;
     const double *metric = x->metric, *core = x->core, *q = x->q, *y = x->y;
     const double *w1 = x->w.k1, *w2 = x->w.k2, *w3 = x->w.k3, *wt = x->w.tail;
     const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
@@ -177,16 +175,16 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
     double *k22 = x->k22, *k21_q = x->k21_q;
     double *left22 = x->left22, *left31 = x->left31, *tree_edge = x->tree_edge;
     double centre_i = e_i.k2 - 2 * w_i.k1 * w_i.k1;
+    double followed22 = 4 * x->followed22, followed31 = 6 * x->followed31;
     RK_INDEPENDENT
     for (size_t j = 0; j < x->count; j++) {
         double c = C[j];
         links ij = {.xy = c, .xxy = D21[j], .xyy = D12[j]};
+        ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * scale * M[j] * M[j]);
         if (diagrams == RK_DIAGRAMS_FOURTH) {
-            ij.xxyy = 0.25 * K22[j];
             ij.xxxy = 1. / 6 * K31[j];
             ij.xyyy = 1. / 6 * K13[j];
         } else {
-            ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * scale * M[j] * M[j]);
             ij.xxxy = ij.xyyy = sixth * c;
         }
         end w_j = {w1[j], w2[j], w3[j], wt[j]};
@@ -210,10 +208,10 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         left22[j] = k22[j] - centre_i * a_ji * a_ji - centre_j * a[j] * a[j] -
                     e_i.k1 * w_j.k1 * w_j.k1 * D12[j] - e_j.k1 * w_i.k1 * w_i.k1 * D21[j] -
                     4 * w_i.k2 * tree_edge[j] * a[j] * a_ji -
-                    w_i.k1 * w_i.k1 * w_j.k1 * w_j.k1 * carried22[j];
+                    w_i.k1 * w_i.k1 * w_j.k1 * w_j.k1 * followed22 * ij.xxyy;
         left31[j] = connect(diagrams, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
                     3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j] - w_j.k3 * a[j] * a[j] * a[j] -
-                    w_i.k1 * w_i.k1 * w_i.k1 * w_j.k1 * carried31[j];
+                    w_i.k1 * w_i.k1 * w_i.k1 * w_j.k1 * followed31 * ij.xxxy;
     }
 }
 
@@ -232,10 +230,9 @@ RK_HOT static void pair_rows(void *context, size_t block) {
     const rk_neurons *neurons = job->neurons;
     const rk_slices *z = job->z;
     const double *none = neurons->zeros;
-    double D21[CHUNK], K22[CHUNK], K31[CHUNK], a[CHUNK], residual[CHUNK], k22[CHUNK];
-    double kept22[CHUNK], k21_q[CHUNK], left22[CHUNK], left31[CHUNK], tree_edge[CHUNK];
+    double D21[CHUNK], K31[CHUNK], a[CHUNK], residual[CHUNK], k22[CHUNK], k21_q[CHUNK];
+    double left22[CHUNK], left31[CHUNK], tree_edge[CHUNK];
     size_t n = job->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
-    bool carries = z->has_pairs && z->carries;
     for (size_t i = first; i < last; i++) {
         neurons->k22[i] = neurons->k21_q[i] = 0;
         for (size_t j = 0; j < n; j += CHUNK) {
@@ -245,11 +242,8 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .D21 = z->has_D ? rk_legs_read(&z->D, i, j, count, D21) : none,
                 .D12 = z->has_D ? neurons->D12 + at : none,
                 .M = z->M ? z->M + at : none,
-                .K22 = z->has_pairs ? rk_legs_read(&z->K22, i, j, count, K22) : none,
-                .K31 = z->has_pairs ? rk_legs_read(&z->K31, i, j, count, K31) : none,
-                .carried22 = carries ? rk_legs_read(&z->carried22, i, j, count, kept22) : none,
-                .carried31 = carries ? rk_legs_read(&z->K31, i, j, count, K31) : none,
-                .K13 = z->has_pairs ? neurons->K13 + at : none,
+                .K31 = z->has_K31 ? rk_legs_read(&z->K31, i, j, count, K31) : none,
+                .K13 = z->has_K31 ? neurons->K13 + at : none,
                 .metric = z->metric + j,
                 .core = z->core + j,
                 .q = neurons->q + j,
@@ -261,6 +255,8 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .core_i = z->core[i],
                 .core_scale = *z->core_scale,
                 .coherence = *z->coherence,
+                .followed22 = z->followed22,
+                .followed31 = z->followed31,
                 .w_i = end_at(&neurons->w, i),
                 .e_i = end_at(&neurons->e, i),
                 .t_i = end_at(&neurons->t, i),

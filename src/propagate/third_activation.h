@@ -11,17 +11,21 @@ typedef struct rk_slices {
     double *d3;   /* kappa_iii */
     bool has_D;   /* false: D vanishes, as it does for a Gaussian */
     rk_legs D;    /* D_ij = kappa_iij */
-    double *core; /* diagonals; kappa_iiii is their product */
+    double *core; /* diagonals */
     double *metric;
+    double *k4;         /* kappa_iiii; NULL: the product of the two */
     double *M;          /* the metric, n x n; NULL: off-diagonal entries neglected */
     double *core_scale; /* off the diagonal the core is this times M */
-    bool has_pairs;     /* or else: */
-    rk_legs K22, K31;   /* kappa_iijj and kappa_iiij */
-    bool carries;       /* K31 is carried on past phi, and of K22: */
-    rk_legs carried22;
-    double *coherence; /* RK_DIAGRAMS_REGENERATED: kappa_iiij is this times C_ij */
-    const double *y;   /* the third cumulant contains Sym C_ij y_k, C the present covariance */
+    bool has_K31;
+    rk_legs K31;                   /* RK_DIAGRAMS_FOURTH: kappa_iiij */
+    double followed22, followed31; /* what share of kappa_iijj and kappa_iiij is not born again */
+    double *coherence;             /* RK_DIAGRAMS_REGENERATED: kappa_iiij is this times C_ij */
+    const double *y; /* the third cumulant contains Sym C_ij y_k, C the present covariance */
 } rk_slices;
+
+static inline double rk_slices_k4(const rk_slices *z, size_t i) {
+    return z->k4 ? z->k4[i] : z->core[i] * z->metric[i];
+}
 
 /** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
  *  `tail`: one leg beside the neuron's own third or fourth cumulant. */
