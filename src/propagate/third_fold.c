@@ -8,7 +8,7 @@ enum { CHUNK = 256 };
 
 /* By age, the share of a layer's directions that matter, in sixteenths: what they miss of kappa_iij
  * is a percent of the sum over sources. Measured in docs/FRONTIER.md. */
-static const struct stage { size_t age, sixteenths; } stages[] = {{7, 3}, {4, 6}};
+static const struct stage { size_t age, sixteenths; } stages[] = {{7, 3}, {RK_FOLD_AGE, 6}};
 
 size_t rk_fold_span(size_t width, size_t n, size_t age) {
     for (size_t k = 0; k < sizeof stages / sizeof *stages; k++) {

@@ -7,6 +7,9 @@
 
 #include "propagate/third_source.h"
 
+/* No source is folded before so many layers have read it. */
+enum { RK_FOLD_AGE = 4 };
+
 /** How many directions hold a source of `width` neurons that was read by `age` layers of n: 0 if it
  *  is not folded. */
 size_t rk_fold_span(size_t width, size_t n, size_t age);

@@ -57,17 +57,21 @@ def through(W, t):
 def linear(W, b, h, gauge, l):
     """The law of z = W h + b. Of the third cumulant, R is all but Sym C_ij y_k."""
     z = SimpleNamespace(mu=W @ h.m + b, C=W @ h.C @ W.T, R=through(W, h.R), y=W @ h.y, coherence=0)
-    if is_full(gauge):
-        follow(W, h, z)
-    elif gauge == "fitted":
+    if gauge == "fitted":
         regenerate(W, h, z, l)
     else:
         z.iiii, z.iijj, z.iiij = from_core(W, h.q, gauge)
+    if is_full(gauge):
+        follow(W, h, z)
     return z
 
 
 def is_full(gauge):
     return gauge.startswith("full")
+
+
+def reach(gauge):
+    return int(gauge[-1])
 
 
 def from_core(W, q, gauge):
@@ -88,42 +92,37 @@ def regenerate(W, h, z, l):
 
 
 def follow(W, h, z):
-    """The same of all that h.followed says, youngest first, and what becomes of it."""
-    n = len(W)
-    z.iiii, z.iijj, z.iiij, z.followed = np.zeros(n), np.zeros((n, n)), np.zeros((n, n)), []
+    """kappa_iiii and kappa_iiij by all that h.followed says, youngest first, and what becomes of it."""
+    z.iiii, z.followed, z.kept = np.zeros(len(W)), [], h.kept
+    own_var = np.diag(z.C)
     for age, x in enumerate(h.followed):
         X = W - np.outer(W @ h.m, h.a)
-        on_C = X if age else W  # which was tilted with the rest once
-        x = SimpleNamespace(**{**vars(x), "p": X @ x.p, "a": X @ x.a, "C": on_C @ x.C @ on_C.T})
-        x.iiii, x.iijj, x.iiij = newborn_fourth(x)
-        z.iiii += x.iiii
-        z.iijj += x.iijj
-        z.iiij += x.iiij * (age == 0)
+        x = SimpleNamespace(**{**vars(x), "p": X @ x.p, "a": X @ x.a, "own_var": own_var})
+        x.iiii, iiij = newborn_fourth(x, z.C)
+        z.iiii = z.iiii + x.iiii
+        if age == 0:
+            z.iiij = iiij
+        own_var = own_var - x.p**2 @ x.c
         z.followed.append(x)
 
 
-def newborn_fourth(x):
-    """The fourth cumulant as #fourth moves it: p, a, C have come to z."""
-    p, a, C, p1, f, e, w2, w3 = x.p, x.a, x.C, x.p * x.w1, x.f, x.e, x.w2, x.w3
+def newborn_fourth(x, C):
+    """kappa_iiii and kappa_iiij as #fourth moves them: p, a have come to z, which has the covariance C."""
+    p, a, p1, f, e, w2, w3 = x.p, x.a, x.p * x.w1, x.f, x.e, x.w2, x.w3
     own = a + p1 * x.var
     H = np.einsum("ijk,bj,bk->bi", x.R, p1, p1, optimize=True)
     H += (np.outer((own * p1).sum(axis=1), x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
     p2, pa = p * p, p * a
-    S, U, V, Q = p2 @ x.R22, p @ x.R31.T, (p2 * e) @ x.CW, pa @ x.CW.T
+    S, U, Q = p2 @ x.R22, p @ x.R31.T, pa @ x.CW.T
 
     ends = e * (H + 2 * Q) + f * a * a
     star, path, joint = w3 * a * a, w2 * Q, w2 * H
     iiii = p2 * (p2 * x.R4 + 3 * S + 4 * p * U + 6 * ends) + pa * (4 * star + 12 * (path + joint))
-    L = (p2 * x.R4 + S) / 2 + 2 * p * U + ends
-    iijj = L @ p2.T + 2 * (f * pa + star + path + joint) @ pa.T
-    iiij = (p * (p2 * x.R4 + 3 * (S + p * U + ends)) + a * (star + 6 * path + 3 * (joint + V))) @ p.T
-    iiij += 3 * (p * (f * pa + star + 2 * path + joint + V)) @ a.T
+    iiij = (p * (p2 * x.R4 + 3 * (S + p * U + ends)) + a * (star + 6 * path + 3 * joint)) @ p.T
+    iiij += 3 * (p * (f * pa + star + 2 * path + joint)) @ a.T
 
-    var = np.diag(C)
-    G = x.along_C * var + p2 @ x.excess
-    sides = np.outer(G, var)
-    return (iiii.sum(axis=1) + 6 * G * var, iijj + iijj.T + sides + sides.T + 4 * x.along_C * C * C,
-            iiij + 3 * (G + x.along_C * var)[:, None] * C)
+    G = x.along_C * x.own_var + p2 @ x.excess
+    return iiii.sum(axis=1) + 6 * G * x.own_var, iiij + 3 * (G + x.along_C * x.own_var)[:, None] * C
 
 
 def activate(z, slope, gauge):
@@ -163,7 +162,7 @@ def activate(z, slope, gauge):
 
     h_ij, h_iij = connect(w_k, w_k), connect(e_k, w_k)
     h_iijj, h_iiij = connect(e_k, e_k) - 2 * h_ij**2, connect(t_k, w_k)
-    h = SimpleNamespace(m=m, C=h_ij + np.diag(h_ii), y=w1 * z.y + z.coherence / 2 * w2)
+    h = SimpleNamespace(m=m, C=h_ij + np.diag(h_ii), y=w1 * z.y + z.coherence / 2 * w2, kept=[])
 
     a = w1[:, None] * C
     if gauge != "none":
@@ -183,14 +182,18 @@ def activate(z, slope, gauge):
     R31 = h_iiij - 3 * e[:, None] * CW * a - 3 * np.outer(e * w1, w1) * iij - w(3, 1) * a**3
     R22 = h_iijj - half - half.T - 4 * w2[:, None] * CW * a * a.T
     R4 = h_iiii - 6 * e * w1**2 * iii
-    stays = z.followed[:int(gauge[-1]) - 1] if is_full(gauge) else []
-    for age, x in enumerate(stays):
-        R4 = R4 - w1**4 * x.iiii
-        R22 = R22 - off_diagonal(np.outer(w1**2, w1**2) * x.iijj)
-        R31 = R31 - off_diagonal(np.outer(w1**3, w1) * x.iiij) * (age == 0)
-        x.p, x.a, x.C = w1[:, None] * x.p, w1[:, None] * x.a, np.outer(w1, w1) * x.C
-    h.followed = [SimpleNamespace(w1=w1, w2=w2, w3=w(3, 1), f=f, e=e, p=np.eye(n), a=a, CW=CW, var=var, R=z.R, y=z.y,
-                                  R4=R4, R22=R22, R31=R31), *stays]
+    h.followed = []
+    if is_full(gauge):
+        stays, moved22 = z.followed[:reach(gauge) - 1], off_diagonal(np.outer(w1**2, w1**2) * iijj)
+        for x in stays:
+            R4 = R4 - w1**4 * x.iiii
+            x.p, x.a = w1[:, None] * x.p, w1[:, None] * x.a
+        if reach(gauge) > 1:
+            R31 = R31 - off_diagonal(np.outer(w1**3, w1) * iiij)
+        R22 = R22 - (1 - np.prod(z.kept[:reach(gauge) - 1])) * moved22
+        h.kept = [((w1**4 * iiii).sum() + moved22.sum()) / h.t.sum() if z.followed else 0, *z.kept]
+        h.followed = [SimpleNamespace(w1=w1, w2=w2, w3=w(3, 1), f=f, e=e, p=np.eye(n), a=a, CW=CW, var=var, R=z.R,
+                                      y=z.y, R4=R4, R22=R22, R31=R31, c=h_ii - w1**2 * var), *stays]
     return h
 
 
@@ -211,7 +214,7 @@ def tilt(h, theta):
     t = h.t - 2 * (e.sum() * c + c.sum() * e + 4 * (Te * Cp).sum(axis=1))
     t += 4 * v * (c.sum() * c + 2 * (Cp * Cp).sum(axis=1))
     return SimpleNamespace(m=h.m, C=Cp - Te + v * Cp + 2 * np.outer(b, b), R=through(P, h.R),
-                           y=P @ (h.y - 6 * h.C @ a), t=t, a=a, followed=h.followed,
+                           y=P @ (h.y - 6 * h.C @ a), t=t, a=a, followed=h.followed, kept=h.kept,
                            along_C=2 * (v - theta * tau), excess=-2 * theta * delta)
 
 
@@ -236,7 +239,8 @@ def smallest_root(f, top, steps, halvings):
 def third(layers, slope, gauge):
     """The mean of the outputs."""
     n = layers[0][0].shape[1]
-    h = SimpleNamespace(m=np.zeros(n), C=np.eye(n), R=np.zeros((n, n, n)), y=np.zeros(n), q=np.zeros(n), followed=[])
+    h = SimpleNamespace(m=np.zeros(n), C=np.eye(n), R=np.zeros((n, n, n)), y=np.zeros(n), q=np.zeros(n), followed=[],
+                        kept=[])
     for l, (W, b) in enumerate(layers[:-1]):
         h = activate(linear(W, b, h, gauge, l), slope, gauge)
         if (gauge == "diagonal" or is_full(gauge)) and l > 0:
@@ -244,10 +248,10 @@ def third(layers, slope, gauge):
         elif gauge not in ("none", "fitted"):
             h = tilt(h, smallest_root(lambda theta: tilt(h, theta).t.sum(), 1, 64, 40))
         if is_full(gauge):
-            h.followed[0].C, h.followed[0].along_C, h.followed[0].excess = h.C, h.along_C, h.excess
+            h.followed[0].along_C, h.followed[0].excess = h.along_C, h.excess
         n = len(h.m)
         trace = 3 * h.t.sum() / (n * (n + 2)) * np.ones(n)
-        h.q = {"none": trace, "diagonal": core(h.t), "fitted": core(h.t)}.get(gauge, np.zeros(n))
+        h.q = trace if gauge == "none" else np.zeros(n) if gauge == "zero" else core(h.t)
     W, b = layers[-1]
     return W @ h.m + b
 
@@ -282,7 +286,7 @@ def check(folder, widths, slope, bias, later_bias=0):
     seen = homogeneous(layers) if later_bias else layers
     gauges = ["none", "zero"]
     if not later_bias:
-        gauges += ["diagonal", "full,reach=1", "full,reach=2", "full,reach=3"]
+        gauges += ["diagonal", "full,reach=1", "full,reach=2", "full,reach=3", "full,reach=6"]
     if slope == bias == 0:
         gauges += ["fitted"]
     for gauge in gauges:
