@@ -336,7 +336,7 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
     return (rk_fourth_view){
         .n = n,
         .heard = role_of(c, l).heard,
-        .from = age ? (rk_role){.bent = m, .heard = m} : role_of(c, s),
+        .from = (rk_role){.bent = m, .heard = m},
         .p = age ? legs : c->T,
         .a = rk_legs_view(legs, m, legs.stride),
         .y = rk_legs_view(legs, 2 * m + source.rank, legs.stride),
