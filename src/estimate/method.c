@@ -9,7 +9,6 @@
 #include "propagate/gain.h"
 #include "propagate/mean.h"
 #include "propagate/third.h"
-#include "propagate/third_fold.h"
 #include "sample/division.h"
 #include "sample/sample.h"
 
@@ -25,7 +24,7 @@ typedef struct word {
 } word;
 
 enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
-enum { REACH_AUTO = 0, REACH_NONE = -1 };
+enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_DEFAULT = 3 };
 enum { CONTROL_NONE, CONTROL_FIRST, CONTROL_ANCHOR };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
@@ -70,7 +69,6 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("reach=3", reach, 3),
                                    WORD("reach=4", reach, 4),
                                    WORD("reach=6", reach, 6),
-                                   WORD("reach=8", reach, 8),
                                    WORD("old=auto", old, OLD_AUTO),
                                    WORD("old=folded", old, OLD_FOLDED),
                                    WORD("old=exact", old, OLD_EXACT),
@@ -196,9 +194,6 @@ static rk_status check_third(const rk_problem *problem, rk_error *error) {
                        "biases after layer 1 can be had in gauge=zero only");
     if (problem->arguments.reach != REACH_AUTO && gauge != RK_GAUGE_FULL)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "only gauge=full has a reach");
-    if (problem->arguments.reach >= RK_FOLD_AGE && problem->arguments.old == OLD_FOLDED)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "a reach beyond %d needs old=exact",
-                       RK_FOLD_AGE - 1);
     return gauge == RK_GAUGE_FITTED ? check_relu(problem, error) : RK_OK;
 }
 
@@ -256,14 +251,11 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     bool full = arguments->gauge == RK_GAUGE_FULL;
     if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
     if (arguments->old == OLD_AUTO)
-        arguments->old =
-            arguments->reach >= RK_FOLD_AGE || rk_network_max_width(problem->net) < FOLD_FROM
-                ? OLD_EXACT
-                : OLD_FOLDED;
+        arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
     if (!full)
         arguments->reach = REACH_NONE;
     else if (arguments->reach == REACH_AUTO)
-        arguments->reach = arguments->old == OLD_EXACT ? 3 : 1;
+        arguments->reach = REACH_DEFAULT;
     if (!gauged) arguments->all_neurons = 1;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {
@@ -463,7 +455,7 @@ static const struct entry {
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
                "gauge=auto|none|zero|diagonal|fitted|full, rank=auto|full|8|16|32, "
-               "reach=auto|1|2|3|4|6|8, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
+               "reach=auto|1|2|3|4|6, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
                "legs=float|double"},
       .most_cumulants = 3,
       .check = check_third,

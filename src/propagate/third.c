@@ -84,18 +84,13 @@ static void ones(rk_work *work, size_t n, double *x) {
         x[i] = 1;
 }
 
-/* In how many directions source s is held when it comes to layer l: it was folded after it had been
- * read by an earlier layer f, unless that is too close to the end to pay. */
+/* In how many directions source s is held when it comes to layer l: 0 before it was folded, which
+ * is not worth it too close to the end. */
 static size_t span_at(const chain *c, size_t s, size_t l) {
-    size_t width = role_of(c, s).bent;
-    if (!c->spec->fold || rank_of(c, width) == width) return 0;
-    for (size_t f = l; f-- > s + 1;) {
-        size_t n = c->net->layers[f].rows, span = rk_fold_span(width, n, f - s);
-        bool pays = f + 2 <= c->n_sources;
-        bool changes = span != rk_fold_span(width, n, f - s - 1);
-        if (pays && changes) return span;
-    }
-    return 0;
+    size_t width = role_of(c, s).bent, last_whole = s + RK_FOLD_AGE;
+    bool whole = l <= last_whole || last_whole + 2 > c->n_sources;
+    if (whole || !c->spec->fold || rank_of(c, width) == width) return 0;
+    return rk_fold_span(width, c->net->layers[last_whole].rows);
 }
 
 static chain start(rk_work *work, const rk_network *net, const rk_third_spec *spec,

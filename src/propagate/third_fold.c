@@ -6,16 +6,13 @@
 
 enum { CHUNK = 256 };
 
-/* By age, the share of a layer's directions that matter, in sixteenths: what they miss of kappa_iij
- * is a percent of the sum over sources. Measured in docs/FRONTIER.md. */
-static const struct stage { size_t age, sixteenths; } stages[] = {{7, 3}, {RK_FOLD_AGE, 6}};
+/* What a quarter of a layer's directions miss of kappa_iij at that age is a percent of the sum over
+ * sources. Measured in docs/FRONTIER.md. */
+enum { DIRECTIONS_IN_ONE = 4 };
 
-size_t rk_fold_span(size_t width, size_t n, size_t age) {
-    for (size_t k = 0; k < sizeof stages / sizeof *stages; k++) {
-        size_t span = n * stages[k].sixteenths / 16;
-        if (age >= stages[k].age && span > 0 && 3 * span < 2 * width) return span;
-    }
-    return 0;
+size_t rk_fold_span(size_t width, size_t n) {
+    size_t span = n / DIRECTIONS_IN_ONE;
+    return 3 * span < 2 * width ? span : 0;
 }
 
 static void copy_columns(size_t n, const rk_legs *from, size_t from_col, size_t count,

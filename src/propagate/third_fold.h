@@ -7,12 +7,12 @@
 
 #include "propagate/third_source.h"
 
-/* No source is folded before so many layers have read it. */
-enum { RK_FOLD_AGE = 4 };
+/* A source is folded after so many layers have read it. */
+enum { RK_FOLD_AGE = 7 };
 
-/** How many directions hold a source of `width` neurons that was read by `age` layers of n: 0 if it
- *  is not folded. */
-size_t rk_fold_span(size_t width, size_t n, size_t age);
+/** How many directions then hold a source of `width` neurons in a layer of n: 0 if it is not worth
+ *  it. */
+size_t rk_fold_span(size_t width, size_t n);
 
 /** The source with its legs in full; `room` (n rows of its columns) holds them if it is folded. */
 rk_source rk_source_unfold(rk_work *work, size_t n, const rk_source *source, rk_legs room);
