@@ -11,6 +11,7 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
         .k4 = rk_work_doubles(work, width, 1),
         .k4_carried = rk_work_doubles(work, width, 1),
         .var = rk_work_doubles(work, width, 1),
+        .var_before = rk_work_doubles(work, width, 1),
     };
     for (size_t age = 0; age < reach; age++) {
         followed.born[age] = rk_newborn_fourth_take(work, width, bent, in_double);

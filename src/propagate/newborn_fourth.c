@@ -9,8 +9,8 @@ static const double none[CHUNK] = {0};
 
 rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double) {
     return (rk_newborn_fourth){
-        .pairs = {.k22 = rk_legs_take(work, in_double, width, width),
-                  .k31 = rk_legs_take(work, in_double, width, width),
+        .pairs = {.k22 = rk_legs_take(work, in_double, bent, bent),
+                  .k31 = rk_legs_take(work, in_double, bent, width),
                   .edge = rk_legs_take(work, in_double, bent, bent)},
         .k4 = rk_work_doubles(work, width, 1),
         .centre = rk_work_doubles(work, width, 1),
@@ -28,12 +28,11 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
 rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double) {
     return (rk_fourth_scratch){
         .G = rk_work_doubles(work, width, 1),
-        .C = rk_work_doubles(work, width, 1),
-        .squares = rk_legs_take(work, in_double, width, width + bent),
-        .by_k22 = rk_legs_take(work, in_double, width, width),
-        .by_k31 = rk_legs_take(work, in_double, width, width),
+        .squares = rk_legs_take(work, in_double, width, 2 * bent),
+        .by_k22 = rk_legs_take(work, in_double, width, bent),
+        .by_k31 = rk_legs_take(work, in_double, width, bent),
         .edge_by = rk_legs_take(work, in_double, width, bent),
-        .left31 = rk_legs_take(work, in_double, width, width + bent),
+        .left31 = rk_legs_take(work, in_double, width, 2 * bent),
     };
 }
 
@@ -69,62 +68,49 @@ static size_t at_most(size_t count, size_t limit) {
     return count < limit ? count : limit;
 }
 
-/* `count` entries of which only the first `bent` exist. */
-static const double *read_bent(const rk_legs *legs, size_t row, size_t col, size_t count,
-                               size_t bent, double *buffer) {
-    if (bent == 0) return none;
-    if (bent == count) return rk_legs_read(legs, row, col, count, buffer);
-    const double *x = rk_legs_read(legs, row, col, bent, buffer);
-    for (size_t i = 0; i < count; i++)
-        buffer[i] = i < bent ? x[i] : 0;
-    return buffer;
-}
-
-/* [p^2 | p a], and what W makes of the covariance of z. */
+/* [p^2 | p a], and the diagonal of what W makes of diag(excess). */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
-    size_t k = view->from.heard, m = view->from.bent, first = block * ROWS;
-    size_t last = at_most(first + ROWS, view->n);
-    double p[CHUNK], a[CHUNK], product[CHUNK];
-    const rk_newborn_fourth *fourth = x->fourth;
+    size_t m = view->bent, first = block * ROWS, last = at_most(first + ROWS, view->n);
+    double p[CHUNK], a[CHUNK], product[CHUNK], excess[CHUNK];
     const rk_fourth_scratch *scratch = &x->scratch;
     for (size_t b = first; b < last; b++) {
-        double C_bb = 0;
-        for (size_t r = 0; r < k; r += CHUNK) {
-            size_t count = at_most(CHUNK, k - r), bent = rk_legs_within(m, r, count);
+        scratch->G[b] = 0;
+        for (size_t r = 0; r < view->cols; r += CHUNK) {
+            size_t count = at_most(CHUNK, view->cols - r), bent = rk_legs_within(m, r, count);
             const double *P = rk_legs_read(&view->p, b, r, count, p);
-            for (size_t i = 0; i < count; i++)
+            for (size_t i = 0; i < count; i++) {
                 product[i] = P[i] * P[i];
-            rk_legs_write(&scratch->squares, b, r, count, product);
-            const double *A = read_bent(&view->a, b, r, count, bent, a);
+                excess[i] = product[i] * x->fourth->excess[r + i];
+            }
+            scratch->G[b] += rk_sum(count, excess);
+            if (bent == 0) continue;
+            rk_legs_write(&scratch->squares, b, r, bent, product);
+            const double *A = rk_legs_read(&view->a, b, r, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
-            rk_legs_write(&scratch->squares, b, k + r, bent, product);
-            for (size_t i = 0; i < count; i++)
-                C_bb += (A[i] + P[i] * fourth->own[r + i]) * P[i] * fourth->w1[r + i];
+            rk_legs_write(&scratch->squares, b, m + r, bent, product);
         }
-        scratch->C[b] = C_bb;
     }
 }
 
-/* One row of the next layer against a stretch of h's neurons; what belongs to bent ones is zero
- * for the others. */
+/* One row of the next layer against a stretch of the bent neurons of h. */
 typedef struct stretch {
     size_t count;
     const double *p, *a, *by_k22, *by_k31, *edge_by, *H;
-    const double *k4, *centre, *ends, *y, *own, *excess, *w2, *w3;
+    const double *k4, *centre, *ends, *y, *own, *w2, *w3;
     double C_bb, y_b;
-    double *l31, *la;       /* out: left factors */
-    double sum, excess_sum; /* out */
+    double *l31, *la; /* out: left factors */
+    double sum;       /* out */
 } stretch;
 
 RK_HOT_PART void left_stretch(stretch *x) {
     const double *p = x->p, *a = x->a, *u = x->by_k31, *s = x->by_k22, *q = x->edge_by;
     const double *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
-    const double *y = x->y, *own = x->own, *excess = x->excess, *w2 = x->w2, *w3 = x->w3;
+    const double *y = x->y, *own = x->own, *w2 = x->w2, *w3 = x->w3;
     double *l31 = x->l31, *la = x->la;
-    double C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK], square_excess[CHUNK];
+    double C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK];
     RK_INDEPENDENT
     for (size_t i = 0; i < x->count; i++) {
         double pp = p[i] * p[i], aa = a[i] * a[i];
@@ -139,10 +125,8 @@ RK_HOT_PART void left_stretch(stretch *x) {
         la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + star + 2 * path + joint);
         sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * ends) +
                  4 * p[i] * a[i] * (star + 3 * (path + joint));
-        square_excess[i] = pp * excess[i];
     }
     x->sum = rk_sum(x->count, sum);
-    x->excess_sum = rk_sum(x->count, square_excess);
 }
 
 RK_HOT static void left_rows(void *context, size_t block) {
@@ -150,22 +134,21 @@ RK_HOT static void left_rows(void *context, size_t block) {
     const rk_newborn_fourth *fourth = x->fourth;
     const rk_fourth_scratch *scratch = &x->scratch;
     const rk_fourth_view *view = x->view;
-    size_t k = view->from.heard, m = view->from.bent, first = block * ROWS;
-    size_t last = at_most(first + ROWS, view->n);
+    size_t m = view->bent, first = block * ROWS, last = at_most(first + ROWS, view->n);
     double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
-        double sum = 0, excess = 0, taken;
+        double sum = 0, taken;
         double y_b = -*rk_legs_read(&view->y, b, 0, 1, &taken);
         bool has_H = view->H && b < view->heard;
-        for (size_t r = 0; r < k; r += CHUNK) {
-            size_t count = at_most(CHUNK, k - r), bent = rk_legs_within(m, r, count);
+        for (size_t r = 0; r < m; r += CHUNK) {
+            size_t count = at_most(CHUNK, m - r);
             stretch part = {
                 .count = count,
                 .p = rk_legs_read(&view->p, b, r, count, p),
-                .a = read_bent(&view->a, b, r, count, bent, a),
+                .a = rk_legs_read(&view->a, b, r, count, a),
                 .by_k22 = rk_legs_read(&scratch->by_k22, b, r, count, s),
                 .by_k31 = rk_legs_read(&scratch->by_k31, b, r, count, u),
-                .edge_by = read_bent(&scratch->edge_by, b, r, count, bent, z),
+                .edge_by = rk_legs_read(&scratch->edge_by, b, r, count, z),
                 .H = has_H ? rk_legs_read(view->H, b, r, count, H) : none,
                 .k4 = fourth->k4 + r,
                 .centre = fourth->centre + r,
@@ -174,21 +157,19 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .own = fourth->own + r,
                 .w2 = fourth->w2 + r,
                 .w3 = fourth->w3 + r,
-                .excess = fourth->excess + r,
-                .C_bb = scratch->C[b],
+                .C_bb = view->var_before[b],
                 .y_b = y_b,
                 .l31 = l31,
                 .la = la,
             };
             left_stretch(&part);
             sum += part.sum;
-            excess += part.excess_sum;
             if (!x->K31 || b >= view->heard) continue;
             rk_legs_write(&scratch->left31, b, r, count, l31);
-            rk_legs_write(&scratch->left31, b, k + r, bent, la);
+            rk_legs_write(&scratch->left31, b, m + r, count, la);
         }
         double var = view->var[b];
-        scratch->G[b] = *fourth->along_C * var + excess;
+        scratch->G[b] += *fourth->along_C * var;
         x->k4[b] += sum + 6 * scratch->G[b] * var;
     }
 }
@@ -214,28 +195,26 @@ RK_HOT static void finish_rows(void *context, size_t block) {
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
                             const rk_fourth_scratch *scratch, const rk_legs *K31,
                             const rk_newborn_fourth *fourth, double *k4) {
-    size_t n = view->n, heard = view->heard, k = view->from.heard, m = view->from.bent;
-    size_t cols = k + m;
+    size_t n = view->n, heard = view->heard, cols = view->cols, m = view->bent;
     rk_fourth_scratch x = {.G = scratch->G,
-                           .C = scratch->C,
-                           .squares = rk_legs_view(scratch->squares, 0, cols),
-                           .left31 = rk_legs_view(scratch->left31, 0, cols),
-                           .by_k22 = rk_legs_view(scratch->by_k22, 0, k),
-                           .by_k31 = rk_legs_view(scratch->by_k31, 0, k),
+                           .squares = rk_legs_view(scratch->squares, 0, 2 * m),
+                           .left31 = rk_legs_view(scratch->left31, 0, 2 * m),
+                           .by_k22 = rk_legs_view(scratch->by_k22, 0, m),
+                           .by_k31 = rk_legs_view(scratch->by_k31, 0, m),
                            .edge_by = rk_legs_view(scratch->edge_by, 0, m)};
     move job = {fourth, view, x, K31, k4};
-    if (rk_work_charge(work, (uint64_t)n * cols))
+    if (rk_work_charge(work, 5 * (uint64_t)n * cols))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
-    rk_legs pa = rk_legs_view(x.squares, k, cols);
+    rk_legs pa = rk_legs_view(x.squares, m, 2 * m);
     const rk_pair_cumulants *born = &fourth->pairs;
-    rk_legs_product(work, RK_NO_TRANS, n, k, k, x.squares, born->k22, 0, x.by_k22);
-    rk_legs_product(work, RK_TRANS, n, k, k, view->p, born->k31, 0, x.by_k31);
+    rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, born->k22, 0, x.by_k22);
+    rk_legs_product(work, RK_TRANS, n, m, cols, view->p, born->k31, 0, x.by_k31);
     rk_legs_product(work, RK_TRANS, n, m, m, pa, born->edge, 0, x.edge_by);
-    if (rk_work_charge(work, 50 * (uint64_t)n * k))
+    if (rk_work_charge(work, 50 * (uint64_t)n * m))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
     if (!K31) return;
-    rk_legs_product(work, RK_TRANS, heard, heard, k, x.left31, view->p, 0, *K31);
-    rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, k, cols), view->a, 1,
+    rk_legs_product(work, RK_TRANS, heard, heard, m, x.left31, view->p, 0, *K31);
+    rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, m, 2 * m), view->a, 1,
                     *K31);
     if (rk_work_charge(work, 3 * (uint64_t)n * n))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), finish_rows, &job);

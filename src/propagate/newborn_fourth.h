@@ -12,7 +12,7 @@
 #include "propagate/gauge.h"
 #include "propagate/roles.h"
 
-/** Of a layer with `heard` neurons that the next one hears, `bent` of them not linear. */
+/** Of a layer of which the next one hears `heard` neurons, `bent` of them not linear. */
 typedef struct rk_newborn_fourth {
     rk_pair_cumulants pairs;
     double *k4;            /* kappa_iiii less what the trees have there */
@@ -31,7 +31,7 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, c
                            rk_newborn_fourth *fourth);
 
 typedef struct rk_fourth_scratch {
-    double *G, *C;
+    double *G;
     rk_legs squares, by_k22, by_k31, edge_by, left31;
 } rk_fourth_scratch;
 
@@ -40,12 +40,13 @@ rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t ben
 /** The layer that sees it: n neurons of which `heard` are heard. */
 typedef struct rk_fourth_view {
     size_t n, heard;
-    rk_role from;      /* how many neurons of h have a column in p, and in a */
+    size_t cols, bent; /* how many neurons of h have a column in p, and in a: for older ones bent */
     rk_legs p, a, y;   /* the neurons of h, their edges, and minus the y, as they came here */
-    const rk_legs *H;  /* heard x from.heard: kappa of z_b, z_b and of the z that was activated;
+    const rk_legs *H;  /* heard x bent or more: kappa of z_b, z_b and of the z that was activated;
                           NULL: there is none */
     const double *var; /* of the covariance of h as it came here: the diagonal, */
     const double *C;   /* and n x n, for K31 */
+    const double *var_before; /* the same of what the activation made of the covariance of its z */
 } rk_fourth_view;
 
 /**

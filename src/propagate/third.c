@@ -78,6 +78,10 @@ static void zero(rk_work *work, size_t n, double *x) {
     if (rk_work_charge(work, 0)) memset(x, 0, n * sizeof *x);
 }
 
+static void copy(rk_work *work, size_t n, const double *from, double *to) {
+    if (rk_work_charge(work, 0)) memcpy(to, from, n * sizeof *to);
+}
+
 static void ones(rk_work *work, size_t n, double *x) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)
@@ -331,13 +335,15 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
     return (rk_fourth_view){
         .n = n,
         .heard = role_of(c, l).heard,
-        .from = (rk_role){.bent = m, .heard = m},
+        .cols = age ? m : role_of(c, s).heard,
+        .bent = m,
         .p = age ? legs : c->T,
         .a = rk_legs_view(legs, m, legs.stride),
         .y = rk_legs_view(legs, 2 * m + source.rank, legs.stride),
         .H = s > 0 ? &c->followed.H[age] : NULL,
         .var = c->followed.var,
         .C = c->C,
+        .var_before = c->followed.var_before,
     };
 }
 
@@ -348,17 +354,17 @@ static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
     rk_slices *z = &c->z;
     followed->K31 = z->K31 = rk_legs_view(followed->K31, 0, n);
     zero(c->work, n, z->k4);
-    if (rk_work_charge(c->work, 0)) memcpy(followed->var, c->var, n * sizeof *c->var);
+    copy(c->work, n, c->var, followed->var_before);
     for (size_t age = 0; age < reach && age < l; age++) {
         size_t s = l - 1 - age;
         rk_fourth_view view = view_from(c, l, s);
+        rk_source source = source_at(c, s, l, 0);
+        copy(c->work, n, followed->var_before, followed->var);
+        rk_followed_fourth_age(c->work, n, source.width, &view.p, source.c, followed->var_before);
         rk_newborn_fourth_move(c->work, &view, &followed->scratch,
                                pairs && age == 0 ? &z->K31 : NULL, &followed->born[s % reach],
                                z->k4);
-        if (age + 1 == reach) break;
-        rk_source source = source_at(c, s, l, 0);
-        rk_followed_fourth_age(c->work, n, source.width, &view.p, source.c, followed->var);
-        if (rk_work_charge(c->work, 0)) memcpy(followed->k4_carried, z->k4, n * sizeof *z->k4);
+        if (age + 1 < reach) copy(c->work, n, z->k4, followed->k4_carried);
     }
     z->has_K31 = pairs;
     z->followed22 = rk_followed_fourth_share(followed, l);
@@ -436,7 +442,7 @@ static void feed(chain *c, size_t n, const rk_source *newborn, const rk_legs *bo
 static rk_pair_cumulants *fourth_born(chain *c, size_t l) {
     rk_pair_cumulants *pairs = &c->followed.born[l % c->followed.reach].pairs;
     rk_role role = role_of(c, l);
-    pairs->k22 = rk_legs_view(pairs->k22, 0, role.heard);
+    pairs->k22 = rk_legs_view(pairs->k22, 0, role.bent);
     pairs->k31 = rk_legs_view(pairs->k31, 0, role.heard);
     pairs->edge = rk_legs_view(pairs->edge, 0, role.bent);
     return pairs;

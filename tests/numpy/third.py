@@ -98,11 +98,11 @@ def follow(W, h, z):
     for age, x in enumerate(h.followed):
         X = W - np.outer(W @ h.m, h.a)
         x = SimpleNamespace(**{**vars(x), "p": X @ x.p, "a": X @ x.a, "own_var": own_var})
+        own_var = x.var_before = own_var - x.p**2 @ x.c
         x.iiii, iiij = newborn_fourth(x, z.C)
         z.iiii = z.iiii + x.iiii
         if age == 0:
             z.iiij = iiij
-        own_var = own_var - x.p**2 @ x.c
         z.followed.append(x)
 
 
@@ -111,7 +111,7 @@ def newborn_fourth(x, C):
     p, a, p1, f, e, w2, w3 = x.p, x.a, x.p * x.w1, x.f, x.e, x.w2, x.w3
     own = a + p1 * x.var
     H = np.einsum("ijk,bj,bk->bi", x.R, p1, p1, optimize=True)
-    H += (np.outer((own * p1).sum(axis=1), x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
+    H += (np.outer(x.var_before, x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
     p2, pa = p * p, p * a
     S, U, Q = p2 @ x.R22, p @ x.R31.T, pa @ x.CW.T
 
