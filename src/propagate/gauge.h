@@ -15,7 +15,7 @@ typedef enum rk_gauge {
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
     RK_GAUGE_FITTED,   /**< no gauge, but a fitted law: propagate/regenerated.h */
-    RK_GAUGE_FULL      /**< all entries with two equal indices, and trees, for some layers */
+    RK_GAUGE_FULL      /**< the same, and what activations make of it, moved for some layers */
 } rk_gauge;
 
 /** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks that

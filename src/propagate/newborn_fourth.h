@@ -3,9 +3,9 @@
  * Two neurons of h = phi(z) have kappa_iijj and kappa_iiij, three have kappa_iijk, which is made of
  * two edges or of the third cumulant of z, and four have trees of three edges, or of an edge and a
  * third cumulant. All of it is moved on as exactly as products of n x n matrices allow, and the
- * gauge's part of it, Sum_6 G_ij C_kl, with it (docs/MATH.md#fourth). For how many layers is
- * decided elsewhere (followed_fourth.h); after the last it lives on in what it made of the
- * cumulants of two neurons. */
+ * gauge's part of it, Sum_6 G_ij C_kl, with it; what is read are kappa_iiii and kappa_iiij
+ * (docs/MATH.md#fourth). For how many layers is decided elsewhere (followed_fourth.h); after the
+ * last it lives on in what it made of the cumulants of its neurons. */
 #ifndef RK_PROPAGATE_NEWBORN_FOURTH_H
 #define RK_PROPAGATE_NEWBORN_FOURTH_H
 
@@ -37,7 +37,7 @@ typedef struct rk_fourth_scratch {
 
 rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double);
 
-/** The layer that sees it: n neurons of which `heard` are heard. */
+/** The layer that sees it: its first n neurons, of which `heard` are heard. */
 typedef struct rk_fourth_view {
     size_t n, heard;
     size_t cols, bent; /* how many neurons of h have a column in p, and in a: for older ones bent */

@@ -333,7 +333,7 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
     rk_legs legs = source.legs;
     size_t m = source.width, n = c->net->layers[l].rows, age = l - 1 - s;
     return (rk_fourth_view){
-        .n = n,
+        .n = age ? role_of(c, l).heard : n,
         .heard = role_of(c, l).heard,
         .cols = age ? m : role_of(c, s).heard,
         .bent = m,
