@@ -2,6 +2,8 @@
 
 #include "base/sum.h"
 
+#include <math.h>
+
 rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double,
                                            size_t reach) {
     rk_followed_fourth followed = {
@@ -34,7 +36,8 @@ void rk_followed_fourth_keep(rk_work *work, size_t n, size_t l, const rk_slices 
     }
     double total = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22);
     double old = k4 + 1. / 3 * (core * metric - both);
-    followed->kept[l % followed->reach] = l > 0 && total != 0 ? old / total : 0;
+    double kept = l > 0 && total > 0 ? old / total : 0;
+    followed->kept[l % followed->reach] = fmin(fmax(kept, 0), 1);
 }
 
 double rk_followed_fourth_share(const rk_followed_fourth *followed, size_t l) {

@@ -191,7 +191,8 @@ def activate(z, slope, gauge):
         if reach(gauge) > 1:
             R31 = R31 - off_diagonal(np.outer(w1**3, w1) * iiij)
         R22 = R22 - (1 - np.prod(z.kept[:reach(gauge) - 1])) * moved22
-        h.kept = [((w1**4 * iiii).sum() + moved22.sum()) / h.t.sum() if z.followed else 0, *z.kept]
+        old, total = (w1**4 * iiii).sum() + moved22.sum(), h.t.sum()
+        h.kept = [np.clip(old / total, 0, 1) if z.followed and total > 0 else 0, *z.kept]
         h.followed = [SimpleNamespace(w1=w1, w2=w2, w3=w(3, 1), f=f, e=e, p=np.eye(n), a=a, CW=CW, var=var, R=z.R,
                                       y=z.y, R4=R4, R22=R22, R31=R31, c=h_ii - w1**2 * var), *stays]
     return h
