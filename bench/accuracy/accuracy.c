@@ -57,7 +57,7 @@ static const struct candidate {
     {"third:gauge=full", 2e12, 0, 0},
     {"third:gauge=full,reach=1", 2e12, 0, 0},
     {"third:gauge=full,reach=4", 2e12, 16, 0},
-    {"third:gauge=full,rank=32,reach=6", 2e12, 16, 0},
+    {"third:gauge=full,rank=32,reach=8", 2e12, 16, 0},
     {"third:gauge=full,old=exact", 2e12, 16, 0},
     {"fourth", 1e11, 0, 0},
     {"reference:2,augment", 1e11, 0, 0},

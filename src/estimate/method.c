@@ -69,6 +69,7 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("reach=3", reach, 3),
                                    WORD("reach=4", reach, 4),
                                    WORD("reach=6", reach, 6),
+                                   WORD("reach=8", reach, 8),
                                    WORD("old=auto", old, OLD_AUTO),
                                    WORD("old=folded", old, OLD_FOLDED),
                                    WORD("old=exact", old, OLD_EXACT),
@@ -455,7 +456,7 @@ static const struct entry {
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
                "gauge=auto|none|zero|diagonal|fitted|full, rank=auto|full|8|16|32, "
-               "reach=auto|1|2|3|4|6, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
+               "reach=auto|1|2|3|4|6|8, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
                "legs=float|double"},
       .most_cumulants = 3,
       .check = check_third,

@@ -8,10 +8,8 @@
 #define RK_PROPAGATE_FOLLOWED_FOURTH_H
 
 #include "propagate/newborn_fourth.h"
-#include "propagate/third_fold.h"
 
-/* A source that is folded has no legs of its own to follow a fourth cumulant with. */
-enum { RK_MAX_REACH = RK_FOLD_AGE - 1 };
+enum { RK_MAX_REACH = 8 };
 
 /** At a layer of z: index `age` belongs to what was born age + 1 layers below. */
 typedef struct rk_followed_fourth {

@@ -89,9 +89,11 @@ static void ones(rk_work *work, size_t n, double *x) {
 }
 
 /* In how many directions source s is held when it comes to layer l: 0 before it was folded, which
- * is not worth it too close to the end. */
+ * is not worth it too close to the end. It stays whole as long as a fourth cumulant is followed,
+ * and one layer more, where it is the first to say H of the oldest (slice_below). */
 static size_t span_at(const chain *c, size_t s, size_t l) {
-    size_t width = role_of(c, s).bent, last_whole = s + RK_FOLD_AGE;
+    size_t width = role_of(c, s).bent, followed = copies(c) + 1;
+    size_t last_whole = s + (followed > RK_FOLD_AGE ? followed : RK_FOLD_AGE);
     bool whole = l <= last_whole || last_whole + 2 > c->n_sources;
     if (whole || !c->spec->fold || rank_of(c, width) == width) return 0;
     return rk_fold_span(width, c->net->layers[last_whole].rows);

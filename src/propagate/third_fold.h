@@ -7,7 +7,7 @@
 
 #include "propagate/third_source.h"
 
-/* A source is folded after so many layers have read it. */
+/* A source is folded after so many layers have read it, or more. */
 enum { RK_FOLD_AGE = 7 };
 
 /** How many directions then hold a source of `width` neurons in a layer of n: 0 if it is not worth

@@ -105,6 +105,8 @@ static void test_folding_changes_little_and_saves(void **state) {
          "third:gauge=full,rank=8,reach=3,old=folded", 1e-2},
         {unequal, "third:gauge=full,rank=8,reach=2,old=exact",
          "third:gauge=full,rank=8,reach=2,old=folded", 1e-2},
+        {equal, "third:gauge=full,rank=8,reach=8,old=exact",
+         "third:gauge=full,rank=8,reach=8,old=folded", 1e-2},
     };
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         rk_answer *exact = estimate(rows[k].widths, 12, rows[k].exact, 1);
