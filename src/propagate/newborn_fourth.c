@@ -3,23 +3,25 @@
 #include "base/simd.h"
 #include "base/sum.h"
 
+#include <math.h>
+
 enum { ROWS = 16, CHUNK = 256 };
 
 static const double none[CHUNK] = {0};
 
 rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double) {
     return (rk_newborn_fourth){
-        .pairs = {.k22 = rk_legs_take(work, in_double, bent, bent),
+        .pairs = {.k22 = rk_work_doubles(work, bent, 1),
                   .k31 = rk_legs_take(work, in_double, bent, width),
                   .edge = rk_legs_take(work, in_double, bent, bent)},
         .k4 = rk_work_doubles(work, width, 1),
         .centre = rk_work_doubles(work, width, 1),
         .ends = rk_work_doubles(work, width, 1),
         .own = rk_work_doubles(work, width, 1),
-        .w1 = rk_work_doubles(work, width, 1),
         .y = rk_work_doubles(work, width, 1),
         .w2 = rk_work_doubles(work, width, 1),
         .w3 = rk_work_doubles(work, width, 1),
+        .share = rk_work_doubles(work, bent, 1),
         .along_C = rk_work_doubles(work, 1, 1),
         .excess = rk_work_doubles(work, width, 1),
     };
@@ -28,17 +30,17 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
 rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double) {
     return (rk_fourth_scratch){
         .G = rk_work_doubles(work, width, 1),
-        .squares = rk_legs_take(work, in_double, width, 2 * bent),
-        .by_k22 = rk_legs_take(work, in_double, width, bent),
+        .square = rk_work_doubles(work, width, 1),
+        .pa = rk_legs_take(work, in_double, width, bent),
         .by_k31 = rk_legs_take(work, in_double, width, bent),
         .edge_by = rk_legs_take(work, in_double, width, bent),
         .left31 = rk_legs_take(work, in_double, width, 2 * bent),
     };
 }
 
-void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, const rk_slices *z,
-                           const double *var, const double *carried, const rk_tilt *tilt,
-                           rk_newborn_fourth *fourth) {
+void rk_newborn_fourth_set(rk_work *work, size_t n, size_t bent, const rk_neurons *neurons,
+                           const rk_slices *z, const double *var, const double *carried,
+                           const rk_tilt *tilt, rk_newborn_fourth *fourth) {
     if (!rk_work_charge(work, 10 * (uint64_t)n)) return;
     for (size_t i = 0; i < n; i++) {
         double w1 = neurons->w.k1[i], e1 = neurons->e.k1[i];
@@ -48,12 +50,16 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, const rk_neurons *neurons, c
         fourth->centre[i] = neurons->e.k2[i] - 2 * w1 * w1;
         fourth->ends[i] = e1;
         fourth->own[i] = w1 * var[i];
-        fourth->w1[i] = w1;
         fourth->w2[i] = neurons->w.k2[i];
         fourth->w3[i] = neurons->w.k3[i];
         fourth->y[i] = z->y[i];
     }
     *fourth->along_C = *tilt->along_C;
+    double all = 0;
+    for (size_t i = 0; i < bent; i++)
+        all += fabs(fourth->pairs.k22[i]);
+    for (size_t i = 0; i < bent; i++)
+        fourth->share[i] = all > 0 ? fabs(fourth->pairs.k22[i]) / all : 0;
 }
 
 typedef struct move {
@@ -68,7 +74,7 @@ static size_t at_most(size_t count, size_t limit) {
     return count < limit ? count : limit;
 }
 
-/* [p^2 | p a], and the diagonal of what W makes of diag(excess). */
+/* p a, and what of p^2 is wanted in sum: for S, and the diagonal of diag(excess) moved. */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
@@ -76,7 +82,7 @@ RK_HOT static void square_rows(void *context, size_t block) {
     double p[CHUNK], a[CHUNK], product[CHUNK], excess[CHUNK];
     const rk_fourth_scratch *scratch = &x->scratch;
     for (size_t b = first; b < last; b++) {
-        scratch->G[b] = 0;
+        scratch->G[b] = scratch->square[b] = 0;
         for (size_t r = 0; r < view->cols; r += CHUNK) {
             size_t count = at_most(CHUNK, view->cols - r), bent = rk_legs_within(m, r, count);
             const double *P = rk_legs_read(&view->p, b, r, count, p);
@@ -86,11 +92,11 @@ RK_HOT static void square_rows(void *context, size_t block) {
             }
             scratch->G[b] += rk_sum(count, excess);
             if (bent == 0) continue;
-            rk_legs_write(&scratch->squares, b, r, bent, product);
+            scratch->square[b] += rk_dot(bent, product, x->fourth->share + r);
             const double *A = rk_legs_read(&view->a, b, r, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
-            rk_legs_write(&scratch->squares, b, m + r, bent, product);
+            rk_legs_write(&scratch->pa, b, r, bent, product);
         }
     }
 }
@@ -98,32 +104,33 @@ RK_HOT static void square_rows(void *context, size_t block) {
 /* One row of the next layer against a stretch of the bent neurons of h. */
 typedef struct stretch {
     size_t count;
-    const double *p, *a, *by_k22, *by_k31, *edge_by, *H;
-    const double *k4, *centre, *ends, *y, *own, *w2, *w3;
-    double C_bb, y_b;
+    const double *p, *a, *by_k31, *edge_by, *H;
+    const double *k22, *k4, *centre, *ends, *y, *own, *w2, *w3;
+    double square, C_bb, y_b;
     double *l31, *la; /* out: left factors */
     double sum;       /* out */
 } stretch;
 
 RK_HOT_PART void left_stretch(stretch *x) {
-    const double *p = x->p, *a = x->a, *u = x->by_k31, *s = x->by_k22, *q = x->edge_by;
+    const double *p = x->p, *a = x->a, *u = x->by_k31, *q = x->edge_by, *k22 = x->k22;
     const double *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
     const double *y = x->y, *own = x->own, *w2 = x->w2, *w3 = x->w3;
     double *l31 = x->l31, *la = x->la;
-    double C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK];
+    double square = x->square, C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK];
     RK_INDEPENDENT
     for (size_t i = 0; i < x->count; i++) {
         double pp = p[i] * p[i], aa = a[i] * a[i];
+        double s = square * k22[i];
         double fed = C_bb * y[i] + 2 * (a[i] + p[i] * own[i]) * y_b;
         double third = H[i] + 1. / 3 * fed;
         /* beside two legs p p at their neuron */
         double ends = e[i] * (third + 2 * q[i]) + f[i] * aa;
         /* beside a leg p and one a there */
         double star = w3[i] * aa, path = w2[i] * q[i], joint = w2[i] * third;
-        l31[i] = p[i] * (k4[i] * pp + 3 * (s[i] + p[i] * u[i] + ends)) +
+        l31[i] = p[i] * (k4[i] * pp + 3 * (s + p[i] * u[i] + ends)) +
                  a[i] * (star + 6 * path + 3 * joint);
         la[i] = 3 * p[i] * (f[i] * p[i] * a[i] + star + 2 * path + joint);
-        sum[i] = pp * (k4[i] * pp + 3 * s[i] + 4 * p[i] * u[i] + 6 * ends) +
+        sum[i] = pp * (k4[i] * pp + 3 * s + 4 * p[i] * u[i] + 6 * ends) +
                  4 * p[i] * a[i] * (star + 3 * (path + joint));
     }
     x->sum = rk_sum(x->count, sum);
@@ -135,7 +142,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
     const rk_fourth_scratch *scratch = &x->scratch;
     const rk_fourth_view *view = x->view;
     size_t m = view->bent, first = block * ROWS, last = at_most(first + ROWS, view->n);
-    double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
+    double p[CHUNK], a[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
         double sum = 0, taken;
         double y_b = -*rk_legs_read(&view->y, b, 0, 1, &taken);
@@ -146,10 +153,10 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .count = count,
                 .p = rk_legs_read(&view->p, b, r, count, p),
                 .a = rk_legs_read(&view->a, b, r, count, a),
-                .by_k22 = rk_legs_read(&scratch->by_k22, b, r, count, s),
                 .by_k31 = rk_legs_read(&scratch->by_k31, b, r, count, u),
                 .edge_by = rk_legs_read(&scratch->edge_by, b, r, count, z),
                 .H = has_H ? rk_legs_read(view->H, b, r, count, H) : none,
+                .k22 = fourth->pairs.k22 + r,
                 .k4 = fourth->k4 + r,
                 .centre = fourth->centre + r,
                 .ends = fourth->ends + r,
@@ -157,6 +164,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .own = fourth->own + r,
                 .w2 = fourth->w2 + r,
                 .w3 = fourth->w3 + r,
+                .square = scratch->square[b],
                 .C_bb = view->var_before[b],
                 .y_b = y_b,
                 .l31 = l31,
@@ -197,19 +205,17 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
                             const rk_newborn_fourth *fourth, double *k4) {
     size_t n = view->n, heard = view->heard, cols = view->cols, m = view->bent;
     rk_fourth_scratch x = {.G = scratch->G,
-                           .squares = rk_legs_view(scratch->squares, 0, 2 * m),
+                           .square = scratch->square,
+                           .pa = rk_legs_view(scratch->pa, 0, m),
                            .left31 = rk_legs_view(scratch->left31, 0, 2 * m),
-                           .by_k22 = rk_legs_view(scratch->by_k22, 0, m),
                            .by_k31 = rk_legs_view(scratch->by_k31, 0, m),
                            .edge_by = rk_legs_view(scratch->edge_by, 0, m)};
     move job = {fourth, view, x, K31, k4};
     if (rk_work_charge(work, 5 * (uint64_t)n * cols))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
-    rk_legs pa = rk_legs_view(x.squares, m, 2 * m);
     const rk_pair_cumulants *born = &fourth->pairs;
-    rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, born->k22, 0, x.by_k22);
     rk_legs_product(work, RK_TRANS, n, m, cols, view->p, born->k31, 0, x.by_k31);
-    rk_legs_product(work, RK_TRANS, n, m, m, pa, born->edge, 0, x.edge_by);
+    rk_legs_product(work, RK_TRANS, n, m, m, x.pa, born->edge, 0, x.edge_by);
     if (rk_work_charge(work, 50 * (uint64_t)n * m))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
     if (!K31) return;

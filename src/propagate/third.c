@@ -444,16 +444,15 @@ static void feed(chain *c, size_t n, const rk_source *newborn, const rk_legs *bo
 static rk_pair_cumulants *fourth_born(chain *c, size_t l) {
     rk_pair_cumulants *pairs = &c->followed.born[l % c->followed.reach].pairs;
     rk_role role = role_of(c, l);
-    pairs->k22 = rk_legs_view(pairs->k22, 0, role.bent);
     pairs->k31 = rk_legs_view(pairs->k31, 0, role.heard);
     pairs->edge = rk_legs_view(pairs->edge, 0, role.bent);
     return pairs;
 }
 
-static void remember_fourth(chain *c, size_t l, size_t n) {
+static void remember_fourth(chain *c, size_t l, size_t n, size_t bent) {
     rk_followed_fourth *followed = &c->followed;
     bool carries = followed->reach > 1 && l > 0;
-    rk_newborn_fourth_set(c->work, n, &c->neurons, &c->z, c->var,
+    rk_newborn_fourth_set(c->work, n, bent, &c->neurons, &c->z, c->var,
                           carries ? followed->k4_carried : NULL, &c->tilt,
                           &followed->born[l % followed->reach]);
     rk_followed_fourth_keep(c->work, n, l, &c->z, &c->neurons, followed);
@@ -485,7 +484,7 @@ static void activation(chain *c, size_t l, purpose law) {
     }
     if (gauged(c)) {
         if (!fitted(c)) rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
-        if (full(c)) remember_fourth(c, l, n);
+        if (full(c)) remember_fourth(c, l, n, bent);
         feed(c, n, &newborn, &born);
     } else {
         average_core(c, n);

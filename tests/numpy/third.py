@@ -113,7 +113,9 @@ def newborn_fourth(x, C):
     H = np.einsum("ijk,bj,bk->bi", x.R, p1, p1, optimize=True)
     H += (np.outer(x.var_before, x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
     p2, pa = p * p, p * a
-    S, U, Q = p2 @ x.R22, p @ x.R31.T, pa @ x.CW.T
+    k22 = x.R22.sum(axis=1)
+    S = np.outer(p2 @ np.abs(k22) / np.abs(k22).sum(), k22)
+    U, Q = p @ x.R31.T, pa @ x.CW.T
 
     ends = e * (H + 2 * Q) + f * a * a
     star, path, joint = w3 * a * a, w2 * Q, w2 * H
