@@ -8,6 +8,7 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
                                            size_t reach) {
     rk_followed_fourth followed = {
         .reach = reach,
+        .k22 = rk_legs_take(work, in_double, bent, bent),
         .scratch = rk_fourth_scratch_take(work, width, bent, in_double),
         .K31 = rk_legs_take(work, in_double, width, width),
         .k4 = rk_work_doubles(work, width, 1),

@@ -15,6 +15,7 @@ enum { RK_MAX_REACH = 8 };
 typedef struct rk_followed_fourth {
     size_t reach;                         /* 1 .. RK_MAX_REACH layers */
     rk_newborn_fourth born[RK_MAX_REACH]; /* by layer modulo reach */
+    rk_legs k22;                          /* of the pairs born last */
     rk_fourth_scratch scratch;
     rk_legs H[RK_MAX_REACH];
     rk_legs T_below[RK_MAX_REACH]; /* from age 1 on: what moved the sources to that layer */

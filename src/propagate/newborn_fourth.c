@@ -11,7 +11,7 @@ static const double none[CHUNK] = {0};
 
 rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double) {
     return (rk_newborn_fourth){
-        .pairs = {.k22 = rk_work_doubles(work, bent, 1),
+        .pairs = {.k22_sum = rk_work_doubles(work, bent, 1),
                   .k31 = rk_legs_take(work, in_double, bent, width),
                   .edge = rk_legs_take(work, in_double, bent, bent)},
         .k4 = rk_work_doubles(work, width, 1),
@@ -31,7 +31,9 @@ rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t ben
     return (rk_fourth_scratch){
         .G = rk_work_doubles(work, width, 1),
         .square = rk_work_doubles(work, width, 1),
+        .squares = rk_legs_take(work, in_double, width, bent),
         .pa = rk_legs_take(work, in_double, width, bent),
+        .by_k22 = rk_legs_take(work, in_double, width, bent),
         .by_k31 = rk_legs_take(work, in_double, width, bent),
         .edge_by = rk_legs_take(work, in_double, width, bent),
         .left31 = rk_legs_take(work, in_double, width, 2 * bent),
@@ -57,9 +59,9 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, size_t bent, const rk_neuron
     *fourth->along_C = *tilt->along_C;
     double all = 0;
     for (size_t i = 0; i < bent; i++)
-        all += fabs(fourth->pairs.k22[i]);
+        all += fabs(fourth->pairs.k22_sum[i]);
     for (size_t i = 0; i < bent; i++)
-        fourth->share[i] = all > 0 ? fabs(fourth->pairs.k22[i]) / all : 0;
+        fourth->share[i] = all > 0 ? fabs(fourth->pairs.k22_sum[i]) / all : 0;
 }
 
 typedef struct move {
@@ -74,7 +76,7 @@ static size_t at_most(size_t count, size_t limit) {
     return count < limit ? count : limit;
 }
 
-/* p a, and what of p^2 is wanted in sum: for S, and the diagonal of diag(excess) moved. */
+/* p^2, p a, and of p^2 what stands for all of it in S, and the diagonal of diag(excess) moved. */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
@@ -93,6 +95,7 @@ RK_HOT static void square_rows(void *context, size_t block) {
             scratch->G[b] += rk_sum(count, excess);
             if (bent == 0) continue;
             scratch->square[b] += rk_dot(bent, product, x->fourth->share + r);
+            if (view->k22) rk_legs_write(&scratch->squares, b, r, bent, product);
             const double *A = rk_legs_read(&view->a, b, r, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
@@ -104,23 +107,26 @@ RK_HOT static void square_rows(void *context, size_t block) {
 /* One row of the next layer against a stretch of the bent neurons of h. */
 typedef struct stretch {
     size_t count;
-    const double *p, *a, *by_k31, *edge_by, *H;
-    const double *k22, *k4, *centre, *ends, *y, *own, *w2, *w3;
-    double square, C_bb, y_b;
+    const double *p, *a, *by_k22, *by_k31, *edge_by, *H; /* by_k22 NULL: */
+    const double *k22_sum;
+    double square;
+    const double *k4, *centre, *ends, *y, *own, *w2, *w3;
+    double C_bb, y_b;
     double *l31, *la; /* out: left factors */
     double sum;       /* out */
 } stretch;
 
 RK_HOT_PART void left_stretch(stretch *x) {
-    const double *p = x->p, *a = x->a, *u = x->by_k31, *q = x->edge_by, *k22 = x->k22;
+    const double *p = x->p, *a = x->a, *u = x->by_k31, *q = x->edge_by;
     const double *H = x->H, *k4 = x->k4, *f = x->centre, *e = x->ends;
     const double *y = x->y, *own = x->own, *w2 = x->w2, *w3 = x->w3;
     double *l31 = x->l31, *la = x->la;
+    const double *by_k22 = x->by_k22, *k22_sum = x->k22_sum;
     double square = x->square, C_bb = x->C_bb, y_b = x->y_b, sum[CHUNK];
     RK_INDEPENDENT
     for (size_t i = 0; i < x->count; i++) {
         double pp = p[i] * p[i], aa = a[i] * a[i];
-        double s = square * k22[i];
+        double s = by_k22 ? by_k22[i] : square * k22_sum[i];
         double fed = C_bb * y[i] + 2 * (a[i] + p[i] * own[i]) * y_b;
         double third = H[i] + 1. / 3 * fed;
         /* beside two legs p p at their neuron */
@@ -142,7 +148,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
     const rk_fourth_scratch *scratch = &x->scratch;
     const rk_fourth_view *view = x->view;
     size_t m = view->bent, first = block * ROWS, last = at_most(first + ROWS, view->n);
-    double p[CHUNK], a[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
+    double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
         double sum = 0, taken;
         double y_b = -*rk_legs_read(&view->y, b, 0, 1, &taken);
@@ -156,7 +162,8 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .by_k31 = rk_legs_read(&scratch->by_k31, b, r, count, u),
                 .edge_by = rk_legs_read(&scratch->edge_by, b, r, count, z),
                 .H = has_H ? rk_legs_read(view->H, b, r, count, H) : none,
-                .k22 = fourth->pairs.k22 + r,
+                .by_k22 = view->k22 ? rk_legs_read(&scratch->by_k22, b, r, count, s) : NULL,
+                .k22_sum = fourth->pairs.k22_sum + r,
                 .k4 = fourth->k4 + r,
                 .centre = fourth->centre + r,
                 .ends = fourth->ends + r,
@@ -206,7 +213,9 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
     size_t n = view->n, heard = view->heard, cols = view->cols, m = view->bent;
     rk_fourth_scratch x = {.G = scratch->G,
                            .square = scratch->square,
+                           .squares = rk_legs_view(scratch->squares, 0, m),
                            .pa = rk_legs_view(scratch->pa, 0, m),
+                           .by_k22 = rk_legs_view(scratch->by_k22, 0, m),
                            .left31 = rk_legs_view(scratch->left31, 0, 2 * m),
                            .by_k31 = rk_legs_view(scratch->by_k31, 0, m),
                            .edge_by = rk_legs_view(scratch->edge_by, 0, m)};
@@ -214,6 +223,7 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
     if (rk_work_charge(work, 5 * (uint64_t)n * cols))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
     const rk_pair_cumulants *born = &fourth->pairs;
+    if (view->k22) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, *view->k22, 0, x.by_k22);
     rk_legs_product(work, RK_TRANS, n, m, cols, view->p, born->k31, 0, x.by_k31);
     rk_legs_product(work, RK_TRANS, n, m, m, x.pa, born->edge, 0, x.edge_by);
     if (rk_work_charge(work, 50 * (uint64_t)n * m))

@@ -19,7 +19,7 @@ typedef struct rk_newborn_fourth {
     double *centre, *ends; /* what two legs, and one, are worth at a doubled neuron */
     double *own, *y;       /* w1 var z; y of z */
     double *w2, *w3;
-    double *share;            /* of a neuron in all |k22| of the pairs */
+    double *share;            /* of a neuron in all |k22_sum| of the pairs */
     double *along_C, *excess; /* the tilt's part, see rk_tilt */
 } rk_newborn_fourth;
 
@@ -33,8 +33,8 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, size_t bent, const rk_neuron
 
 typedef struct rk_fourth_scratch {
     double *G;
-    double *square; /* what sum_j p^2 k22_ij is, over sum_j k22_ij */
-    rk_legs pa, by_k31, edge_by, left31;
+    double *square; /* what sum_j p^2 k22_ij is taken to be, over sum_j k22_ij */
+    rk_legs squares, pa, by_k22, by_k31, edge_by, left31;
 } rk_fourth_scratch;
 
 rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double);
@@ -43,17 +43,18 @@ rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t ben
 typedef struct rk_fourth_view {
     size_t n, heard;
     size_t cols, bent; /* how many neurons of h have a column in p, and in a: for older ones bent */
-    rk_legs p, a, y;   /* the neurons of h, their edges, and minus the y, as they came here */
-    const rk_legs *H;  /* heard x bent or more: kappa of z_b, z_b and of the z that was activated;
-                          NULL: there is none */
-    const double *var; /* of the covariance of h as it came here: the diagonal, */
-    const double *C;   /* and n x n, for K31 */
+    const rk_legs *k22; /* the newborn's; NULL: it is older, the sums have to do */
+    rk_legs p, a, y;    /* the neurons of h, their edges, and minus the y, as they came here */
+    const rk_legs *H;   /* heard x bent or more: kappa of z_b, z_b and of the z that was activated;
+                           NULL: there is none */
+    const double *var;  /* of the covariance of h as it came here: the diagonal, */
+    const double *C;    /* and n x n, for K31 */
     const double *var_before; /* the same of what the activation made of the covariance of its z */
 } rk_fourth_view;
 
 /**
  * k4 += kappa_iiii of z; unless NULL, also kappa_iiij to K31 (n x n), zero where not both are
- * heard. About 4 n^3 FLOPs, 8 with K31.
+ * heard. About 4 n^3 FLOPs, 2 more with k22 and 4 with K31.
  */
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
                             const rk_fourth_scratch *scratch, const rk_legs *K31,

@@ -339,6 +339,7 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
         .heard = role_of(c, l).heard,
         .cols = age ? m : role_of(c, s).heard,
         .bent = m,
+        .k22 = age ? NULL : &c->followed.born[s % c->followed.reach].pairs.k22,
         .p = age ? legs : c->T,
         .a = rk_legs_view(legs, m, legs.stride),
         .y = rk_legs_view(legs, 2 * m + source.rank, legs.stride),
@@ -444,6 +445,7 @@ static void feed(chain *c, size_t n, const rk_source *newborn, const rk_legs *bo
 static rk_pair_cumulants *fourth_born(chain *c, size_t l) {
     rk_pair_cumulants *pairs = &c->followed.born[l % c->followed.reach].pairs;
     rk_role role = role_of(c, l);
+    pairs->k22 = rk_legs_view(c->followed.k22, 0, role.bent);
     pairs->k31 = rk_legs_view(pairs->k31, 0, role.heard);
     pairs->edge = rk_legs_view(pairs->edge, 0, role.bent);
     return pairs;

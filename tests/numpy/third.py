@@ -99,14 +99,14 @@ def follow(W, h, z):
         X = W - np.outer(W @ h.m, h.a)
         x = SimpleNamespace(**{**vars(x), "p": X @ x.p, "a": X @ x.a, "own_var": own_var})
         own_var = x.var_before = own_var - x.p**2 @ x.c
-        x.iiii, iiij = newborn_fourth(x, z.C)
+        x.iiii, iiij = newborn_fourth(x, z.C, age > 0)
         z.iiii = z.iiii + x.iiii
         if age == 0:
             z.iiij = iiij
         z.followed.append(x)
 
 
-def newborn_fourth(x, C):
+def newborn_fourth(x, C, older):
     """kappa_iiii and kappa_iiij as #fourth moves them: p, a have come to z, which has the covariance C."""
     p, a, p1, f, e, w2, w3 = x.p, x.a, x.p * x.w1, x.f, x.e, x.w2, x.w3
     own = a + p1 * x.var
@@ -114,7 +114,7 @@ def newborn_fourth(x, C):
     H += (np.outer(x.var_before, x.y) + 2 * own * (p1 @ x.y)[:, None]) / 3
     p2, pa = p * p, p * a
     k22 = x.R22.sum(axis=1)
-    S = np.outer(p2 @ np.abs(k22) / np.abs(k22).sum(), k22)
+    S = np.outer(p2 @ np.abs(k22) / np.abs(k22).sum(), k22) if older else p2 @ x.R22
     U, Q = p @ x.R31.T, pa @ x.CW.T
 
     ends = e * (H + 2 * Q) + f * a * a
