@@ -95,7 +95,7 @@ RK_HOT static void square_rows(void *context, size_t block) {
             scratch->G[b] += rk_sum(count, excess);
             if (bent == 0) continue;
             scratch->square[b] += rk_dot(bent, product, x->fourth->share + r);
-            if (view->k22) rk_legs_write(&scratch->squares, b, r, bent, product);
+            if (view->newborn) rk_legs_write(&scratch->squares, b, r, bent, product);
             const double *A = rk_legs_read(&view->a, b, r, bent, a);
             for (size_t i = 0; i < bent; i++)
                 product[i] = P[i] * A[i];
@@ -107,8 +107,8 @@ RK_HOT static void square_rows(void *context, size_t block) {
 /* One row of the next layer against a stretch of the bent neurons of h. */
 typedef struct stretch {
     size_t count;
-    const double *p, *a, *by_k22, *by_k31, *edge_by, *H; /* by_k22 NULL: */
-    const double *k22_sum;
+    const double *p, *a, *by_k31, *edge_by, *H;
+    const double *by_k22, *k22_sum; /* the former, or NULL: the latter times square */
     double square;
     const double *k4, *centre, *ends, *y, *own, *w2, *w3;
     double C_bb, y_b;
@@ -162,7 +162,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .by_k31 = rk_legs_read(&scratch->by_k31, b, r, count, u),
                 .edge_by = rk_legs_read(&scratch->edge_by, b, r, count, z),
                 .H = has_H ? rk_legs_read(view->H, b, r, count, H) : none,
-                .by_k22 = view->k22 ? rk_legs_read(&scratch->by_k22, b, r, count, s) : NULL,
+                .by_k22 = view->newborn ? rk_legs_read(&scratch->by_k22, b, r, count, s) : NULL,
                 .k22_sum = fourth->pairs.k22_sum + r,
                 .k4 = fourth->k4 + r,
                 .centre = fourth->centre + r,
@@ -223,7 +223,8 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
     if (rk_work_charge(work, 5 * (uint64_t)n * cols))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
     const rk_pair_cumulants *born = &fourth->pairs;
-    if (view->k22) rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, *view->k22, 0, x.by_k22);
+    if (view->newborn)
+        rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, born->k22, 0, x.by_k22);
     rk_legs_product(work, RK_TRANS, n, m, cols, view->p, born->k31, 0, x.by_k31);
     rk_legs_product(work, RK_TRANS, n, m, m, x.pa, born->edge, 0, x.edge_by);
     if (rk_work_charge(work, 50 * (uint64_t)n * m))

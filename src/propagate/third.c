@@ -339,7 +339,7 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
         .heard = role_of(c, l).heard,
         .cols = age ? m : role_of(c, s).heard,
         .bent = m,
-        .k22 = age ? NULL : &c->followed.born[s % c->followed.reach].pairs.k22,
+        .newborn = age == 0,
         .p = age ? legs : c->T,
         .a = rk_legs_view(legs, m, legs.stride),
         .y = rk_legs_view(legs, 2 * m + source.rank, legs.stride),
