@@ -78,7 +78,7 @@ static const struct floor {
     {"gain", 256, 4, 150},
     {"third:gauge=none", 256, 4, 1000},
     {"third:gauge=diagonal", 256, 4, 2500},
-    {"third:gauge=full,reach=1", 256, 4, 3500},
+    {"third:gauge=full", 256, 4, 4000},
 };
 
 typedef struct row {

@@ -8,10 +8,10 @@ enum { CHUNK = 256 };
 
 /* What a quarter of a layer's directions miss of kappa_iij at that age is a percent of the sum over
  * sources. Measured in docs/FRONTIER.md. */
-enum { DIRECTIONS_IN_ONE = 4 };
+enum { WIDTH_OVER_SPAN = 4 };
 
 size_t rk_fold_span(size_t width, size_t n) {
-    size_t span = n / DIRECTIONS_IN_ONE;
+    size_t span = n / WIDTH_OVER_SPAN;
     return 3 * span < 2 * width ? span : 0;
 }
 
