@@ -232,15 +232,11 @@ static rk_status propagate_reference(rk_work *work, const rk_problem *problem,
                                   report->outputs.third ? &observer : NULL, error);
 }
 
-/* What a neuron must at least say to be heard: 2.3 standard deviations from the kink of a ReLU.
- * docs/FRONTIER.md. */
-static const double LEAST_VOICE = 0.04;
-
 /* Of `net`, the one that the third order is to see. */
 static rk_status guess_roles(rk_problem *problem, const rk_network *net, rk_error *error) {
     problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
     if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    return rk_roles_guess(problem->roles, net, &problem->input, LEAST_VOICE, error);
+    return rk_roles_guess(problem->roles, net, &problem->input, error);
 }
 
 static rk_status resolve_third(rk_problem *problem, rk_error *error) {

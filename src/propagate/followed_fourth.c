@@ -10,8 +10,6 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
         .reach = reach,
         .k22 = rk_legs_take(work, in_double, bent, bent),
         .scratch = rk_fourth_scratch_take(work, width, bent, in_double),
-        .K31 = rk_legs_take(work, in_double, width, width),
-        .k4 = rk_work_doubles(work, width, 1),
         .k4_carried = rk_work_doubles(work, width, 1),
         .var = rk_work_doubles(work, width, 1),
         .var_before = rk_work_doubles(work, width, 1),

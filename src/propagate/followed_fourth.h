@@ -19,8 +19,7 @@ typedef struct rk_followed_fourth {
     rk_fourth_scratch scratch;
     rk_legs H[RK_MAX_REACH];
     rk_legs T_below[RK_MAX_REACH]; /* from age 1 on: what moved the sources to that layer */
-    rk_legs K31;                   /* of the youngest */
-    double *k4, *k4_carried;       /* kappa_iiii: of all, of all but the oldest */
+    double *k4_carried;            /* kappa_iiii of all but the oldest */
     double *var, *var_before;      /* of the covariance of some age, and of the next */
     double kept[RK_MAX_REACH];     /* by layer modulo reach: see rk_followed_fourth_keep */
 } rk_followed_fourth;

@@ -72,21 +72,18 @@ typedef struct move {
     double *k4;
 } move;
 
-static size_t at_most(size_t count, size_t limit) {
-    return count < limit ? count : limit;
-}
-
 /* p^2, p a, and of p^2 what stands for all of it in S, and the diagonal of diag(excess) moved. */
 RK_HOT static void square_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
-    size_t m = view->bent, first = block * ROWS, last = at_most(first + ROWS, view->n);
+    size_t m = view->bent, n = view->n, first = block * ROWS;
+    size_t last = n - first < ROWS ? n : first + ROWS;
     double p[CHUNK], a[CHUNK], product[CHUNK], excess[CHUNK];
     const rk_fourth_scratch *scratch = &x->scratch;
     for (size_t b = first; b < last; b++) {
         scratch->G[b] = scratch->square[b] = 0;
         for (size_t r = 0; r < view->cols; r += CHUNK) {
-            size_t count = at_most(CHUNK, view->cols - r), bent = rk_legs_within(m, r, count);
+            size_t count = rk_legs_within(view->cols, r, CHUNK), bent = rk_legs_within(m, r, count);
             const double *P = rk_legs_read(&view->p, b, r, count, p);
             for (size_t i = 0; i < count; i++) {
                 product[i] = P[i] * P[i];
@@ -147,14 +144,15 @@ RK_HOT static void left_rows(void *context, size_t block) {
     const rk_newborn_fourth *fourth = x->fourth;
     const rk_fourth_scratch *scratch = &x->scratch;
     const rk_fourth_view *view = x->view;
-    size_t m = view->bent, first = block * ROWS, last = at_most(first + ROWS, view->n);
+    size_t m = view->bent, n = view->n, first = block * ROWS;
+    size_t last = n - first < ROWS ? n : first + ROWS;
     double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
         double sum = 0, taken;
         double y_b = -*rk_legs_read(&view->y, b, 0, 1, &taken);
         bool has_H = view->H && b < view->heard;
         for (size_t r = 0; r < m; r += CHUNK) {
-            size_t count = at_most(CHUNK, m - r);
+            size_t count = rk_legs_within(m, r, CHUNK);
             stretch part = {
                 .count = count,
                 .p = rk_legs_read(&view->p, b, r, count, p),
@@ -193,12 +191,12 @@ RK_HOT static void left_rows(void *context, size_t block) {
 RK_HOT static void finish_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
-    size_t n = view->n, first = block * ROWS, last = at_most(first + ROWS, n);
+    size_t n = view->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     double g = *x->fourth->along_C, buffer[CHUNK], row[CHUNK];
     for (size_t i = first; i < last; i++) {
         double beside_C = 3 * (x->scratch.G[i] + g * view->var[i]);
         for (size_t j = 0; j < n; j += CHUNK) {
-            size_t count = at_most(CHUNK, n - j);
+            size_t count = rk_legs_within(n, j, CHUNK);
             const double *K31 = rk_legs_read(x->K31, i, j, count, buffer), *C = view->C + i * n + j;
             for (size_t r = 0; r < count; r++)
                 row[r] = i < view->heard && j + r < view->heard ? K31[r] + beside_C * C[r] : 0;

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Share of a layer's root mean square below which a neuron is taken as linear: about 2.7 standard
- * deviations from the kink of a ReLU. Measured in docs/FRONTIER.md. */
-static const double BENT_SHARE = 0.037;
+/* Shares of a layer's root mean square below which a neuron is taken as linear or as silent: about
+ * 2.7 and -2.3 standard deviations from the kink of a ReLU. Measured in docs/FRONTIER.md. */
+static const double BENT_SHARE = 0.037, HEARD_SHARE = 0.04;
 
 enum { MAX_K = 2, MAX_P = 2, WICK = (MAX_K + 1) * MAX_P };
 
@@ -68,10 +68,10 @@ static void activate(const rk_layer *layer, const pass *p) {
     }
 }
 
-static rk_role count(size_t n, const pass *p, double least_voice) {
+static rk_role count(size_t n, const pass *p) {
     rk_role role = {0, 0};
     for (size_t i = 0; i < n; i++) {
-        bool silent = p->voice[i] < least_voice; /* NaN is heard */
+        bool silent = p->voice[i] < HEARD_SHARE; /* NaN is heard */
         role.heard += !silent;
         role.bent += !silent && !(p->bend[i] < BENT_SHARE);
     }
@@ -81,7 +81,7 @@ static rk_role count(size_t n, const pass *p, double least_voice) {
 }
 
 rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *input,
-                         double least_voice, rk_error *error) {
+                         rk_error *error) {
     enum { VECTORS = 7 };
     size_t width = rk_network_max_width(net), n_in = rk_network_n_in(net);
     double *room = rk_alloc(width, VECTORS + WICK, sizeof *room);
@@ -98,7 +98,7 @@ rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *
     for (size_t l = 0; l + 1 < net->n_layers; l++) {
         linear(&net->layers[l], &p);
         activate(&net->layers[l], &p);
-        roles[l] = count(net->layers[l].rows, &p, least_voice);
+        roles[l] = count(net->layers[l].rows, &p);
     }
     size_t last = net->layers[net->n_layers - 1].rows;
     roles[net->n_layers - 1] = (rk_role){last, last};

@@ -16,10 +16,10 @@ typedef struct rk_role {
 } rk_role;
 
 /** Counts one rk_role a layer, `roles` of n_layers entries, from means and independent variances
- *  alone; in the last layer all neurons are both. A neuron with less than `least_voice` of its
- *  layer's root mean square is not heard. About 4 FLOPs a weight. Fails on lack of memory only. */
+ *  alone; in the last layer all neurons are both. About 4 FLOPs a weight. Fails on lack of memory
+ *  only. */
 rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *input,
-                         double least_voice, rk_error *error);
+                         rk_error *error);
 
 /** Orders n neurons, mean and variance of their pre-activations given: the first role.bent are the
  *  most bent of the first role.heard, which are the most heard. */

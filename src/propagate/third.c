@@ -149,7 +149,8 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.z.D = rk_legs_take(work, in_double, width, width);
     if (full(&c)) {
         c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
-        c.z.k4 = c.followed.k4;
+        c.z.K31 = rk_legs_take(work, in_double, width, width);
+        c.z.k4 = rk_work_doubles(work, width, 1);
         zero(work, width, c.z.k4);
     }
     c.T = rk_legs_take(work, in_double, width, width);
@@ -355,7 +356,7 @@ static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
     rk_followed_fourth *followed = &c->followed;
     size_t reach = followed->reach;
     rk_slices *z = &c->z;
-    followed->K31 = z->K31 = rk_legs_view(followed->K31, 0, n);
+    z->K31 = rk_legs_view(z->K31, 0, n);
     zero(c->work, n, z->k4);
     copy(c->work, n, c->var, followed->var_before);
     for (size_t age = 0; age < reach && age < l; age++) {

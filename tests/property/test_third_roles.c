@@ -63,7 +63,7 @@ static void test_one_sided_neurons_are_spared_exactly(void **state) {
     rk_network *net = one_sided_network();
     rk_role roles[3];
     rk_input standard = {0};
-    assert_int_equal(rk_roles_guess(roles, net, &standard, 0.07, NULL), RK_OK);
+    assert_int_equal(rk_roles_guess(roles, net, &standard, NULL), RK_OK);
     assert_int_equal(roles[0].bent, N / 3);
     assert_int_equal(roles[0].heard, 2 * N / 3);
     static const char *const methods[][2] = {
