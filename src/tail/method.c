@@ -70,7 +70,8 @@ static rk_status parse_closure(const char *text, rk_law_source *source, char *ca
 }
 
 rk_status rk_tail_method_parse(const char *text, const rk_tail_method **method,
-                               rk_law_source *source, char canonical[80], rk_error *error) {
+                               rk_law_source *source, char canonical[RK_TAIL_METHOD_SIZE],
+                               rk_error *error) {
     if (!text) text = "auto";
     size_t length = strcspn(text, ":");
     *method = NULL;
@@ -90,8 +91,9 @@ rk_status rk_tail_method_parse(const char *text, const rk_tail_method **method,
     if (text[length] && !(*method)->closure)
         return rk_fail(error, RK_ERROR_ARGUMENT, "method '%s' takes no arguments",
                        (*method)->info.name);
-    size_t used =
-        (size_t)snprintf(canonical, 80, "%s%s", (*method)->info.name, argument ? ":" : "");
+    char unseen[RK_TAIL_METHOD_SIZE];
+    size_t used = (size_t)snprintf(canonical, RK_TAIL_METHOD_SIZE, "%s%s", (*method)->info.name,
+                                   argument ? ":" : "");
     return parse_closure(argument ? argument : "covariance", source,
-                         argument ? canonical + used : (char[80]){0}, 80 - used, error);
+                         argument ? canonical + used : unseen, RK_TAIL_METHOD_SIZE - used, error);
 }

@@ -10,8 +10,11 @@ typedef struct rk_tail_method {
     rk_status (*run)(rk_tail_job *job, rk_error *error);
 } rk_tail_method;
 
-/** Finds "name[:closure]"; `canonical` (80 bytes) receives it spelled out. */
+enum { RK_TAIL_METHOD_SIZE = 128 };
+
+/** Finds "name[:closure]"; `canonical` receives it spelled out. */
 rk_status rk_tail_method_parse(const char *text, const rk_tail_method **method,
-                               rk_law_source *source, char canonical[80], rk_error *error);
+                               rk_law_source *source, char canonical[RK_TAIL_METHOD_SIZE],
+                               rk_error *error);
 
 #endif

@@ -13,7 +13,7 @@
 struct rk_tail_answer {
     rk_tail_data data;
     rk_tail_estimate *estimates;
-    char method[80];
+    char method[RK_TAIL_METHOD_SIZE];
 };
 
 const rk_tail_data *rk_tail_view(const rk_tail_answer *answer) {

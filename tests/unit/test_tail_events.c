@@ -145,11 +145,38 @@ static void test_linear_network(void **state) {
     rk_network_destroy(net);
 }
 
+/* The method's name in the answer, spelled out, asks for the same. */
+static void test_names_of_methods_are_whole(void **state) {
+    (void)state;
+    static const char *const methods[] = {"auto", "saddlepoint:third", "saddlepoint:reference:3"};
+    rk_network *net = two_layers();
+    rk_events *events;
+    assert_int_equal(rk_events_parse(&events, net, "y[0] > 4", NULL), RK_OK);
+    for (size_t m = 0; m < 3; m++) {
+        rk_tail_answer *answer, *again;
+        rk_error error;
+        rk_options options = rk_options_default();
+        options.method = methods[m];
+        options.samples = 2000;
+        assert_int_equal(rk_tail(&answer, net, NULL, rk_events_list(events), 1, &options, &error),
+                         RK_OK);
+        options.method = rk_tail_view(answer)->method;
+        if (rk_tail(&again, net, NULL, rk_events_list(events), 1, &options, &error) != RK_OK)
+            fail_msg("%s: %s", options.method, error.message);
+        assert_string_equal(rk_tail_view(again)->method, options.method);
+        rk_tail_destroy(again);
+        rk_tail_destroy(answer);
+    }
+    rk_events_destroy(events);
+    rk_network_destroy(net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_log_probability),
         cmocka_unit_test(test_linear_network),
+        cmocka_unit_test(test_names_of_methods_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
