@@ -150,7 +150,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
     for (size_t b = first; b < last; b++) {
         double sum = 0, taken;
         double y_b = -*rk_legs_read(&view->y, b, 0, 1, &taken);
-        bool has_H = view->H && b < view->heard;
+        bool has_H = view->H && b < view->role.bent;
         for (size_t r = 0; r < m; r += CHUNK) {
             size_t count = rk_legs_within(m, r, CHUNK);
             stretch part = {
@@ -177,7 +177,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
             };
             left_stretch(&part);
             sum += part.sum;
-            if (!x->K31 || b >= view->heard) continue;
+            if (!x->K31 || b >= view->role.bent) continue;
             rk_legs_write(&scratch->left31, b, r, count, l31);
             rk_legs_write(&scratch->left31, b, m + r, count, la);
         }
@@ -199,7 +199,8 @@ RK_HOT static void finish_rows(void *context, size_t block) {
             size_t count = rk_legs_within(n, j, CHUNK);
             const double *K31 = rk_legs_read(x->K31, i, j, count, buffer), *C = view->C + i * n + j;
             for (size_t r = 0; r < count; r++)
-                row[r] = i < view->heard && j + r < view->heard ? K31[r] + beside_C * C[r] : 0;
+                row[r] =
+                    i < view->role.bent && j + r < view->role.heard ? K31[r] + beside_C * C[r] : 0;
             rk_legs_write(x->K31, i, j, count, row);
         }
     }
@@ -208,7 +209,8 @@ RK_HOT static void finish_rows(void *context, size_t block) {
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
                             const rk_fourth_scratch *scratch, const rk_legs *K31,
                             const rk_newborn_fourth *fourth, double *k4) {
-    size_t n = view->n, heard = view->heard, cols = view->cols, m = view->bent;
+    size_t n = view->n, rows = view->role.bent, heard = view->role.heard;
+    size_t cols = view->cols, m = view->bent;
     rk_fourth_scratch x = {.G = scratch->G,
                            .square = scratch->square,
                            .squares = rk_legs_view(scratch->squares, 0, m),
@@ -228,8 +230,8 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
     if (rk_work_charge(work, 50 * (uint64_t)n * m))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
     if (!K31) return;
-    rk_legs_product(work, RK_TRANS, heard, heard, m, x.left31, view->p, 0, *K31);
-    rk_legs_product(work, RK_TRANS, heard, heard, m, rk_legs_view(x.left31, m, 2 * m), view->a, 1,
+    rk_legs_product(work, RK_TRANS, rows, heard, m, x.left31, view->p, 0, *K31);
+    rk_legs_product(work, RK_TRANS, rows, heard, m, rk_legs_view(x.left31, m, 2 * m), view->a, 1,
                     *K31);
     if (rk_work_charge(work, 3 * (uint64_t)n * n))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), finish_rows, &job);

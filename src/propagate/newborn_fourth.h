@@ -39,22 +39,23 @@ typedef struct rk_fourth_scratch {
 
 rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double);
 
-/** The layer that sees it: its first n neurons, of which `heard` are heard. */
+/** The layer that sees it: its first n neurons. */
 typedef struct rk_fourth_view {
-    size_t n, heard;
+    size_t n;
+    rk_role role;      /* of that layer */
     size_t cols, bent; /* how many neurons of h have a column in p, and in a: for older ones bent */
     bool newborn;      /* or else of the pairs' k22 only the sums are there */
     rk_legs p, a, y;   /* the neurons of h, their edges, and minus the y, as they came here */
-    const rk_legs *H;  /* heard x bent or more: kappa of z_b, z_b and of the z that was activated;
-                          NULL: there is none */
-    const double *var; /* of the covariance of h as it came here: the diagonal, */
-    const double *C;   /* and n x n, for K31 */
+    const rk_legs *H; /* of bent z_b: kappa of z_b, z_b and of the z that was activated; NULL: there
+                         is none */
+    const double *var;        /* of the covariance of h as it came here: the diagonal, */
+    const double *C;          /* and n x n, for K31 */
     const double *var_before; /* the same of what the activation made of the covariance of its z */
 } rk_fourth_view;
 
 /**
- * k4 += kappa_iiii of z; unless NULL, also kappa_iiij to K31 (n x n), zero where not both are
- * heard. About 4 n^3 FLOPs, 2 more of a newborn and 4 with K31.
+ * k4 += kappa_iiii of z; unless NULL, also kappa_iiij to K31 (n x n), zero but for bent i and heard
+ * j. About 4 n^3 FLOPs, 2 more of a newborn and 4 with K31.
  */
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
                             const rk_fourth_scratch *scratch, const rk_legs *K31,

@@ -69,6 +69,13 @@ static rk_role role_of(const chain *c, size_t l) {
     return c->spec->roles ? c->spec->roles[l] : (rk_role){n, n};
 }
 
+/* kappa_iij of linear i says little, and its traces cancel those of what the gauge feeds: it is left
+ * out with them. Where the law rests on a trace it is not. */
+static rk_role slices_of(const chain *c, size_t l) {
+    rk_role role = role_of(c, l);
+    return fitted(c) ? (rk_role){role.heard, role.heard} : role;
+}
+
 static size_t rank_of(const chain *c, size_t width) {
     size_t rank = c->spec->rank;
     return rank > 0 && rank < width ? rank : width;
@@ -224,7 +231,7 @@ static void fold(chain *c, size_t n, const rk_source *whole, rk_source to) {
 }
 
 /* y_z = W (1 - m a') y, and what the gauge fed so far: Sym C_ij y_k. */
-static void feed_linear(chain *c, const rk_layer *layer, size_t heard, bool pairs) {
+static void feed_linear(chain *c, const rk_layer *layer, rk_role role, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     rk_gemv(c->work, n, k, layer->weight, c->y, NULL, c->y_z);
     if (!rk_work_charge(c->work, 2 * k + (pairs ? 5 : 2) * (uint64_t)n * (pairs ? n : 1))) return;
@@ -238,7 +245,7 @@ static void feed_linear(chain *c, const rk_layer *layer, size_t heard, bool pair
         c->z.d3[i] += var * y;
         if (!pairs) continue;
         for (size_t j = 0; j < n; j++) {
-            bool said = i < heard && j < heard;
+            bool said = i < role.bent && j < role.heard;
             const double *D = rk_legs_read(&c->z.D, i, j, 1, &buffer);
             row[j] = said ? *D + 1. / 3 * (var * c->y_z[j] + 2 * y * c->C[i * n + j]) : 0;
         }
@@ -258,36 +265,38 @@ static void enter_followed(chain *c, size_t l) {
     }
 }
 
-/* What source s, no newborn, says of two z of layer l and one of a layer below: the lowest where a
- * fourth cumulant that is followed may ask for it, and where the source was folded as it is now. */
+/* What source s, no newborn, says of two legs at a z of layer l and one of a layer below: the
+ * lowest where a fourth cumulant that is followed may ask for it, and where the source was folded
+ * as it is now. */
 static void slice_below(chain *c, size_t l, size_t s, const rk_source *source,
                         const rk_source *whole) {
-    size_t n = c->net->layers[l].rows, heard = role_of(c, l).heard;
-    size_t down = c->followed.reach;
+    size_t n = c->net->layers[l].rows, bent = role_of(c, l).bent, down = c->followed.reach;
     while (down > l - 1 - s || span_at(c, s, l + 1 - down) != source->span)
         down--;
     bool first = s + 1 + down == l;
     rk_source there = source_at(c, s, l - down, source->span);
-    rk_source_slices(c->work, n, heard, source, whole, &there, role_of(c, l - down).heard,
+    rk_source_slices(c->work, n, bent, source, whole, &there, role_of(c, l - down).heard,
                      &c->slicing, first, c->z.d3, &c->followed.H[down - 1]);
 }
 
 /* H of each layer below, and D, by what was said of the layer below that. */
-static void pull_up(chain *c, size_t l, size_t heard, bool pairs) {
+static void pull_up(chain *c, size_t l, rk_role role, bool pairs) {
     const rk_followed_fourth *followed = &c->followed;
     for (size_t age = followed->reach; --age > 0;)
         if (l > age + 1)
-            rk_legs_product(c->work, RK_TRANS, heard, role_of(c, l - age).heard,
+            rk_legs_product(c->work, RK_TRANS, role.bent, role_of(c, l - age).heard,
                             role_of(c, l - age - 1).heard, followed->H[age], followed->T_below[age],
                             1, followed->H[age - 1]);
     if (l > 1 && pairs)
-        rk_legs_product(c->work, RK_TRANS, heard, heard, role_of(c, l - 1).heard, followed->H[0],
-                        c->T_slope, 1, c->z.D);
+        rk_legs_product(c->work, RK_TRANS, role.bent, role.heard, role_of(c, l - 1).heard,
+                        followed->H[0], c->T_slope, 1, c->z.D);
 }
 
-/* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij. */
+/* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij of bent i
+ * and heard j. */
 static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
-    size_t n = layer->rows, k = role_of(c, l - 1).heard, heard = role_of(c, l).heard;
+    rk_role role = slices_of(c, l);
+    size_t n = layer->rows, k = role_of(c, l - 1).heard;
     c->z.D = rk_legs_view(c->z.D, 0, n);
     if (full(c)) enter_followed(c, l);
     prepare_transports(c, layer, k, l > 1);
@@ -304,12 +313,12 @@ static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) 
         if (full(c) && !newborn)
             slice_below(c, l, s, &to, &whole);
         else
-            rk_source_slices(c->work, n, heard, &to, &whole, &to, heard, &c->slicing, newborn,
-                             c->z.d3, pairs ? &c->z.D : NULL);
-        if (pairs && next != span) fold(c, heard, &whole, source_at(c, s, l, next));
+            rk_source_slices(c->work, n, role.bent, &to, &whole, &to, role.heard, &c->slicing,
+                             newborn, c->z.d3, pairs ? &c->z.D : NULL);
+        if (pairs && next != span) fold(c, role.heard, &whole, source_at(c, s, l, next));
     }
-    if (full(c)) pull_up(c, l, heard, pairs);
-    if (gauged(c)) feed_linear(c, layer, heard, pairs);
+    if (full(c)) pull_up(c, l, role, pairs);
+    if (gauged(c)) feed_linear(c, layer, role, pairs);
 }
 
 /* Diagonals of the core and of the metric of the fourth cumulant; `average` replaces the squares of
@@ -334,10 +343,11 @@ static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
 static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
     rk_source source = source_at(c, s, l, 0);
     rk_legs legs = source.legs;
+    rk_role role = role_of(c, l);
     size_t m = source.width, n = c->net->layers[l].rows, age = l - 1 - s;
     return (rk_fourth_view){
-        .n = age ? role_of(c, l).heard : n,
-        .heard = role_of(c, l).heard,
+        .n = age ? role.bent : n,
+        .role = role,
         .cols = age ? m : role_of(c, s).heard,
         .bent = m,
         .newborn = age == 0,
@@ -349,6 +359,13 @@ static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
         .C = c->C,
         .var_before = c->followed.var_before,
     };
+}
+
+/* kappa_iiii of linear neurons, which H does not know. */
+static void leave_to_core(chain *c, rk_role role) {
+    if (!rk_work_charge(c->work, role.heard - role.bent)) return;
+    for (size_t i = role.bent; i < role.heard; i++)
+        c->z.k4[i] = c->z.core[i] * c->z.metric[i];
 }
 
 /* The fourth cumulant of z as far as it is followed. */
@@ -370,6 +387,7 @@ static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
                                z->k4);
         if (age + 1 < reach) copy(c->work, n, z->k4, followed->k4_carried);
     }
+    leave_to_core(c, role_of(c, l));
     z->has_K31 = pairs;
     z->followed22 = rk_followed_fourth_share(followed, l);
     z->followed31 = reach > 1 ? 1 : 0;

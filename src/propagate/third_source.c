@@ -66,7 +66,7 @@ typedef struct slices {
     const rk_source *source;
     const rk_slice_scratch *scratch;
     double *d3;
-    size_t n, heard;
+    size_t n, bent;
     bool pairs;
 } slices;
 
@@ -80,7 +80,7 @@ RK_HOT static void slice_rows(void *context, size_t block) {
     const rk_legs *square = exact ? left : &job->scratch->square;
     double p[CHUNK], a[CHUNK], zl[CHUNK], lp[CHUNK], la[CHUNK], pp[CHUNK], y = 0;
     for (size_t i = first; i < last; i++) {
-        bool pairs = job->pairs && i < job->heard;
+        bool pairs = job->pairs && i < job->bent;
         double sum = 0, feed = 0;
         if (fed) y = *rk_legs_read(legs, i, 2 * m + source->rank, 1, &y);
         for (size_t r = 0; r < m; r += CHUNK) {
@@ -117,7 +117,7 @@ RK_HOT static void slice_rows(void *context, size_t block) {
     }
 }
 
-void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *source,
+void rk_source_slices(rk_work *work, size_t n, size_t bent, const rk_source *source,
                       const rk_source *whole, const rk_source *there, size_t heard_there,
                       const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D) {
     size_t m = source->width, rank = source->rank, cols = rk_source_columns(whole);
@@ -126,23 +126,23 @@ void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *so
     if (rank < m)
         rk_legs_product(work, RK_NO_TRANS, n, m, rank, rk_legs_view(whole->legs, 2 * m, cols),
                         source->L, 0, rk_legs_view(own.left, m, cols));
-    slices job = {whole, &own, d3, n, heard, D != NULL};
+    slices job = {whole, &own, d3, n, bent, D != NULL};
     if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * m))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), slice_rows, &job);
     if (!D) return;
     if (rank < m)
-        rk_legs_product(work, RK_TRANS, heard, rank, m, own.square, source->L, 0,
+        rk_legs_product(work, RK_TRANS, bent, rank, m, own.square, source->L, 0,
                         rk_legs_view(own.left, 2 * m, cols));
     size_t thick = 0, span = source->span;
     if (span > 0) { /* [lp | la] K' u' */
         rk_legs folded = rk_legs_view(scratch->square, 0, span);
         thick = 2 * m;
-        rk_legs_product(work, RK_TRANS, heard, span, thick, own.left, source->K, 0, folded);
-        rk_legs_product(work, RK_TRANS, heard, heard_there, span, folded, there->legs,
-                        first ? 0 : 1, *D);
+        rk_legs_product(work, RK_TRANS, bent, span, thick, own.left, source->K, 0, folded);
+        rk_legs_product(work, RK_TRANS, bent, heard_there, span, folded, there->legs, first ? 0 : 1,
+                        *D);
         first = false;
     }
-    rk_legs_product(work, RK_TRANS, heard, heard_there, cols - thick,
+    rk_legs_product(work, RK_TRANS, bent, heard_there, cols - thick,
                     rk_legs_view(own.left, thick, cols),
                     rk_legs_view(there->legs, span, rk_source_columns(there)), first ? 0 : 1, *D);
 }

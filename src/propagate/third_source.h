@@ -46,11 +46,12 @@ typedef struct rk_slice_scratch {
     rk_legs square; /* as wide as p; unused if rank == width and not folded */
 } rk_slice_scratch;
 
-/** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij for i < heard, j < heard_there, or
+/** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij for i < bent, j < heard_there, or
  *  = if `first`; j belongs to the layer where the source is `there` (if it is this one, entries
  *  i = j are meaningless). `whole` is the source with its legs in full. With D about
- *  6 heard^2 width FLOPs, 4 if the rank is low; 2 heard span (heard + 2 width) if it is folded. */
-void rk_source_slices(rk_work *work, size_t n, size_t heard, const rk_source *source,
+ *  6 bent heard width FLOPs, 4 if the rank is low; 2 bent span (heard + 2 width) if it is folded.
+ */
+void rk_source_slices(rk_work *work, size_t n, size_t bent, const rk_source *source,
                       const rk_source *whole, const rk_source *there, size_t heard_there,
                       const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D);
 
