@@ -32,12 +32,13 @@ static const grid grids[] = {
      1001,
      false},
     {"fit", {96, 128, 160}, {3, 4}, {"relu", "relu+b", "gelu", "tanh+b"}, 2001, true},
+    {"fit", {16, 32, 64, 128, 256}, {2, 4, 8, 16}, {"bowed", "vee"}, 4001, false},
     {"held-out",
-     {20, 40, 80, 160, 288},
+     {28, 56, 112, 144, 272},
      {3, 5, 10, 20},
      {"relu", "relu+b", "gelu", "tanh+b", "leaky", "leaky+b", "silu+b", "softplus+b", "tenth",
       "bent"},
-     3001,
+     6001,
      false},
 };
 

@@ -16,6 +16,7 @@ static const rk_error_law laws[] = {
     {"third:gauge=zero", 0.0819, 1.67, 0.75, 0.76, INFINITY},
     {"third:gauge=diagonal", 0.136, 1.35, 1.39, 0.67, 0.24},
     {"third:gauge=fitted", 4.5, 3.77, -0.80, 1.66, 0.12},
+    {"third:gauge=lean", 0.378, 1.10, 1.84, 0.06, 0.51},
     {"third:gauge=full", 0.849, 1.57, 1.76, 0.64, 0.22},
     {"fourth", 1.61, 1.39, 2.07, -0.15, 0.22},
     {"reference:1,simple", 0.156, 0.95, 0.01, 0.97, INFINITY},

@@ -56,8 +56,9 @@ static const word third_words[] = {WORD("metric=exact", metric, RK_METRIC_EXACT)
                                    WORD("gauge=none", gauge, RK_GAUGE_NONE),
                                    WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
                                    WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
-                                   WORD("gauge=fitted", gauge, RK_GAUGE_FITTED),
+                                   WORD("gauge=lean", gauge, RK_GAUGE_LEAN),
                                    WORD("gauge=full", gauge, RK_GAUGE_FULL),
+                                   WORD("gauge=fitted", gauge, RK_GAUGE_FITTED),
                                    WORD("rank=auto", rank, 0),
                                    WORD("rank=full", rank, RANK_FULL),
                                    WORD("rank=8", rank, 8),
@@ -193,8 +194,9 @@ static rk_status check_third(const rk_problem *problem, rk_error *error) {
     if (asked && gauge != RK_GAUGE_ZERO && !rk_network_is_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "biases after layer 1 can be had in gauge=zero only");
-    if (problem->arguments.reach != REACH_AUTO && gauge != RK_GAUGE_FULL)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "only gauge=full has a reach");
+    bool follows = gauge == RK_GAUGE_LEAN || gauge == RK_GAUGE_FULL;
+    if (problem->arguments.reach != REACH_AUTO && !follows)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "only gauge=lean and gauge=full have a reach");
     return gauge == RK_GAUGE_FITTED ? check_relu(problem, error) : RK_OK;
 }
 
@@ -243,11 +245,11 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     rk_method_arguments *arguments = &problem->arguments;
     arguments->gauge = (int)gauge_of_third(problem);
     bool gauged = arguments->gauge != RK_GAUGE_NONE;
-    bool full = arguments->gauge == RK_GAUGE_FULL;
+    bool follows = arguments->gauge == RK_GAUGE_LEAN || arguments->gauge == RK_GAUGE_FULL;
     if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
     if (arguments->old == OLD_AUTO)
         arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
-    if (!full)
+    if (!follows)
         arguments->reach = REACH_NONE;
     else if (arguments->reach == REACH_AUTO)
         arguments->reach = REACH_DEFAULT;

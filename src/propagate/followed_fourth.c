@@ -5,17 +5,17 @@
 #include <math.h>
 
 rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double,
-                                           size_t reach) {
+                                           size_t reach, bool each) {
     rk_followed_fourth followed = {
         .reach = reach,
-        .k22 = rk_legs_take(work, in_double, bent, bent),
-        .scratch = rk_fourth_scratch_take(work, width, bent, in_double),
+        .k22 = rk_legs_take(work, in_double, each ? bent : 0, bent),
+        .scratch = rk_fourth_scratch_take(work, width, bent, in_double, each),
         .k4_carried = rk_work_doubles(work, width, 1),
         .var = rk_work_doubles(work, width, 1),
         .var_before = rk_work_doubles(work, width, 1),
     };
     for (size_t age = 0; age < reach; age++) {
-        followed.born[age] = rk_newborn_fourth_take(work, width, bent, in_double);
+        followed.born[age] = rk_newborn_fourth_take(work, width, bent, in_double, each);
         followed.H[age] = rk_legs_take(work, in_double, width, width);
         if (age > 0) followed.T_below[age] = rk_legs_take(work, in_double, width, width);
     }

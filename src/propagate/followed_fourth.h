@@ -25,7 +25,7 @@ typedef struct rk_followed_fourth {
 } rk_followed_fourth;
 
 rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double,
-                                           size_t reach);
+                                           size_t reach, bool each);
 
 /**
  * After the activation of layer l: what share of the total fourth cumulant there, sum_ij

@@ -14,8 +14,10 @@ typedef enum rk_gauge {
     RK_GAUGE_NONE,     /**< the fourth cumulant is one scalar */
     RK_GAUGE_ZERO,     /**< it is gauged away, and what is left neglected */
     RK_GAUGE_DIAGONAL, /**< half of it is gauged away, and the diagonal of what is left carried */
-    RK_GAUGE_FITTED,   /**< no gauge, but a fitted law: propagate/regenerated.h */
-    RK_GAUGE_FULL      /**< the same, and what activations make of it, moved for some layers */
+    RK_GAUGE_LEAN,     /**< the same, and what activations make of it, followed for some layers: of
+                            pairs of neurons only sums */
+    RK_GAUGE_FULL,     /**< the same, with every pair */
+    RK_GAUGE_FITTED    /**< no gauge, but a fitted law: propagate/regenerated.h */
 } rk_gauge;
 
 /** Resolves RK_GAUGE_AUTO: NONE if there can be no gauge, else DIAGONAL, or ZERO for networks that

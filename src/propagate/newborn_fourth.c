@@ -9,11 +9,13 @@ enum { ROWS = 16, CHUNK = 256 };
 
 static const double none[CHUNK] = {0};
 
-rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double) {
+rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double,
+                                         bool each) {
     return (rk_newborn_fourth){
         .pairs = {.k22_sum = rk_work_doubles(work, bent, 1),
-                  .k31 = rk_legs_take(work, in_double, bent, width),
-                  .edge = rk_legs_take(work, in_double, bent, bent)},
+                  .each = each,
+                  .k31 = rk_legs_take(work, in_double, each ? bent : 0, width),
+                  .edge = rk_legs_take(work, in_double, each ? bent : 0, bent)},
         .k4 = rk_work_doubles(work, width, 1),
         .centre = rk_work_doubles(work, width, 1),
         .ends = rk_work_doubles(work, width, 1),
@@ -27,15 +29,17 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
     };
 }
 
-rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double) {
+rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double,
+                                         bool each) {
+    size_t rows = each ? width : 0;
     return (rk_fourth_scratch){
         .G = rk_work_doubles(work, width, 1),
         .square = rk_work_doubles(work, width, 1),
-        .squares = rk_legs_take(work, in_double, width, bent),
-        .pa = rk_legs_take(work, in_double, width, bent),
-        .by_k22 = rk_legs_take(work, in_double, width, bent),
-        .by_k31 = rk_legs_take(work, in_double, width, bent),
-        .edge_by = rk_legs_take(work, in_double, width, bent),
+        .squares = rk_legs_take(work, in_double, rows, bent),
+        .pa = rk_legs_take(work, in_double, rows, bent),
+        .by_k22 = rk_legs_take(work, in_double, rows, bent),
+        .by_k31 = rk_legs_take(work, in_double, rows, bent),
+        .edge_by = rk_legs_take(work, in_double, rows, bent),
         .left31 = rk_legs_take(work, in_double, width, 2 * bent),
     };
 }
@@ -92,6 +96,7 @@ RK_HOT static void square_rows(void *context, size_t block) {
             scratch->G[b] += rk_sum(count, excess);
             if (bent == 0) continue;
             scratch->square[b] += rk_dot(bent, product, x->fourth->share + r);
+            if (!x->fourth->pairs.each) continue;
             if (view->newborn) rk_legs_write(&scratch->squares, b, r, bent, product);
             const double *A = rk_legs_read(&view->a, b, r, bent, a);
             for (size_t i = 0; i < bent; i++)
@@ -146,6 +151,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
     const rk_fourth_view *view = x->view;
     size_t m = view->bent, n = view->n, first = block * ROWS;
     size_t last = n - first < ROWS ? n : first + ROWS;
+    bool each = fourth->pairs.each;
     double p[CHUNK], a[CHUNK], s[CHUNK], u[CHUNK], z[CHUNK], H[CHUNK], l31[CHUNK], la[CHUNK];
     for (size_t b = first; b < last; b++) {
         double sum = 0, taken;
@@ -157,10 +163,11 @@ RK_HOT static void left_rows(void *context, size_t block) {
                 .count = count,
                 .p = rk_legs_read(&view->p, b, r, count, p),
                 .a = rk_legs_read(&view->a, b, r, count, a),
-                .by_k31 = rk_legs_read(&scratch->by_k31, b, r, count, u),
-                .edge_by = rk_legs_read(&scratch->edge_by, b, r, count, z),
+                .by_k31 = each ? rk_legs_read(&scratch->by_k31, b, r, count, u) : none,
+                .edge_by = each ? rk_legs_read(&scratch->edge_by, b, r, count, z) : none,
                 .H = has_H ? rk_legs_read(view->H, b, r, count, H) : none,
-                .by_k22 = view->newborn ? rk_legs_read(&scratch->by_k22, b, r, count, s) : NULL,
+                .by_k22 =
+                    each && view->newborn ? rk_legs_read(&scratch->by_k22, b, r, count, s) : NULL,
                 .k22_sum = fourth->pairs.k22_sum + r,
                 .k4 = fourth->k4 + r,
                 .centre = fourth->centre + r,
@@ -187,23 +194,23 @@ RK_HOT static void left_rows(void *context, size_t block) {
     }
 }
 
-/* The gauge's part of K31. */
+/* The gauge's part of K31, and its zeros. */
 RK_HOT static void finish_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;
-    size_t n = view->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
+    size_t n = x->K31->stride, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     double g = *x->fourth->along_C, buffer[CHUNK], row[CHUNK];
-    for (size_t i = first; i < last; i++) {
-        double beside_C = 3 * (x->scratch.G[i] + g * view->var[i]);
+    for (size_t i = first; i < last; i++)
         for (size_t j = 0; j < n; j += CHUNK) {
             size_t count = rk_legs_within(n, j, CHUNK);
+            size_t said = i < view->role.bent ? rk_legs_within(view->role.heard, j, count) : 0;
             const double *K31 = rk_legs_read(x->K31, i, j, count, buffer), *C = view->C + i * n + j;
-            for (size_t r = 0; r < count; r++)
-                row[r] =
-                    i < view->role.bent && j + r < view->role.heard ? K31[r] + beside_C * C[r] : 0;
+            for (size_t r = 0; r < said; r++)
+                row[r] = K31[r] + 3 * (x->scratch.G[i] + g * view->var[i]) * C[r];
+            for (size_t r = said; r < count; r++)
+                row[r] = 0;
             rk_legs_write(x->K31, i, j, count, row);
         }
-    }
 }
 
 void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
@@ -223,16 +230,19 @@ void rk_newborn_fourth_move(rk_work *work, const rk_fourth_view *view,
     if (rk_work_charge(work, 5 * (uint64_t)n * cols))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), square_rows, &job);
     const rk_pair_cumulants *born = &fourth->pairs;
-    if (view->newborn)
-        rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, born->k22, 0, x.by_k22);
-    rk_legs_product(work, RK_TRANS, n, m, cols, view->p, born->k31, 0, x.by_k31);
-    rk_legs_product(work, RK_TRANS, n, m, m, x.pa, born->edge, 0, x.edge_by);
+    if (born->each) {
+        if (view->newborn)
+            rk_legs_product(work, RK_NO_TRANS, n, m, m, x.squares, born->k22, 0, x.by_k22);
+        rk_legs_product(work, RK_TRANS, n, m, cols, view->p, born->k31, 0, x.by_k31);
+        rk_legs_product(work, RK_TRANS, n, m, m, x.pa, born->edge, 0, x.edge_by);
+    }
     if (rk_work_charge(work, 50 * (uint64_t)n * m))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), left_rows, &job);
     if (!K31) return;
     rk_legs_product(work, RK_TRANS, rows, heard, m, x.left31, view->p, 0, *K31);
     rk_legs_product(work, RK_TRANS, rows, heard, m, rk_legs_view(x.left31, m, 2 * m), view->a, 1,
                     *K31);
-    if (rk_work_charge(work, 3 * (uint64_t)n * n))
-        rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), finish_rows, &job);
+    size_t width = K31->stride;
+    if (rk_work_charge(work, 3 * (uint64_t)width * width))
+        rk_pool_run(work->pool, rk_pool_blocks(width, ROWS), finish_rows, &job);
 }

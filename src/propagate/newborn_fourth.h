@@ -23,7 +23,9 @@ typedef struct rk_newborn_fourth {
     double *along_C, *excess; /* the tilt's part, see rk_tilt */
 } rk_newborn_fourth;
 
-rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double);
+/** `each`: of pairs not only sums. */
+rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t bent, bool in_double,
+                                         bool each);
 
 /** Remembers what belongs to the neurons of h. y, var: of z. `carried`: what older fourth cumulants
  *  that are followed further make of kappa_iiii of z; NULL: there are none. 10 n FLOPs. */
@@ -37,7 +39,8 @@ typedef struct rk_fourth_scratch {
     rk_legs squares, pa, by_k22, by_k31, edge_by, left31;
 } rk_fourth_scratch;
 
-rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double);
+rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t bent, bool in_double,
+                                         bool each);
 
 /** The layer that sees it: its first n neurons. */
 typedef struct rk_fourth_view {

@@ -9,10 +9,10 @@
 
 #include "propagate/propagate.h"
 
-/** How many neurons of a layer are heard by the next, and how many of those are not linear. Both at
- *  least 1. */
+/** How many neurons of a layer are heard by the next, how many of those are not linear, and how
+ * many have a mean that higher cumulants shift: bent <= heard <= shifted. All at least 1. */
 typedef struct rk_role {
-    size_t bent, heard;
+    size_t bent, heard, shifted;
 } rk_role;
 
 /** Counts one rk_role a layer, `roles` of n_layers entries, from means and independent variances
@@ -22,7 +22,7 @@ rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *
                          rk_error *error);
 
 /** Orders n neurons, mean and variance of their pre-activations given: the first role.bent are the
- *  most bent of the first role.heard, which are the most heard. */
+ *  most bent of the first role.heard, and the others follow by falling voice. */
 void rk_roles_order(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
                     const double *var, rk_role role, size_t *order);
 

@@ -35,7 +35,7 @@ typedef struct chain {
     double *M; /* where z keeps its own */
     rk_neurons neurons;
     rk_tilt tilt;
-    rk_followed_fourth followed; /* if the gauge is full */
+    rk_followed_fourth followed; /* if there is any */
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
     rk_legs born;       /* the newborn's legs but p */
     rk_slice_scratch slicing;
@@ -47,13 +47,14 @@ typedef struct chain {
     double *statics;  /* n_sources times w2, s, e, c */
 } chain;
 
-static bool full(const chain *c) {
-    return c->spec->gauge == RK_GAUGE_FULL;
+/* The fourth cumulant that activations make. */
+static bool follows(const chain *c) {
+    return c->spec->gauge == RK_GAUGE_LEAN || c->spec->gauge == RK_GAUGE_FULL;
 }
 
 /* For how many layers the legs of a source are kept. */
 static size_t copies(const chain *c) {
-    return full(c) ? c->spec->reach : 1;
+    return follows(c) ? c->spec->reach : 1;
 }
 
 static bool fitted(const chain *c) {
@@ -66,14 +67,17 @@ static bool gauged(const chain *c) {
 
 static rk_role role_of(const chain *c, size_t l) {
     size_t n = c->net->layers[l].rows;
-    return c->spec->roles ? c->spec->roles[l] : (rk_role){n, n};
+    return c->spec->roles ? c->spec->roles[l] : (rk_role){n, n, n};
 }
 
-/* kappa_iij of linear i says little, and its traces cancel those of what the gauge feeds: it is left
- * out with them. Where the law rests on a trace it is not. */
+/* Of which neurons the slices are asked. kappa_iij of linear i says little, and its traces cancel
+ * those of what the gauge feeds, so it is left out with them, but where the law rests on a trace.
+ * In the last layer nobody was put in order. */
 static rk_role slices_of(const chain *c, size_t l) {
     rk_role role = role_of(c, l);
-    return fitted(c) ? (rk_role){role.heard, role.heard} : role;
+    size_t n = c->net->layers[l].rows;
+    if (l >= c->n_sources) return (rk_role){n, n, n};
+    return fitted(c) ? (rk_role){role.heard, role.heard, role.shifted} : role;
 }
 
 static size_t rank_of(const chain *c, size_t width) {
@@ -118,7 +122,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     }
     c.width = width;
     if (width * width > scratch) scratch = width * width;
-    c.diagrams = full(&c)     ? RK_DIAGRAMS_FOURTH
+    c.diagrams = follows(&c)  ? RK_DIAGRAMS_FOURTH
                  : fitted(&c) ? RK_DIAGRAMS_REGENERATED
                  : gauged(&c) ? RK_DIAGRAMS_AUGMENTED
                               : RK_DIAGRAMS_SIMPLE;
@@ -127,7 +131,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.C = rk_work_doubles(work, width, width);
     c.C_next = rk_work_doubles(work, width, width);
     c.scratch = rk_work_doubles(work, scratch, 1);
-    c.neurons = rk_neurons_take(work, width, full(&c));
+    c.neurons = rk_neurons_take(work, width, follows(&c));
     c.tilt = rk_tilt_take(work, width, spec->gauge);
     c.z.core = rk_work_doubles(work, width, 1);
     c.z.metric = rk_work_doubles(work, width, 1);
@@ -154,8 +158,9 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     c.slot = width * (2 * bent + rank + 1);
     c.M = rk_work_doubles(work, width, width);
     c.z.D = rk_legs_take(work, in_double, width, width);
-    if (full(&c)) {
-        c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach);
+    if (follows(&c)) {
+        c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach,
+                                             spec->gauge == RK_GAUGE_FULL);
         c.z.K31 = rk_legs_take(work, in_double, width, width);
         c.z.k4 = rk_work_doubles(work, width, 1);
         zero(work, width, c.z.k4);
@@ -203,9 +208,8 @@ static rk_legs born_legs(const chain *c, const rk_source *newborn) {
     return rk_legs_view(c->born, 0, rk_source_columns(newborn) - newborn->width);
 }
 
-/* T and T_slope, for the first k of the layer's inputs. */
-static void prepare_transports(chain *c, const rk_layer *layer, size_t k, bool older) {
-    size_t n = layer->rows;
+/* T and T_slope, from the first k of the layer's inputs to its first n neurons. */
+static void prepare_transports(chain *c, const rk_layer *layer, size_t n, size_t k, bool older) {
     c->T = rk_legs_view(c->T, 0, k);
     c->T_slope = rk_legs_view(c->T_slope, 0, k);
     if (!rk_work_charge(c->work, (uint64_t)((gauged(c) ? 2 : 0) + (older ? 1 : 0)) * n * k)) return;
@@ -242,7 +246,7 @@ static void feed_linear(chain *c, const rk_layer *layer, rk_role role, bool pair
         c->y_z[i] -= c->mu[i] * along;
     for (size_t i = 0; i < n; i++) {
         double y = c->y_z[i], var = c->var[i];
-        c->z.d3[i] += var * y;
+        if (i < role.shifted) c->z.d3[i] += var * y;
         if (!pairs) continue;
         for (size_t j = 0; j < n; j++) {
             bool said = i < role.bent && j < role.heard;
@@ -270,13 +274,15 @@ static void enter_followed(chain *c, size_t l) {
  * as it is now. */
 static void slice_below(chain *c, size_t l, size_t s, const rk_source *source,
                         const rk_source *whole) {
-    size_t n = c->net->layers[l].rows, bent = role_of(c, l).bent, down = c->followed.reach;
+    rk_role role = slices_of(c, l);
+    size_t down = c->followed.reach;
     while (down > l - 1 - s || span_at(c, s, l + 1 - down) != source->span)
         down--;
     bool first = s + 1 + down == l;
     rk_source there = source_at(c, s, l - down, source->span);
-    rk_source_slices(c->work, n, bent, source, whole, &there, role_of(c, l - down).heard,
-                     &c->slicing, first, c->z.d3, &c->followed.H[down - 1]);
+    rk_source_slices(c->work, role.shifted, role.bent, source, whole, &there,
+                     role_of(c, l - down).heard, &c->slicing, first, c->z.d3,
+                     &c->followed.H[down - 1]);
 }
 
 /* H of each layer below, and D, by what was said of the layer below that. */
@@ -296,11 +302,11 @@ static void pull_up(chain *c, size_t l, rk_role role, bool pairs) {
  * and heard j. */
 static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) {
     rk_role role = slices_of(c, l);
-    size_t n = layer->rows, k = role_of(c, l - 1).heard;
-    c->z.D = rk_legs_view(c->z.D, 0, n);
-    if (full(c)) enter_followed(c, l);
-    prepare_transports(c, layer, k, l > 1);
-    zero(c->work, n, c->z.d3);
+    size_t n = role.shifted, k = role_of(c, l - 1).heard;
+    c->z.D = rk_legs_view(c->z.D, 0, layer->rows);
+    if (follows(c)) enter_followed(c, l);
+    prepare_transports(c, layer, n, k, l > 1);
+    zero(c->work, layer->rows, c->z.d3);
     for (size_t s = l; s-- > 0;) {
         size_t span = span_at(c, s, l), next = span_at(c, s, l + 1);
         rk_source to = source_at(c, s, l, span), from = source_at(c, s, l - 1, span);
@@ -310,14 +316,14 @@ static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) 
         else
             rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
         rk_source whole = rk_source_unfold(c->work, n, &to, c->unfolded);
-        if (full(c) && !newborn)
+        if (follows(c) && !newborn)
             slice_below(c, l, s, &to, &whole);
         else
             rk_source_slices(c->work, n, role.bent, &to, &whole, &to, role.heard, &c->slicing,
                              newborn, c->z.d3, pairs ? &c->z.D : NULL);
         if (pairs && next != span) fold(c, role.heard, &whole, source_at(c, s, l, next));
     }
-    if (full(c)) pull_up(c, l, role, pairs);
+    if (follows(c)) pull_up(c, l, role, pairs);
     if (gauged(c)) feed_linear(c, layer, role, pairs);
 }
 
@@ -343,10 +349,10 @@ static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
 static rk_fourth_view view_from(chain *c, size_t l, size_t s) {
     rk_source source = source_at(c, s, l, 0);
     rk_legs legs = source.legs;
-    rk_role role = role_of(c, l);
-    size_t m = source.width, n = c->net->layers[l].rows, age = l - 1 - s;
+    rk_role role = slices_of(c, l);
+    size_t m = source.width, age = l - 1 - s;
     return (rk_fourth_view){
-        .n = age ? role.bent : n,
+        .n = age ? role.bent : role.shifted,
         .role = role,
         .cols = age ? m : role_of(c, s).heard,
         .bent = m,
@@ -373,6 +379,7 @@ static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
     rk_followed_fourth *followed = &c->followed;
     size_t reach = followed->reach;
     rk_slices *z = &c->z;
+    z->has_K31 = pairs;
     z->K31 = rk_legs_view(z->K31, 0, n);
     zero(c->work, n, z->k4);
     copy(c->work, n, c->var, followed->var_before);
@@ -381,14 +388,14 @@ static void followed_linear(chain *c, size_t l, size_t n, bool pairs) {
         rk_fourth_view view = view_from(c, l, s);
         rk_source source = source_at(c, s, l, 0);
         copy(c->work, n, followed->var_before, followed->var);
-        rk_followed_fourth_age(c->work, n, source.width, &view.p, source.c, followed->var_before);
+        rk_followed_fourth_age(c->work, view.n, source.width, &view.p, source.c,
+                               followed->var_before);
         rk_newborn_fourth_move(c->work, &view, &followed->scratch,
                                pairs && age == 0 ? &z->K31 : NULL, &followed->born[s % reach],
                                z->k4);
         if (age + 1 < reach) copy(c->work, n, z->k4, followed->k4_carried);
     }
-    leave_to_core(c, role_of(c, l));
-    z->has_K31 = pairs;
+    leave_to_core(c, slices_of(c, l));
     z->followed22 = rk_followed_fourth_share(followed, l);
     z->followed31 = reach > 1 ? 1 : 0;
 }
@@ -402,7 +409,7 @@ static void fourth_linear(chain *c, size_t l, const rk_layer *layer, bool pairs)
     if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
     if (fitted(c))
         rk_regenerate(c->work, c->spec->amplitude, l, layer, c->neurons.var, c->var, &c->z);
-    if (full(c)) followed_linear(c, l, n, pairs);
+    if (follows(c)) followed_linear(c, l, n, pairs);
 }
 
 static void swap_covariances(chain *c) {
@@ -492,7 +499,7 @@ static void activation(chain *c, size_t l, purpose law) {
     rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, bent, born.stride);
     bool exact = newborn.rank == bent;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
-    rk_pair_cumulants *fourth = full(c) ? fourth_born(c, l) : NULL;
+    rk_pair_cumulants *fourth = follows(c) ? fourth_born(c, l) : NULL;
     rk_pairs_step(c->work, n, &c->z, c->diagrams, &c->neurons, c->C, heard, &newborn, &born,
                   &residual, fourth);
     if (fitted(c))
@@ -505,7 +512,7 @@ static void activation(chain *c, size_t l, purpose law) {
     }
     if (gauged(c)) {
         if (!fitted(c)) rk_tilt_step(c->work, n, &c->neurons, c->C, &c->tilt);
-        if (full(c)) remember_fourth(c, l, n, bent);
+        if (follows(c)) remember_fourth(c, l, n, bent);
         feed(c, n, &newborn, &born);
     } else {
         average_core(c, n);

@@ -220,9 +220,10 @@ static void write_fourth(const pairs *job, size_t i, const stretch *x, size_t j)
     if (j <= i && i < j + x->count) x->left22[i - j] = x->left31[i - j] = x->tree_edge[i - j] = 0;
     size_t heard = rk_legs_within(job->heard, j, x->count);
     size_t bent = rk_legs_within(job->bent, j, x->count);
-    rk_legs_write(&job->fourth->k22, i, j, bent, x->left22);
     double *sum = &job->fourth->k22_sum[i];
     *sum = (j > 0 ? *sum : 0) + rk_sum(bent, x->left22);
+    if (!job->fourth->each) return;
+    rk_legs_write(&job->fourth->k22, i, j, bent, x->left22);
     rk_legs_write(&job->fourth->k31, i, j, heard, x->left31);
     rk_legs_write(&job->fourth->edge, i, j, bent, x->tree_edge);
 }

@@ -50,11 +50,13 @@ typedef struct rk_neurons {
 rk_neurons rk_neurons_take(rk_work *work, size_t width, bool pair_cumulants);
 
 /** Fourth cumulants of phi(z) with two different neurons, less what its trees with three and four
- *  have there (docs/MATH.md#fourth): kappa_iijj of bent neurons, and summed over j; kappa_iiij of
- *  bent and heard ones; and the edges of the trees to their centres, C_ij w2_j, of bent ones. */
+ *  have there (docs/MATH.md#fourth): kappa_iijj of bent neurons, summed over j; if `each`, all of
+ *  these, kappa_iiij of bent and heard ones, and the edges of the trees to their centres, C_ij
+ * w2_j, of bent ones. */
 typedef struct rk_pair_cumulants {
-    rk_legs k22, k31, edge;
     double *k22_sum;
+    bool each;
+    rk_legs k22, k31, edge;
 } rk_pair_cumulants;
 
 /** Which diagrams of two neurons: those of K = 3 simple, the augmented ones without a fourth

@@ -105,6 +105,7 @@ static void test_folding_changes_little_and_saves(void **state) {
          "third:gauge=full,rank=8,reach=3,old=folded", 1e-2},
         {unequal, "third:gauge=full,rank=8,reach=2,old=exact",
          "third:gauge=full,rank=8,reach=2,old=folded", 1e-2},
+        {unequal, "third:gauge=lean,old=exact", "third:gauge=lean,old=folded", 1e-2},
         {equal, "third:gauge=full,rank=8,reach=8,old=exact",
          "third:gauge=full,rank=8,reach=8,old=folded", 1e-2},
     };

@@ -84,8 +84,9 @@ static void test_threads(void **state) {
 
 static void test_threads_of_the_gauge(void **state) {
     fixture *f = *state;
-    static const char *const methods[] = {"third:gauge=full", "third:gauge=fitted"};
-    for (size_t k = 0; k < 2; k++)
+    static const char *const methods[] = {"third:gauge=lean", "third:gauge=full",
+                                          "third:gauge=fitted"};
+    for (size_t k = 0; k < 3; k++)
         assert_same_answer(estimate(f, methods[k], false, 1), estimate(f, methods[k], false, 3), 0);
 }
 
@@ -118,8 +119,9 @@ static void test_permutation_of_hidden_neurons(void **state) {
     }
     static const char *const methods[] = {
         "third:gauge=none,legs=double", "third:gauge=zero,rank=full,legs=double",
-        "third:gauge=full,rank=full,legs=double", "third:gauge=fitted,rank=full,legs=double"};
-    for (size_t k = 0; k < (f->biased ? 2 : 4); k++)
+        "third:gauge=lean,rank=full,legs=double", "third:gauge=full,rank=full,legs=double",
+        "third:gauge=fitted,rank=full,legs=double"};
+    for (size_t k = 0; k < (f->biased ? 2 : 5); k++)
         assert_same_answer(estimate(&g, methods[k], k == 0, 1), estimate(f, methods[k], k == 0, 1),
                            1e-11);
     fixture_destroy(&g);

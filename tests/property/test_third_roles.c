@@ -70,7 +70,9 @@ static void test_one_sided_neurons_are_spared_exactly(void **state) {
         {"third:gauge=zero,rank=full,legs=double",
          "third:gauge=zero,rank=full,legs=double,neurons=all"},
         {"third:gauge=full,rank=full,legs=double",
-         "third:gauge=full,rank=full,legs=double,neurons=all"}};
+         "third:gauge=full,rank=full,legs=double,neurons=all"},
+        {"third:gauge=lean,rank=full,legs=double",
+         "third:gauge=lean,rank=full,legs=double,neurons=all"}};
     for (size_t k = 0; k < sizeof methods / sizeof *methods; k++) {
         rk_answer *used = estimate(net, methods[k][0]), *all = estimate(net, methods[k][1]);
         const rk_answer_data *a = rk_answer_view(used), *b = rk_answer_view(all);
@@ -90,7 +92,8 @@ static void test_deep_networks_are_spared_without_harm(void **state) {
     static const char *const methods[][2] = {
         {"third", "third:neurons=all"},
         {"third:gauge=zero,old=exact", "third:gauge=zero,old=exact,neurons=all"},
-        {"third:gauge=full,rank=full", "third:gauge=full,rank=full,neurons=all"}};
+        {"third:gauge=full,rank=full", "third:gauge=full,rank=full,neurons=all"},
+        {"third:gauge=lean", "third:gauge=lean,neurons=all"}};
     rk_network *net = random_network(DEEP);
     for (size_t k = 0; k < sizeof methods / sizeof *methods; k++) {
         rk_answer *used = estimate(net, methods[k][0]), *all = estimate(net, methods[k][1]);

@@ -334,7 +334,8 @@ static void test_methods_refuse_what_they_do_not_cover(void **state) {
         {"third:gauge=full", RK_RELU, {NULL, bias}, false, "gauge=zero only"},
         {"third:gauge=zero", RK_TANH, {NULL, NULL}, false, "homogeneous activations"},
         {"third:gauge=full,reach=2", RK_RELU, {NULL, NULL}, false, NULL},
-        {"third:reach=2", RK_RELU, {NULL, NULL}, false, "gauge=full"},
+        {"third:gauge=lean,reach=8", RK_RELU, {NULL, NULL}, false, NULL},
+        {"third:reach=2", RK_RELU, {NULL, NULL}, false, "gauge=lean and gauge=full"},
         {"sample:anchor", RK_RELU, {bias, NULL}, false, "biases"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
