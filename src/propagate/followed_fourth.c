@@ -17,6 +17,7 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
     for (size_t age = 0; age < reach; age++) {
         followed.born[age] = rk_newborn_fourth_take(work, width, bent, in_double, each);
         followed.H[age] = rk_legs_take(work, in_double, width, width);
+        followed.G[age] = rk_legs_take(work, in_double, width, width);
         if (age > 0) followed.T_below[age] = rk_legs_take(work, in_double, width, width);
     }
     return followed;
@@ -47,6 +48,21 @@ double rk_followed_fourth_share(const rk_followed_fourth *followed, size_t l) {
 }
 
 enum { ROWS = 16, CHUNK = 256 };
+
+void rk_followed_fourth_join(rk_work *work, size_t bent, size_t heard, const rk_legs *H,
+                             const double *w1, const rk_legs *G) {
+    if (!rk_work_charge(work, 2 * (uint64_t)bent * heard)) return;
+    double h[CHUNK], g[CHUNK], sum[CHUNK];
+    for (size_t i = 0; i < bent; i++)
+        for (size_t j = 0; j < heard; j += CHUNK) {
+            size_t count = rk_legs_within(heard, j, CHUNK);
+            const double *old = rk_legs_read(H, i, j, count, h);
+            const double *born = rk_legs_read(G, i, j, count, g);
+            for (size_t r = 0; r < count; r++)
+                sum[r] = born[r] + old[r] * w1[j + r];
+            rk_legs_write(G, i, j, count, sum);
+        }
+}
 
 typedef struct ageing {
     size_t n, width;

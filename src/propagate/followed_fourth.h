@@ -17,8 +17,9 @@ typedef struct rk_followed_fourth {
     rk_newborn_fourth born[RK_MAX_REACH]; /* by layer modulo reach */
     rk_legs k22;                          /* of the pairs born last */
     rk_fourth_scratch scratch;
-    rk_legs H[RK_MAX_REACH];
-    rk_legs T_below[RK_MAX_REACH]; /* from age 1 on: what moved the sources to that layer */
+    rk_legs H[RK_MAX_REACH]; /* kappa of two legs at a z here and one at a z there: bent x heard */
+    rk_legs G[RK_MAX_REACH]; /* the same with one leg at h there */
+    rk_legs T_below[RK_MAX_REACH]; /* from age 1 on: what moved the newborn to the layer above */
     double *k4_carried;            /* kappa_iiii of all but the oldest */
     double *var, *var_before;      /* of the covariance of some age, and of the next */
     double kept[RK_MAX_REACH];     /* by layer modulo reach: see rk_followed_fourth_keep */
@@ -33,6 +34,11 @@ rk_followed_fourth rk_followed_fourth_take(rk_work *work, size_t width, size_t b
  */
 void rk_followed_fourth_keep(rk_work *work, size_t n, size_t l, const rk_slices *z,
                              const rk_neurons *neurons, rk_followed_fourth *followed);
+
+/** G (bent x heard), which has what the source born there says, += H diag(w1): what older ones say.
+ */
+void rk_followed_fourth_join(rk_work *work, size_t bent, size_t heard, const rk_legs *H,
+                             const double *w1, const rk_legs *G);
 
 /** At layer l: what share of kappa_iijj is followed further. */
 double rk_followed_fourth_share(const rk_followed_fourth *followed, size_t l);

@@ -21,6 +21,7 @@ rk_newborn_fourth rk_newborn_fourth_take(rk_work *work, size_t width, size_t ben
         .ends = rk_work_doubles(work, width, 1),
         .own = rk_work_doubles(work, width, 1),
         .y = rk_work_doubles(work, width, 1),
+        .w1 = rk_work_doubles(work, width, 1),
         .w2 = rk_work_doubles(work, width, 1),
         .w3 = rk_work_doubles(work, width, 1),
         .share = rk_work_doubles(work, bent, 1),
@@ -56,6 +57,7 @@ void rk_newborn_fourth_set(rk_work *work, size_t n, size_t bent, const rk_neuron
         fourth->centre[i] = neurons->e.k2[i] - 2 * w1 * w1;
         fourth->ends[i] = e1;
         fourth->own[i] = w1 * var[i];
+        fourth->w1[i] = w1;
         fourth->w2[i] = neurons->w.k2[i];
         fourth->w3[i] = neurons->w.k3[i];
         fourth->y[i] = z->y[i];

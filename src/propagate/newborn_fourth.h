@@ -18,7 +18,7 @@ typedef struct rk_newborn_fourth {
     double *k4;            /* kappa_iiii less what the trees have there */
     double *centre, *ends; /* what two legs, and one, are worth at a doubled neuron */
     double *own, *y;       /* w1 var z; y of z */
-    double *w2, *w3;
+    double *w1, *w2, *w3;
     double *share;            /* of a neuron in all |k22_sum| of the pairs */
     double *along_C, *excess; /* the tilt's part, see rk_tilt */
 } rk_newborn_fourth;

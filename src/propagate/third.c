@@ -37,7 +37,7 @@ typedef struct chain {
     rk_tilt tilt;
     rk_followed_fourth followed; /* if there is any */
     rk_legs T, T_slope; /* T = W (1 - m a') and T diag(w1): move the newborn and older sources */
-    rk_legs born;       /* the newborn's legs but p */
+    rk_legs born;       /* legs but p where they were born: copies times width rows */
     rk_slice_scratch slicing;
     rk_legs unfolded; /* legs of a folded source in full */
     rk_legs legs;     /* copies n_sources + 1 slots of `slot` entries */
@@ -167,7 +167,7 @@ static chain start(rk_work *work, const rk_network *net, const rk_third_spec *sp
     }
     c.T = rk_legs_take(work, in_double, width, width);
     c.T_slope = rk_legs_take(work, in_double, width, width);
-    c.born = rk_legs_take(work, in_double, width, cols - width);
+    c.born = rk_legs_take(work, in_double, copies(&c) * width, bent + rank + 1);
     c.slicing.left = rk_legs_take(work, in_double, width, cols);
     c.slicing.square = rk_legs_take(work, in_double, width, rank < width ? width : 0);
     for (size_t s = 0; s < c.n_sources; s++)
@@ -203,9 +203,10 @@ static rk_source source_at(const chain *c, size_t s, size_t l, size_t span) {
     return source;
 }
 
-/* [a | z | y] */
-static rk_legs born_legs(const chain *c, const rk_source *newborn) {
-    return rk_legs_view(c->born, 0, rk_source_columns(newborn) - newborn->width);
+/* [a | z | y] of source s where it was born; kept for `copies` layers. */
+static rk_legs born_legs(const chain *c, size_t s) {
+    size_t width = role_of(c, s).bent, cols = width + rank_of(c, width) + (gauged(c) ? 1 : 0);
+    return rk_legs_view(c->born, s % copies(c) * c->width * c->born.stride, cols);
 }
 
 /* T and T_slope, from the first k of the layer's inputs to its first n neurons. */
@@ -260,42 +261,51 @@ static void feed_linear(chain *c, const rk_layer *layer, rk_role role, bool pair
 /* Before the sources move to layer l. */
 static void enter_followed(chain *c, size_t l) {
     rk_followed_fourth *followed = &c->followed;
-    for (size_t age = 0; age < followed->reach && age < l; age++)
-        followed->H[age] = rk_legs_view(followed->H[age], 0, role_of(c, l - 1 - age).heard);
+    for (size_t age = 0; age < followed->reach && age < l; age++) {
+        size_t heard = role_of(c, l - 1 - age).heard;
+        followed->H[age] = rk_legs_view(followed->H[age], 0, heard);
+        followed->G[age] = rk_legs_view(followed->G[age], 0, heard);
+        rk_legs_zero(c->work, slices_of(c, l).bent, heard, &followed->H[age]);
+    }
     for (size_t age = followed->reach; --age > 0;) {
-        rk_legs *above = age > 1 ? &followed->T_below[age - 1] : &c->T_slope, free = *above;
+        rk_legs *above = age > 1 ? &followed->T_below[age - 1] : &c->T, free = *above;
         *above = followed->T_below[age];
         followed->T_below[age] = free;
     }
 }
 
-/* What source s, no newborn, says of two legs at a z of layer l and one of a layer below: the
- * lowest where a fourth cumulant that is followed may ask for it, and where the source was folded
- * as it is now. */
-static void slice_below(chain *c, size_t l, size_t s, const rk_source *source,
-                        const rk_source *whole) {
-    rk_role role = slices_of(c, l);
-    size_t down = c->followed.reach;
-    while (down > l - 1 - s || span_at(c, s, l + 1 - down) != source->span)
+/* What source s says of two legs at a z of layer l and one of a layer below: where it was born, or
+ * else the lowest where a fourth cumulant that is followed may ask for it, and where the source was
+ * folded as it is now. */
+static void pairs_below(chain *c, size_t l, size_t s, size_t span) {
+    const rk_followed_fourth *followed = &c->followed;
+    size_t bent = slices_of(c, l).bent, age = l - 1 - s, down = followed->reach;
+    rk_source source = source_at(c, s, l, span);
+    if (age < down) {
+        rk_source_pairs_at_birth(c->work, bent, role_of(c, s).heard, &source, born_legs(c, s),
+                                 &c->slicing, followed->G[age]);
+        return;
+    }
+    while (span_at(c, s, l + 1 - down) != span)
         down--;
-    bool first = s + 1 + down == l;
-    rk_source there = source_at(c, s, l - down, source->span);
-    rk_source_slices(c->work, role.shifted, role.bent, source, whole, &there,
-                     role_of(c, l - down).heard, &c->slicing, first, c->z.d3,
-                     &c->followed.H[down - 1]);
+    source = source_at(c, s, l - down, span);
+    rk_source_pairs(c->work, bent, role_of(c, l - down).heard, &source, &c->slicing, 1,
+                    followed->H[down - 1]);
 }
 
 /* H of each layer below, and D, by what was said of the layer below that. */
 static void pull_up(chain *c, size_t l, rk_role role, bool pairs) {
     const rk_followed_fourth *followed = &c->followed;
-    for (size_t age = followed->reach; --age > 0;)
-        if (l > age + 1)
-            rk_legs_product(c->work, RK_TRANS, role.bent, role_of(c, l - age).heard,
-                            role_of(c, l - age - 1).heard, followed->H[age], followed->T_below[age],
-                            1, followed->H[age - 1]);
-    if (l > 1 && pairs)
-        rk_legs_product(c->work, RK_TRANS, role.bent, role.heard, role_of(c, l - 1).heard,
-                        followed->H[0], c->T_slope, 1, c->z.D);
+    for (size_t age = followed->reach < l ? followed->reach : l; age-- > 0;) {
+        size_t s = l - 1 - age, heard = role_of(c, s).heard;
+        if (age == 0 && !pairs) break;
+        if (s > 0)
+            rk_followed_fourth_join(c->work, role.bent, heard, &followed->H[age],
+                                    followed->born[s % followed->reach].w1, &followed->G[age]);
+        rk_legs_product(c->work, RK_TRANS, role.bent, role_of(c, l - age).heard, heard,
+                        followed->G[age], age ? followed->T_below[age] : c->T, age ? 1 : 0,
+                        age ? followed->H[age - 1] : c->z.D);
+    }
 }
 
 /* The sources seen from z = W h, and their slices kappa_iii and, with `pairs`, kappa_iij of bent i
@@ -310,17 +320,18 @@ static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) 
     for (size_t s = l; s-- > 0;) {
         size_t span = span_at(c, s, l), next = span_at(c, s, l + 1);
         rk_source to = source_at(c, s, l, span), from = source_at(c, s, l - 1, span);
-        bool newborn = s == l - 1;
+        bool newborn = s == l - 1, below = follows(c) && (pairs || !newborn);
         if (newborn)
-            rk_source_first_transport(c->work, n, k, c->T, born_legs(c, &to), &to);
+            rk_source_first_transport(c->work, n, k, c->T, born_legs(c, s), &to);
         else
             rk_source_transport(c->work, n, k, c->T_slope, &from, &to);
         rk_source whole = rk_source_unfold(c->work, n, &to, c->unfolded);
-        if (follows(c) && !newborn)
-            slice_below(c, l, s, &to, &whole);
-        else
-            rk_source_slices(c->work, n, role.bent, &to, &whole, &to, role.heard, &c->slicing,
-                             newborn, c->z.d3, pairs ? &c->z.D : NULL);
+        rk_source_slices(c->work, n, role.bent, &whole, pairs || below, &c->slicing, c->z.d3);
+        if (below)
+            pairs_below(c, l, s, span);
+        else if (pairs)
+            rk_source_pairs(c->work, role.bent, role.heard, &to, &c->slicing, newborn ? 0 : 1,
+                            c->z.D);
         if (pairs && next != span) fold(c, role.heard, &whole, source_at(c, s, l, next));
     }
     if (follows(c)) pull_up(c, l, role, pairs);
@@ -496,7 +507,7 @@ static void activation(chain *c, size_t l, purpose law) {
     if (law != FOR_THIRD) return;
     rk_source newborn = source_at(c, l, l, 0);
     size_t heard = role_of(c, l).heard, bent = newborn.width;
-    rk_legs born = born_legs(c, &newborn), z = rk_legs_view(born, bent, born.stride);
+    rk_legs born = born_legs(c, l), z = rk_legs_view(born, bent, born.stride);
     bool exact = newborn.rank == bent;
     rk_legs residual = exact ? z : rk_legs_view(c->slicing.square, 0, bent);
     rk_pair_cumulants *fourth = follows(c) ? fourth_born(c, l) : NULL;

@@ -43,6 +43,15 @@ void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count, co
         narrow(count, x, legs->f + at);
 }
 
+void rk_legs_zero(rk_work *work, size_t rows, size_t cols, const rk_legs *legs) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < rows; i++)
+        if (legs->d)
+            memset(legs->d + i * legs->stride, 0, cols * sizeof *legs->d);
+        else
+            memset(legs->f + i * legs->stride, 0, cols * sizeof *legs->f);
+}
+
 void rk_legs_product(rk_work *work, rk_trans trans_b, size_t m, size_t n, size_t k, rk_legs a,
                      rk_legs b, double beta, rk_legs c) {
     if (a.f)

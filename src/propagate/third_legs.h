@@ -25,6 +25,9 @@ const double *rk_legs_read(const rk_legs *legs, size_t row, size_t col, size_t c
                            double *buffer);
 void rk_legs_write(const rk_legs *legs, size_t row, size_t col, size_t count, const double *x);
 
+/** rows x cols zeros. */
+void rk_legs_zero(rk_work *work, size_t rows, size_t cols, const rk_legs *legs);
+
 /** How many of the `count` columns from `col` on there are, of `cols`. */
 static inline size_t rk_legs_within(size_t cols, size_t col, size_t count) {
     size_t left = col < cols ? cols - col : 0;

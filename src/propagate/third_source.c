@@ -3,6 +3,8 @@
 #include "base/simd.h"
 #include "base/sum.h"
 
+#include <string.h>
+
 /* Rows of a block, and entries of a row that are in flight as doubles. */
 enum { ROWS = 16, CHUNK = 256 };
 
@@ -117,32 +119,64 @@ RK_HOT static void slice_rows(void *context, size_t block) {
     }
 }
 
-void rk_source_slices(rk_work *work, size_t n, size_t bent, const rk_source *source,
-                      const rk_source *whole, const rk_source *there, size_t heard_there,
-                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D) {
-    size_t m = source->width, rank = source->rank, cols = rk_source_columns(whole);
-    rk_slice_scratch own = {.left = rk_legs_view(scratch->left, 0, cols),
-                            .square = rk_legs_view(scratch->square, 0, m)};
+/* The scratch with rows of its own for each source. */
+static rk_slice_scratch scratch_of(const rk_slice_scratch *scratch, const rk_source *source) {
+    size_t cols = 2 * source->width + source->rank + (source->fed ? 1 : 0);
+    return (rk_slice_scratch){.left = rk_legs_view(scratch->left, 0, cols),
+                              .square = rk_legs_view(scratch->square, 0, source->width)};
+}
+
+void rk_source_slices(rk_work *work, size_t n, size_t bent, const rk_source *whole, bool pairs,
+                      const rk_slice_scratch *scratch, double *d3) {
+    size_t m = whole->width, rank = whole->rank, cols = rk_source_columns(whole);
+    rk_slice_scratch own = scratch_of(scratch, whole);
     if (rank < m)
         rk_legs_product(work, RK_NO_TRANS, n, m, rank, rk_legs_view(whole->legs, 2 * m, cols),
-                        source->L, 0, rk_legs_view(own.left, m, cols));
-    slices job = {whole, &own, d3, n, bent, D != NULL};
-    if (rk_work_charge(work, (D ? 25 : 13) * (uint64_t)n * m))
+                        whole->L, 0, rk_legs_view(own.left, m, cols));
+    slices job = {whole, &own, d3, n, bent, pairs};
+    if (rk_work_charge(work, (pairs ? 25 : 13) * (uint64_t)n * m))
         rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), slice_rows, &job);
-    if (!D) return;
-    if (rank < m)
-        rk_legs_product(work, RK_TRANS, bent, rank, m, own.square, source->L, 0,
+    if (pairs && rank < m)
+        rk_legs_product(work, RK_TRANS, bent, rank, m, own.square, whole->L, 0,
                         rk_legs_view(own.left, 2 * m, cols));
-    size_t thick = 0, span = source->span;
+}
+
+void rk_source_pairs(rk_work *work, size_t bent, size_t heard, const rk_source *there,
+                     const rk_slice_scratch *scratch, double beta, rk_legs D) {
+    rk_slice_scratch own = scratch_of(scratch, there);
+    size_t cols = own.left.stride, thick = 0, span = there->span;
     if (span > 0) { /* [lp | la] K' u' */
         rk_legs folded = rk_legs_view(scratch->square, 0, span);
-        thick = 2 * m;
-        rk_legs_product(work, RK_TRANS, bent, span, thick, own.left, source->K, 0, folded);
-        rk_legs_product(work, RK_TRANS, bent, heard_there, span, folded, there->legs, first ? 0 : 1,
-                        *D);
-        first = false;
+        thick = 2 * there->width;
+        rk_legs_product(work, RK_TRANS, bent, span, thick, own.left, there->K, 0, folded);
+        rk_legs_product(work, RK_TRANS, bent, heard, span, folded, there->legs, beta, D);
+        beta = 1;
     }
-    rk_legs_product(work, RK_TRANS, bent, heard_there, cols - thick,
-                    rk_legs_view(own.left, thick, cols),
-                    rk_legs_view(there->legs, span, rk_source_columns(there)), first ? 0 : 1, *D);
+    rk_legs_product(work, RK_TRANS, bent, heard, cols - thick, rk_legs_view(own.left, thick, cols),
+                    rk_legs_view(there->legs, span, rk_source_columns(there)), beta, D);
+}
+
+/* lp, which p spreads over its first columns, the identity. */
+static void spread(rk_work *work, size_t bent, size_t heard, size_t width, const rk_legs *left,
+                   const rk_legs *G) {
+    if (!rk_work_charge(work, 0)) return;
+    double buffer[CHUNK];
+    for (size_t i = 0; i < bent; i++)
+        for (size_t j = 0; j < heard; j += CHUNK) {
+            size_t count = rk_legs_within(heard, j, CHUNK);
+            size_t said = rk_legs_within(width, j, count);
+            const double *lp = rk_legs_read(left, i, j, said, buffer);
+            if (lp != buffer) memcpy(buffer, lp, said * sizeof *lp);
+            memset(buffer + said, 0, (count - said) * sizeof *buffer);
+            rk_legs_write(G, i, j, count, buffer);
+        }
+}
+
+void rk_source_pairs_at_birth(rk_work *work, size_t bent, size_t heard, const rk_source *source,
+                              rk_legs born, const rk_slice_scratch *scratch, rk_legs G) {
+    rk_slice_scratch own = scratch_of(scratch, source);
+    size_t m = source->width, cols = own.left.stride;
+    spread(work, bent, heard, m, &own.left, &G);
+    rk_legs_product(work, RK_TRANS, bent, heard, cols - m, rk_legs_view(own.left, m, cols), born, 1,
+                    G);
 }

@@ -46,13 +46,21 @@ typedef struct rk_slice_scratch {
     rk_legs square; /* as wide as p; unused if rank == width and not folded */
 } rk_slice_scratch;
 
-/** d3_i += kappa_iii. If D is not NULL, also D_ij += kappa_iij for i < bent, j < heard_there, or
- *  = if `first`; j belongs to the layer where the source is `there` (if it is this one, entries
- *  i = j are meaningless). `whole` is the source with its legs in full. With D about
- *  6 bent heard width FLOPs, 4 if the rank is low; 2 bent span (heard + 2 width) if it is folded.
- */
-void rk_source_slices(rk_work *work, size_t n, size_t bent, const rk_source *source,
-                      const rk_source *whole, const rk_source *there, size_t heard_there,
-                      const rk_slice_scratch *scratch, bool first, double *d3, const rk_legs *D);
+/** d3_i += kappa_iii of n neurons. With `pairs` also leaves in `scratch` what the products below
+ *  make kappa_iij of, for i < bent: the left factors. `whole` is the source with its legs in full.
+ *  O(n width) FLOPs, times the rank if it is low. */
+void rk_source_slices(rk_work *work, size_t n, size_t bent, const rk_source *whole, bool pairs,
+                      const rk_slice_scratch *scratch, double *d3);
+
+/** D_ij (bent x heard) = kappa_iij + beta D, i of the layer of the left factors, j of the layer
+ * where the source is `there` (if it is the same, entries i = j are meaningless). About 6 bent
+ * heard width FLOPs, 4 if the rank is low; 2 bent span (heard + 2 width) if it is folded. */
+void rk_source_pairs(rk_work *work, size_t bent, size_t heard, const rk_source *there,
+                     const rk_slice_scratch *scratch, double beta, rk_legs D);
+
+/** The same with j of the layer where the source was born, its legs there being [1 | born]: 2 bent
+ *  heard width FLOPs less. */
+void rk_source_pairs_at_birth(rk_work *work, size_t bent, size_t heard, const rk_source *source,
+                              rk_legs born, const rk_slice_scratch *scratch, rk_legs G);
 
 #endif
