@@ -70,13 +70,10 @@ static rk_role role_of(const chain *c, size_t l) {
     return c->spec->roles ? c->spec->roles[l] : (rk_role){n, n, n};
 }
 
-/* Of which neurons the slices are asked. kappa_iij of linear i says little, and its traces cancel
- * those of what the gauge feeds, so it is left out with them, but where the law rests on a trace.
- * In the last layer nobody was put in order. */
+/* Of which neurons the slices are asked: kappa_iij of linear i says little, and its traces cancel
+ * those of what the gauge feeds, so it is left out with them, but where the law rests on a trace. */
 static rk_role slices_of(const chain *c, size_t l) {
     rk_role role = role_of(c, l);
-    size_t n = c->net->layers[l].rows;
-    if (l >= c->n_sources) return (rk_role){n, n, n};
     return fitted(c) ? (rk_role){role.heard, role.heard, role.shifted} : role;
 }
 
@@ -442,8 +439,9 @@ static void second_linear(chain *c, const rk_layer *layer, bool var, bool pairs)
     }
 }
 
-/* The layer's neurons in the order of their roles, whose means and covariance are known. */
-static void order_neurons(chain *c, size_t l) {
+/* The layer's neurons in the order of their roles, whose means and variances are known, and with
+ * `pairs` covariances. */
+static void order_neurons(chain *c, size_t l, bool pairs) {
     rk_relabelling *labels = &c->labels;
     size_t n = labels->layer.rows;
     rk_roles_order(c->work, &labels->layer.activation, n, c->mu, c->var, role_of(c, l),
@@ -451,6 +449,7 @@ static void order_neurons(chain *c, size_t l) {
     rk_relabelling_apply(c->work, labels, c->scratch);
     rk_reorder(c->work, labels->rows, n, c->mu, c->scratch);
     rk_reorder(c->work, labels->rows, n, c->var, c->scratch);
+    if (!pairs) return;
     rk_reorder_pairs(c->work, labels->rows, n, c->C, c->C_next);
     swap_covariances(c);
 }
@@ -571,7 +570,7 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         bool diagonals = activated || (l + 1 == net->n_layers && outputs->third_diagonal);
         if (!rk_work_step(work, "layer %zu: %s", l + 1, name[law])) return;
         second_linear(&c, layer, diagonals, pairs);
-        if (spec->roles && law == FOR_THIRD) order_neurons(&c, l);
+        if (spec->roles && l + 1 < net->n_layers) order_neurons(&c, l, pairs);
         if (diagonals && l > 0) {
             third_linear(&c, l, layer, pairs);
             fourth_linear(&c, l, layer, pairs);

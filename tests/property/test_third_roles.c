@@ -27,16 +27,24 @@ static rk_network *random_network(size_t n_hidden) {
     return net;
 }
 
-/* Of the first of two hidden layers every third neuron is always off, every third always on. */
+/* Of the first of two hidden layers every third neuron is always off, every third always on; the
+ * large means of the latter cancel in the second, where no neuron is one-sided. */
 static rk_network *one_sided_network(void) {
     rk_network *random = random_network(2), *net;
-    double bias[N];
+    double bias[N], weight[(N - 1) * N];
     for (size_t i = 0; i < N; i++)
         bias[i] = 15 * ((double)(i % 3) - 1);
     rk_layer layers[3];
     for (size_t l = 0; l < 3; l++)
         layers[l] = rk_network_layer(random, l);
+    for (size_t i = 0; i < N - 1; i++)
+        for (size_t j = 0; j < N; j++) {
+            bool opposed = j % 6 == 5;
+            weight[i * N + j] =
+                (opposed ? -1 : 1) * layers[1].weight[i * N + j - (opposed ? 3 : 0)];
+        }
     layers[0].bias = bias;
+    layers[1].weight = weight;
     assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
     rk_network_destroy(random);
     return net;
@@ -66,6 +74,8 @@ static void test_one_sided_neurons_are_spared_exactly(void **state) {
     assert_int_equal(rk_roles_guess(roles, net, &standard, NULL), RK_OK);
     assert_int_equal(roles[0].bent, N / 3);
     assert_int_equal(roles[0].heard, 2 * N / 3);
+    assert_int_equal(roles[0].shifted, 2 * N / 3);
+    assert_int_equal(roles[1].bent, N - 1);
     static const char *const methods[][2] = {
         {"third:gauge=zero,rank=full,legs=double",
          "third:gauge=zero,rank=full,legs=double,neurons=all"},
