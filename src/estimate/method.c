@@ -24,7 +24,7 @@ typedef struct word {
 } word;
 
 enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
-enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_DEFAULT = 3 };
+enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_LEAN = 4, REACH_FULL = 3 };
 enum { CONTROL_NONE, CONTROL_FIRST, CONTROL_ANCHOR };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
@@ -252,7 +252,7 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     if (!follows)
         arguments->reach = REACH_NONE;
     else if (arguments->reach == REACH_AUTO)
-        arguments->reach = REACH_DEFAULT;
+        arguments->reach = arguments->gauge == RK_GAUGE_FULL ? REACH_FULL : REACH_LEAN;
     if (!gauged) arguments->all_neurons = 1;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {

@@ -70,11 +70,12 @@ static rk_role role_of(const chain *c, size_t l) {
     return c->spec->roles ? c->spec->roles[l] : (rk_role){n, n, n};
 }
 
-/* Of which neurons the slices are asked: kappa_iij of linear i says little, and its traces cancel
- * those of what the gauge feeds, so it is left out with them, but where the law rests on a trace. */
+/* Of which neurons the slices are asked. kappa_iij of linear i says little, and its traces cancel
+ * those of what the gauge feeds, so it is left out with them. A fitted law rests on such traces: it
+ * is asked all that its constants were fitted with. */
 static rk_role slices_of(const chain *c, size_t l) {
     rk_role role = role_of(c, l);
-    return fitted(c) ? (rk_role){role.heard, role.heard, role.shifted} : role;
+    return fitted(c) ? (rk_role){role.heard, role.heard, c->net->layers[l].rows} : role;
 }
 
 static size_t rank_of(const chain *c, size_t width) {

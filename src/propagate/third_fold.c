@@ -6,12 +6,12 @@
 
 enum { CHUNK = 256 };
 
-/* What a quarter of a layer's directions miss of kappa_iij at that age is a percent of the sum over
- * sources. Measured in docs/FRONTIER.md. */
-enum { WIDTH_OVER_SPAN = 4 };
+/* The share of a layer's directions that are kept: what they miss of kappa_iij at that age is a
+ * percent or two of the sum over sources. Measured in docs/FRONTIER.md. */
+static const double SHARE = 3. / 16;
 
 size_t rk_fold_span(size_t width, size_t n) {
-    size_t span = n / WIDTH_OVER_SPAN;
+    size_t span = (size_t)(SHARE * (double)n);
     return 3 * span < 2 * width ? span : 0;
 }
 
