@@ -32,7 +32,6 @@ static const grid grids[] = {
      1001,
      false},
     {"fit", {96, 128, 160}, {3, 4}, {"relu", "relu+b", "gelu", "tanh+b"}, 2001, true},
-    {"fit", {16, 32, 64, 128, 256}, {2, 4, 8, 16}, {"bowed", "vee"}, 4001, false},
     {"held-out",
      {28, 56, 112, 144, 272},
      {3, 5, 10, 20},

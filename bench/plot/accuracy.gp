@@ -15,9 +15,9 @@ set logscale xy
 set format xy "10^{%L}"
 
 # In the order of their cost; points of one method look alike everywhere.
-methods = "mean covariance gain third:gauge=none third:gauge=diagonal third:gauge=full fourth"
-colours = "#7a7a7a #1f77b4 #12967f #e09f00 #d6336c #7a1f3d #5f3dc4"
-points = "5 7 9 11 13 12 15"
+methods = "mean covariance gain third:gauge=none third:gauge=diagonal third:gauge=lean third:gauge=full fourth"
+colours = "#7a7a7a #1f77b4 #12967f #e09f00 #d6336c #a61e6b #5c1030 #5f3dc4"
+points = "5 7 9 11 13 3 12 15"
 n_methods = words(methods)
 name(k) = word(methods, k)
 do for [k = 1 : n_methods] {
@@ -47,11 +47,12 @@ do for [axis = 7 : 8] {
         set ylabel d == 1 ? "mean square error / variance" : ""
         set xrange [(axis == 7 ? 1e5 : 1e-5) : (axis == 7 ? 1e12 : 1e2)]
         if (axis == 8 && d == 3) {
-            set key top right noenhanced samplen 0.8 spacing 0.9 font ",10"
+            set key top right noenhanced samplen 0.8 spacing 0.8 font ",10"
+            unset label 1
         } else {
             unset key
+            set label 1 "sampling" at graph 0.70, 0.56 tc rgb "#777777" font ",11"
         }
-        set label 1 "sampling" at graph 0.70, 0.56 tc rgb "#777777" font ",11"
         plot pass / x with lines lc rgb "#999999" lw 2 dt 2 notitle, \
              for [k = 1 : n_methods - 1] data using \
                  (at(k, 256, L) ? column(axis) : NaN):(above($5)) with points ls k title name(k)

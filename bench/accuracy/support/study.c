@@ -19,8 +19,6 @@ static const study_kind kinds[] = {
     {"relu+B", "relu", 1.6, 0.5},
     {"silu", "silu", 0, 0},
     {"tanh+B", "tanh", 1.2, 0.3},
-    {"bowed", "leaky_relu:-0.15", 0, 0},
-    {"vee", "leaky_relu:-0.6", 0, 0},
     /* never fitted to */
     {"tenth", "leaky_relu:0.1", 0, 0},
     {"bent", "leaky_relu:-0.3", 0, 0},
