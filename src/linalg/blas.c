@@ -35,10 +35,12 @@ static CBLAS_TRANSPOSE blas_trans(rk_trans trans) {
     return trans == RK_TRANS ? CblasTrans : CblasNoTrans;
 }
 
-/* Rows of a block: tall enough that packing B again for every block costs a few percent, and a
- * function of the shape alone, or the bits would depend on the machine. */
+/* Rows of a block: few enough for an even number of equal blocks, tall enough that packing B again
+ * for every block costs a few percent, and a function of the shape alone, or the bits would depend
+ * on the machine. */
 static size_t block_rows(size_t m) {
-    return m <= 512 ? 128 : 256;
+    size_t most = m <= 512 ? 128 : 256, pairs = (m + 2 * most - 1) / (2 * most);
+    return m <= most ? most : (m + 2 * pairs - 1) / (2 * pairs);
 }
 
 typedef struct product {
