@@ -24,7 +24,7 @@ typedef struct outcome {
 
 static outcome judge(const rk_network *net, rk_point_set points, bool control) {
     const size_t n = rk_network_n_out(net), n_in = rk_network_n_in(net);
-    const uint64_t wanted = REPLICATES * rk_divide(points, control, n_in, 1).n_passes;
+    const uint64_t wanted = REPLICATES * rk_divide(points, control, n_in, 1).passes_per_replicate;
     sampled run =
         sample_passes(net, (rk_sample_spec){.n_samples = wanted > PASSES ? wanted : PASSES,
                                             .points = points,

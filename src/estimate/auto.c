@@ -1,6 +1,7 @@
 #include "estimate/auto.h"
 
 #include "base/size.h"
+#include "estimate/anchor.h"
 #include "estimate/error_model.h"
 #include "linalg/blas.h"
 #include "propagate/mean.h"
@@ -104,19 +105,30 @@ static rk_status cost(const rk_problem *problem, rk_candidate *c, rk_error *erro
     return RK_OK;
 }
 
-/* Few replicates do not tell their own error. */
-enum { LEAST_REPLICATES = 4, LEAST_PASSES = 16 };
-
-static uint64_t whole_passes(const rk_problem *problem, const rk_method_arguments *a, double n) {
+static rk_division divide(const rk_problem *problem, const rk_method_arguments *a, double n) {
     size_t n_in = rk_network_n_in(problem->net);
-    return rk_divide((rk_point_set)a->points, a->control != 0, n_in, (uint64_t)n).n_passes;
+    return rk_divide((rk_point_set)a->points, a->control != 0, n_in, (uint64_t)n);
 }
 
-/* Of a sampling candidate: as many passes as wanted, if `flops` pay for them. */
+/* Few replicates do not tell their own error, nor do few bases; the bases of a design say too much
+ * of it to be held against a tolerance. Incomplete designs are left to orthogonal points. */
+static double least_passes(const rk_problem *problem, const rk_method_arguments *a,
+                           bool has_tolerance) {
+    enum { REPLICATES = RK_FEW_REPLICATES, BASES = 8, PASSES = 16 };
+    static const double nearly_complete = 0.9;
+    const rk_division one = divide(problem, a, 1);
+    const double replicate = (double)one.passes_per_replicate;
+    double least = one.by_group ? REPLICATES * replicate : PASSES;
+    if (one.passes_per_group < one.passes_per_replicate && !has_tolerance)
+        least = a->points == RK_POINTS_DESIGN ? nearly_complete * replicate
+                                              : BASES * (double)one.passes_per_group;
+    return (double)divide(problem, a, least).n_passes;
+}
+
+/* Of a sampling candidate: as many passes as wanted, if `flops` pay for them, but the least. */
 static rk_status spend(const rk_problem *problem, const rk_method_arguments *arguments,
-                       double wanted, double flops, rk_candidate *c, rk_error *error) {
-    double unit = (double)whole_passes(problem, arguments, 1);
-    double least = fmax(LEAST_REPLICATES * unit, LEAST_PASSES);
+                       double least, double wanted, double flops, rk_candidate *c,
+                       rk_error *error) {
     c->samples = (uint64_t)least * 64;
     rk_status status = cost(problem, c, error);
     double many = c->flops;
@@ -128,13 +140,43 @@ static rk_status spend(const rk_problem *problem, const rk_method_arguments *arg
     double n = fmin(wanted, least + (flops - c->flops) / price);
     /* whole replicates: what is bought may be a little more than what was asked for */
     for (int attempt = 0; attempt < 50 && n > least; attempt++) {
-        c->samples = whole_passes(problem, arguments, n);
+        const rk_division of = divide(problem, arguments, n);
+        c->samples = of.n_passes;
         status = cost(problem, c, error);
         if (status != RK_OK || c->flops <= flops) return status;
-        n -= fmax(unit, (c->flops - flops) / price);
+        n -= fmax((double)of.passes_per_group, (c->flops - flops) / price);
     }
-    c->samples = whole_passes(problem, arguments, least);
+    c->samples = (uint64_t)least;
     return cost(problem, c, error);
+}
+
+/* Mean square error over the variance to expect of a pass. A control variate does no harm, which
+ * the laws of deep networks do not know; an anchor is something else than a smaller one. */
+static double expected_of_pass(const rk_error_law *law, const rk_method *method,
+                               rk_method_arguments arguments, const rk_outputs *scout) {
+    char plain[sizeof((rk_candidate *)0)->method];
+    arguments.control = RK_CONTROL_NONE;
+    rk_method_spell(method, &arguments, plain, sizeof plain);
+    return fmin(rk_expected_of_pass(law, scout),
+                rk_expected_of_pass(rk_error_law_of(plain), scout));
+}
+
+/* The same of n passes. */
+static double expected_of_passes(const rk_problem *problem, const rk_method_arguments *arguments,
+                                 double of_pass, double n) {
+    bool is_anchored = arguments->control == RK_CONTROL_ANCHOR;
+    return is_anchored ? rk_anchor_choose(problem->net, of_pass / n).error : of_pass / n;
+}
+
+/* How many are expected to reach `target`; with an anchor that is never more than without. */
+static double passes_to_reach(const rk_problem *problem, const rk_method_arguments *arguments,
+                              double of_pass, double target) {
+    double n = of_pass / target, closer = 0;
+    for (int k = 0; k < 100 && fabs(closer - 1) > 1e-3; k++) {
+        closer = expected_of_passes(problem, arguments, of_pass, n) / target;
+        n *= closer;
+    }
+    return n;
 }
 
 /* What is wrong with it is its verdict; "" if nothing is. */
@@ -148,17 +190,19 @@ static void assess(const rk_choice *choice, const rk_problem *problem, const rk_
         rk_method_parse(law->method, &method, &arguments, c->method, sizeof c->method, &error);
     if (status != RK_OK) return;
     const rk_outputs *scout = &choice->scout.outputs;
-    double relative =
-        method->samples ? rk_expected_of_pass(law, scout) : rk_expected_relative(law, scout);
+    double relative = method->samples ? expected_of_pass(law, method, arguments, scout)
+                                      : rk_expected_relative(law, scout);
     double speed = flops_a_second(choice, problem, method);
     if (method->samples) {
+        double least = least_passes(problem, &arguments, goal->tolerance > 0);
         double wanted = (double)INFINITY, flops = (double)INFINITY;
         if (goal->tolerance > 0)
-            wanted = margin * relative * variance / (goal->tolerance * goal->tolerance);
+            wanted = margin * passes_to_reach(problem, &arguments, relative,
+                                              goal->tolerance * goal->tolerance / variance);
         if (goal->flops > 0) flops = goal->flops;
         if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed / margin);
-        status = spend(problem, &arguments, wanted, flops, c, &error);
-        relative /= (double)c->samples;
+        status = spend(problem, &arguments, least, wanted, flops, c, &error);
+        relative = expected_of_passes(problem, &arguments, relative, (double)c->samples);
     } else {
         status = cost(problem, c, &error);
     }
@@ -189,15 +233,21 @@ static bool is_affordable(const rk_goal *goal, const rk_candidate *c) {
            (goal->seconds == 0 || c->seconds <= goal->seconds);
 }
 
+/* What one FLOP less is worth, if `weighed`: as much accuracy as sampling has for it. */
+static double price(const rk_candidate *c, bool weighed) {
+    return weighed ? c->flops * c->error_rms * c->error_rms : c->flops;
+}
+
 /* The cheapest with at most this error, or NULL. */
-static rk_candidate *cheapest(rk_choice *choice, const rk_goal *goal, double error, bool sampling) {
+static rk_candidate *cheapest(rk_choice *choice, const rk_goal *goal, double error, bool weighed,
+                              bool sampling) {
     rk_candidate *best = NULL;
     for (size_t i = 0; i < choice->n; i++) {
         rk_candidate *c = &choice->candidates[i];
         if (!is_usable(c) || (goal && !is_affordable(goal, c)) || !(c->error_rms <= error))
             continue;
         if (sampling && !is_sampling(c)) continue;
-        if (!best || c->flops < best->flops) best = c;
+        if (!best || price(c, weighed) < price(best, weighed)) best = c;
     }
     return best;
 }
@@ -212,14 +262,15 @@ static double least_error(const rk_choice *choice, const rk_goal *goal, bool sam
     return least;
 }
 
-/* Differences in error below this are not worth paying for: the laws are no better. */
+/* Differences in error below this are not worth much: the laws are no better. */
 static const double indifferent = 1.1;
 
-/* The cheapest that reaches the tolerance, else the most accurate, else the cheapest of all. */
+/* The cheapest that reaches the tolerance, else about the most accurate, or NULL. */
 static rk_candidate *pick(rk_choice *choice, const rk_goal *goal, bool sampling) {
     rk_candidate *c = NULL;
-    if (goal->tolerance > 0) c = cheapest(choice, goal, goal->tolerance, sampling);
-    if (!c) c = cheapest(choice, goal, indifferent * least_error(choice, goal, sampling), sampling);
+    if (goal->tolerance > 0) c = cheapest(choice, goal, goal->tolerance, false, sampling);
+    double about_least = indifferent * least_error(choice, goal, sampling);
+    if (!c) c = cheapest(choice, goal, about_least, true, sampling);
     return c;
 }
 
@@ -292,7 +343,7 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
                    &choice->candidates[choice->n++]);
     }
     rk_candidate *best = pick(choice, goal, false);
-    if (!best) best = cheapest(choice, NULL, (double)INFINITY, false);
+    if (!best) best = cheapest(choice, NULL, (double)INFINITY, false, false);
     if (!best)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "no method is right here: %s: %s",
                        choice->candidates[0].method, choice->candidates[0].verdict);

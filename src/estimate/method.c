@@ -25,7 +25,6 @@ typedef struct word {
 
 enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
 enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_LEAN = 4, REACH_FULL = 3 };
-enum { CONTROL_NONE, CONTROL_FIRST, CONTROL_ANCHOR };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
 static const size_t FOLD_FROM = 512;
@@ -83,8 +82,8 @@ static const word sample_words[] = {WORD("iid", points, RK_POINTS_IID),
                                     WORD("antithetic", points, RK_POINTS_ANTITHETIC),
                                     WORD("orthogonal", points, RK_POINTS_ORTHOGONAL),
                                     WORD("design", points, RK_POINTS_DESIGN),
-                                    WORD("control", control, CONTROL_FIRST),
-                                    WORD("anchor", control, CONTROL_ANCHOR),
+                                    WORD("control", control, RK_CONTROL_FIRST),
+                                    WORD("anchor", control, RK_CONTROL_ANCHOR),
                                     {NULL, 0, 0}};
 static const word covariance_words[] = {
     WORD("gauge=none", angular, 0), WORD("gauge=angular", angular, 1), {NULL, 0, 0}};
@@ -352,7 +351,7 @@ static double flops_of_sample(const rk_problem *problem) {
 }
 
 static rk_status check_sample(const rk_problem *problem, rk_error *error) {
-    if (problem->arguments.control != CONTROL_ANCHOR) return RK_OK;
+    if (problem->arguments.control != RK_CONTROL_ANCHOR) return RK_OK;
     if (problem->net->n_layers < 2)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "an anchor needs a hidden layer");
     return check_homogeneous(problem, error);
@@ -363,41 +362,32 @@ static rk_network first_layers(const rk_network *net, size_t l) {
     return (rk_network){.n_layers = l + 1, .layers = net->layers};
 }
 
-/* Mean square error of the third order in the tilted gauge at the hidden layer l, over the
- * variance: the relu networks of docs/FRONTIER.md, of 64 to 1024 neurons and 4 to 16 layers, have
- * 0.04 to 0.09 (L/n)^3. */
-static double third_order_error(const rk_network *net, size_t l) {
-    double depth_over_width = 0;
-    for (size_t i = 0; i <= l; i++)
-        depth_over_width += 1 / (double)net->layers[i].rows;
-    return 0.05 * depth_over_width * depth_over_width * depth_over_width;
+/* Of passes whose control variate knows the first layer, over the variance: the table of gains in
+ * docs/METHODS.md#sample, roughly, since where to anchor hardly depends on it. */
+static double noise_of_sample(const rk_problem *problem) {
+    double hidden = (double)problem->net->n_layers - 1;
+    bool rotated = rk_points_are_rotated((rk_point_set)problem->arguments.points);
+    double gain = rotated ? 2 + 100 / (hidden * hidden) : 1.2 + 16 / (hidden * hidden);
+    return 1 / (gain * (double)problem->options.samples);
 }
 
-/* The deepest hidden layer that the third order knows with half the error of the passes, of which
- * rotated ones have about this gain over plain ones (docs/METHODS.md). */
 static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
-    if (problem->arguments.control != CONTROL_ANCHOR) return RK_OK;
-    const rk_network *net = problem->net;
-    double hidden = (double)net->n_layers - 1, gain = 2 + 100 / (hidden * hidden);
-    double noise = 1 / (gain * (double)problem->options.samples);
-    size_t *anchor = &problem->anchor;
-    while (*anchor + 2 < net->n_layers && third_order_error(net, *anchor + 1) <= 0.5 * noise)
-        ++*anchor;
-    if (*anchor == 0) return RK_OK; /* whose mean is known exactly */
-    const rk_network below = first_layers(net, *anchor);
+    if (problem->arguments.control != RK_CONTROL_ANCHOR) return RK_OK;
+    problem->anchor = rk_anchor_choose(problem->net, noise_of_sample(problem));
+    if (problem->anchor.layer == 0) return RK_OK; /* whose mean is known exactly */
+    const rk_network below = first_layers(problem->net, problem->anchor.layer);
     return guess_roles(problem, &below, error);
 }
 
-/* The mean of the hidden layer problem->anchor. */
+/* The mean of the anchor, as good as the third order has it. */
 static double *anchor_mean(rk_work *work, const rk_problem *problem) {
-    const rk_network below = first_layers(problem->net, problem->anchor);
+    const rk_network below = first_layers(problem->net, problem->anchor.layer);
     size_t n = rk_network_n_out(&below);
     rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
                           .variance = rk_work_doubles(work, n, 1)};
     size_t mark = rk_work_mark(work);
-    rk_third_spec spec = {.gauge = rk_gauge_choose(RK_GAUGE_AUTO, &below, false),
-                          .rank = RANK_LOW,
-                          .roles = problem->roles};
+    rk_third_spec spec = {
+        .gauge = RK_GAUGE_FULL, .rank = RANK_LOW, .reach = REACH_FULL, .roles = problem->roles};
     rk_propagate_third(work, &below, &problem->input, &spec, &outputs);
     rk_work_release(work, mark);
     return outputs.mean;
@@ -405,13 +395,14 @@ static double *anchor_mean(rk_work *work, const rk_problem *problem) {
 
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
                             rk_error *error) {
+    const bool is_anchored = problem->anchor.layer > 0;
     rk_sample_spec spec = {.n_samples = problem->options.samples,
                            .seed = problem->options.seed,
                            .stream = RK_STREAM_SAMPLES,
                            .points = (rk_point_set)problem->arguments.points,
-                           .control = problem->arguments.control != CONTROL_NONE,
-                           .anchor = problem->anchor,
-                           .anchor_mean = problem->anchor ? anchor_mean(work, problem) : NULL,
+                           .control = problem->arguments.control != RK_CONTROL_NONE,
+                           .anchor = problem->anchor.layer,
+                           .anchor_mean = is_anchored ? anchor_mean(work, problem) : NULL,
                            .lanes = (size_t)problem->options.threads};
     rk_outputs *outputs = &report->outputs;
     rk_sample_result result = {.mean = outputs->mean,
@@ -421,11 +412,10 @@ static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report 
                                .hidden_mean = outputs->hidden_mean};
     rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
     report->samples = result.n_samples;
-    if (problem->anchor == 0 || !rk_work_charge(work, 0)) return status;
-    double bias = third_order_error(problem->net, problem->anchor);
+    if (!is_anchored || !rk_work_charge(work, 0)) return status;
     for (size_t i = 0; i < rk_network_n_out(problem->net); i++)
         report->error_per_output[i] =
-            hypot(report->error_per_output[i], sqrt(bias * outputs->variance[i]));
+            hypot(report->error_per_output[i], sqrt(problem->anchor.bias * outputs->variance[i]));
     return status;
 }
 
@@ -451,7 +441,7 @@ static const struct entry {
       .run = run_gain},
      no_words},
     {{.info = {"third", "means, covariance and a factored third cumulant (K=3)",
-               "gauge=auto|none|zero|diagonal|fitted|full, rank=auto|full|8|16|32, "
+               "gauge=auto|none|zero|diagonal|lean|full|fitted, rank=auto|full|8|16|32, "
                "reach=auto|1|2|3|4|6|8, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
                "legs=float|double"},
       .most_cumulants = 3,

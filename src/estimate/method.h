@@ -2,9 +2,13 @@
 #ifndef RK_ESTIMATE_METHOD_H
 #define RK_ESTIMATE_METHOD_H
 
+#include "estimate/anchor.h"
 #include "network/network.h"
 #include "propagate/propagate.h"
 #include "propagate/roles.h"
+
+/** What the control variate of `sample` knows: nothing, the first layer, the best one. */
+enum { RK_CONTROL_NONE, RK_CONTROL_FIRST, RK_CONTROL_ANCHOR };
 
 /** A method's arguments, parsed; each method reads the fields its own words may set. All are ints,
  *  and 0 is the default. */
@@ -19,8 +23,8 @@ typedef struct rk_method_arguments {
     int reach;
     int old; /**< OLD_... of method.c */
     int all_neurons;
-    int points; /**< rk_point_set */
-    int control;
+    int points;  /**< rk_point_set */
+    int control; /**< RK_CONTROL_... */
 } rk_method_arguments;
 
 /** Everything a method is asked. */
@@ -31,7 +35,7 @@ typedef struct rk_problem {
     rk_method_arguments arguments;
     rk_network *homogeneous; /**< the network without biases, if `third` asks for it, or NULL */
     rk_role *roles;          /**< n_layers, or NULL if the method does not ask for them */
-    size_t anchor; /**< `sample`: the hidden layer, from 0, that its control variate knows */
+    rk_anchor anchor;        /**< `sample`: what its control variate knows */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */

@@ -1,19 +1,33 @@
 #include "sample/division.h"
 
+#include "sample/bases.h"
+
 static uint64_t divide_up(uint64_t n, uint64_t unit) {
     return n / unit + (n % unit != 0);
+}
+
+/* Passes along a basis, if the error is to be told from these, else of a replicate. */
+static uint64_t passes_per_group(rk_point_set points, size_t n_in, uint64_t per_replicate,
+                                 uint64_t n_samples) {
+    if (!rk_points_are_rotated(points) || n_samples / RK_FEW_REPLICATES >= per_replicate)
+        return per_replicate;
+    const uint64_t per_basis = 2 * rk_bases_dimension(n_in);
+    return per_basis % RK_SAMPLE_BLOCK == 0 ? per_basis : per_replicate;
 }
 
 rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n_samples) {
     const uint64_t passes_per_item = rk_points_are_mirrored(points) ? 2 : 1;
     const uint64_t per_replicate = rk_points_per_replicate(points, n_in) * passes_per_item;
-    rk_division of = {.by_replicate = control || rk_points_are_rotated(points),
+    const uint64_t per_group = passes_per_group(points, n_in, per_replicate, n_samples);
+    rk_division of = {.by_group = control || rk_points_are_rotated(points),
                       .n_replicates = divide_up(n_samples, per_replicate),
                       .passes_per_replicate = per_replicate,
-                      .blocks_per_replicate = divide_up(per_replicate, RK_SAMPLE_BLOCK)};
-    of.n_passes = of.by_replicate ? of.n_replicates * per_replicate
-                                  : divide_up(n_samples, passes_per_item) * passes_per_item;
-    of.n_blocks = of.n_replicates * of.blocks_per_replicate;
+                      .blocks_per_replicate = divide_up(per_replicate, RK_SAMPLE_BLOCK),
+                      .passes_per_group = per_group,
+                      .blocks_per_group = divide_up(per_group, RK_SAMPLE_BLOCK)};
+    const uint64_t unit = of.by_group ? per_group : passes_per_item;
+    of.n_passes = divide_up(n_samples, unit) * unit;
+    of.n_blocks = divide_up(n_samples, per_group) * of.blocks_per_group;
     return of;
 }
 

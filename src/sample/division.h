@@ -10,13 +10,17 @@
 enum { RK_SAMPLE_BLOCK = 2 * RK_POINTS_CHUNK };
 
 typedef struct rk_division {
-    bool by_replicate; /**< the error comes from whole replicates, not from passes or pairs */
+    bool by_group; /**< the error comes from whole groups of passes, not from passes or pairs */
     uint64_t n_passes, n_replicates, n_blocks;
     uint64_t passes_per_replicate, blocks_per_replicate; /**< but for the last */
+    uint64_t passes_per_group, blocks_per_group;         /**< a replicate, or a basis of it */
 } rk_division;
 
-/** Of `n_samples` passes, rounded up to whole pairs, or to whole replicates where these tell the
- *  error: rotated points, and any with a control variate. */
+/** Of `n_samples` passes, rounded up to whole pairs, or to whole groups where these tell the error:
+ *  replicates of rotated points and of any with a control variate. Of less than RK_FEW_REPLICATES
+ *  rotated ones it is told by their bases, if one fills a block; the last replicate then need not
+ *  be complete. Bases of a design depend on each other such that too much is told. */
+enum { RK_FEW_REPLICATES = 4 };
 rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n_samples);
 
 /** Passes in the blocks before this one. */

@@ -41,9 +41,9 @@ typedef struct sampler {
     size_t n_hidden_values;
     lane *lanes;
     rk_summary total;
-    rk_summary replicates; /* a pass of it is a replicate's estimate of the mean */
-    rk_summary replicate;  /* the one in work */
-    double *hidden;        /* sums over all passes, or NULL */
+    rk_summary groups; /* a pass of it is a group's estimate of the mean */
+    rk_summary group;  /* the one in work */
+    double *hidden;    /* sums over all passes, or NULL */
     atomic_uint_fast64_t next_block;
     uint64_t end_block;
     /* blocks enter the total in the order of their indices */
@@ -103,16 +103,16 @@ static void estimate_mean(const sampler *run, lane *own, size_t n) {
         own->estimate[i] -= own->carry[(n_layers - 1) % 2][i];
 }
 
-/* Blocks of a replicate come one after another. */
-static void add_to_replicate(sampler *run, uint64_t block, size_t n, const double *estimate) {
+/* Blocks of a group come one after another. */
+static void add_to_group(sampler *run, uint64_t block, size_t n, const double *estimate) {
     const size_t n_out = rk_network_n_out(run->net);
-    double *mean = run->replicate.mean;
-    const double weight = (double)n / (double)run->of.passes_per_replicate;
+    double *mean = run->group.mean;
+    const double weight = (double)n / (double)run->of.passes_per_group;
     for (size_t i = 0; i < n_out; i++)
         mean[i] += weight * estimate[i];
-    if ((block + 1) % run->of.blocks_per_replicate != 0) return;
-    run->replicate.n = 1;
-    rk_summary_merge(&run->replicates, &run->replicate);
+    if ((block + 1) % run->of.blocks_per_group != 0) return;
+    run->group.n = 1;
+    rk_summary_merge(&run->groups, &run->group);
     memset(mean, 0, n_out * sizeof *mean);
 }
 
@@ -146,7 +146,7 @@ static void do_blocks(void *context, size_t lane_index) {
         rk_summary_merge(&run->total, &own->summary);
         for (size_t i = 0; run->hidden && i < run->n_hidden_values; i++)
             run->hidden[i] += own->hidden[i];
-        if (own->estimate) add_to_replicate(run, block, n, own->estimate);
+        if (own->estimate) add_to_group(run, block, n, own->estimate);
         pass_turn(run);
     }
 }
@@ -184,7 +184,7 @@ static lane take_lane(rk_work *work, const sampler *run, bool covariance) {
     lane own = {.a = rk_work_floats(work, BLOCK, width), .b = rk_work_floats(work, BLOCK, width)};
     if (covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
     if (run->n_hidden_values > 0) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
-    if (run->of.by_replicate) own.estimate = rk_work_doubles(work, n_out, 1);
+    if (run->of.by_group) own.estimate = rk_work_doubles(work, n_out, 1);
     for (size_t i = 0; run->spec->control && i < 2; i++)
         own.carry[i] = rk_work_doubles(work, width, 1);
     own.summary = rk_summary_take(work, n_out, pairs, covariance);
@@ -195,9 +195,9 @@ static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *resu
     const size_t n_out = rk_network_n_out(run->net), n_layers = run->net->n_layers;
     const bool pairs = run->spec->points == RK_POINTS_ANTITHETIC;
     run->total = rk_summary_take(work, n_out, pairs, result->covariance);
-    if (run->of.by_replicate) {
-        run->replicates = rk_summary_take(work, n_out, false, false);
-        run->replicate = rk_summary_take(work, n_out, false, false);
+    if (run->of.by_group) {
+        run->groups = rk_summary_take(work, n_out, false, false);
+        run->group = rk_summary_take(work, n_out, false, false);
     }
     if (result->hidden_mean) run->n_hidden_values = rows_below(run->net, n_layers - 1);
     if (result->hidden_mean) run->hidden = take_zeros(work, run->n_hidden_values);
@@ -339,8 +339,8 @@ static void report_hidden(const sampler *run, rk_sample_result *result) {
 
 static void report(rk_work *work, const sampler *run, rk_sample_result *result) {
     if (!rk_work_charge(work, 0)) return;
-    const rk_summary *means = run->of.by_replicate ? &run->replicates : &run->total;
-    result->n_samples = run->of.by_replicate ? means->n * run->of.passes_per_replicate : means->n;
+    const rk_summary *means = run->of.by_group ? &run->groups : &run->total;
+    result->n_samples = run->of.by_group ? means->n * run->of.passes_per_group : means->n;
     for (size_t i = 0; i < means->n_out; i++)
         result->mean[i] = means->n == 0 ? (double)NAN : means->mean[i];
     rk_summary_standard_error(means, result->standard_error);

@@ -322,18 +322,45 @@ static void test_an_interrupted_run_answers_with_whole_replicates(void **state) 
 static void test_an_interrupted_replicate_does_not_count(void **state) {
     (void)state;
     rk_network *net = random_network(65, 1);
-    rk_sample_spec spec = {.n_samples = 3 * 66048, .points = RK_POINTS_DESIGN};
+    rk_sample_spec spec = {.n_samples = 4 * 66048, .points = RK_POINTS_DESIGN};
     int calls = 4;
     monte_carlo part = monte_carlo_run(net, NULL, spec, 1, stop_after, &calls);
     assert_int_equal(part.result.n_samples, 66048);
-    spec.n_samples = 1;
+    spec.n_samples = 66048;
     monte_carlo whole = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
     for (size_t i = 0; i < 4; i++) {
-        assert_true(part.result.mean[i] == whole.result.mean[i]);
-        assert_true(isnan(whole.result.standard_error[i]));
+        assert_near(part.result.mean[i], whole.result.mean[i], 1e-12);
+        assert_true(isnan(part.result.standard_error[i]));
     }
     monte_carlo_free(&part);
     monte_carlo_free(&whole);
+    rk_network_destroy(net);
+}
+
+/* Of a pass, by its own account. */
+static double square_error(const rk_network *net, rk_point_set points, uint64_t n_samples) {
+    const rk_sample_spec spec = {.n_samples = n_samples, .points = points};
+    monte_carlo mc = monte_carlo_run(net, NULL, spec, 2, NULL, NULL);
+    double sum = 0;
+    for (size_t i = 0; i < 4; i++)
+        sum += pow(mc.result.standard_error[i], 2) * (double)mc.result.n_samples;
+    monte_carlo_free(&mc);
+    return sum;
+}
+
+/* Of few replicates the bases tell the error, and of designs too much: what makes them designs is
+ * that what their bases get wrong together is less than what each does. */
+static void test_bases_tell_the_error_of_few_replicates(void **state) {
+    (void)state;
+    rk_network *net = random_network(65, 3);
+    double design = square_error(net, RK_POINTS_DESIGN, 16 * 66048);
+    double by_bases = square_error(net, RK_POINTS_DESIGN, 66048 + 10000);
+    if (!(by_bases > design && by_bases < 4 * design))
+        fail_msg("designs: %g by bases, %g by replicates", by_bases, design);
+    double orthogonal = square_error(net, RK_POINTS_ORTHOGONAL, 64 * 8192);
+    by_bases = square_error(net, RK_POINTS_ORTHOGONAL, 24000);
+    if (!(by_bases > 0.5 * orthogonal && by_bases < 2 * orthogonal))
+        fail_msg("orthogonal: %g by bases, %g by replicates", by_bases, orthogonal);
     rk_network_destroy(net);
 }
 
@@ -362,9 +389,13 @@ static void test_passes(void **state) {
     assert_int_equal(rk_divide(RK_POINTS_IID, false, 256, 1001).n_passes, 1001);
     assert_int_equal(rk_divide(RK_POINTS_IID, true, 256, 1001).n_passes, 1024);
     assert_int_equal(rk_divide(RK_POINTS_ANTITHETIC, false, 256, 1001).n_passes, 1002);
-    assert_int_equal(rk_divide(RK_POINTS_ORTHOGONAL, false, 256, 1001).n_passes, 8192);
-    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 1001).n_passes, 66048);
+    assert_int_equal(rk_divide(RK_POINTS_ORTHOGONAL, false, 256, 1001).n_passes, 1024);
+    assert_int_equal(rk_divide(RK_POINTS_ORTHOGONAL, false, 256, 32769).n_passes, 40960);
+    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 1001).n_passes, 1024);
     assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 66048).n_passes, 66048);
+    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 66049).n_passes, 66048 + 512);
+    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 256, 4 * 66048 + 1).n_passes, 5 * 66048);
+    assert_int_equal(rk_divide(RK_POINTS_DESIGN, false, 64, 1).n_passes, 4224);
 }
 
 static void check_refused(const rk_network *net, rk_sample_spec spec) {
@@ -405,6 +436,7 @@ int main(void) {
         cmocka_unit_test(test_a_longer_run_extends_a_shorter_one),
         cmocka_unit_test(test_an_interrupted_run_answers_with_whole_replicates),
         cmocka_unit_test(test_an_interrupted_replicate_does_not_count),
+        cmocka_unit_test(test_bases_tell_the_error_of_few_replicates),
         cmocka_unit_test(test_each_structure_gains),
         cmocka_unit_test(test_passes),
         cmocka_unit_test(test_what_cannot_be_done_is_refused),

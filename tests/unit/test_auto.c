@@ -102,7 +102,7 @@ static void test_samples_fill_the_budget(void **state) {
     (void)state;
     rk_network *net = draw(64, 4);
     static const char *const methods[] = {"sample", "sample:antithetic", "sample:iid,control",
-                                          "sample:orthogonal"};
+                                          "sample:orthogonal", "sample:orthogonal,anchor"};
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         rk_options options = ask(methods[m], 3e9, 0);
         rk_plan *plan = plan_of(net, &options);
@@ -115,6 +115,46 @@ static void test_samples_fill_the_budget(void **state) {
     const rk_answer_data *a = rk_answer_view(answer);
     if (!(a->error_rms <= 0.01 && a->error_rms >= 0.007)) fail_msg("error %g", a->error_rms);
     rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static const rk_candidate *candidate(const rk_plan *plan, const char *method) {
+    size_t n;
+    const rk_candidate *c = rk_plan_candidates(plan, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(c[i].method, method)) return &c[i];
+    fail_msg("no %s", method);
+    return NULL;
+}
+
+/* Where passes and the third order are about as good, an anchor makes more of both. */
+static void test_sampling_takes_over_from_the_closure(void **state) {
+    (void)state;
+    rk_network *net = draw(128, 12);
+    rk_options options = ask("auto", 5e9, 0);
+    options.threads = 2;
+    rk_plan *plan = plan_of(net, &options);
+    const rk_candidate *chosen = chosen_of(plan);
+    assert_non_null(strstr(chosen->method, "anchor"));
+    assert_true(chosen->error_rms < 0.96 * candidate(plan, "sample:orthogonal,control")->error_rms);
+    rk_plan_destroy(plan);
+    rk_answer *answer = answer_of(net, NULL, &options);
+    const rk_answer_data *a = rk_answer_view(answer);
+    if (!(a->error_rms < 1.5 * chosen->error_rms && a->error_rms > chosen->error_rms / 1.5))
+        fail_msg("%g, expected %g", a->error_rms, chosen->error_rms);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+/* With an anchor the error does not fall like one over the root of the passes. */
+static void test_an_anchor_reaches_a_tolerance(void **state) {
+    (void)state;
+    rk_network *net = draw(128, 8);
+    rk_options options = ask("sample:orthogonal,anchor", 0, 1.5e-3);
+    rk_plan *plan = plan_of(net, &options);
+    const rk_candidate *c = chosen_of(plan);
+    assert_true(c->error_rms <= 1.5e-3 && c->error_rms >= 1e-3);
+    rk_plan_destroy(plan);
     rk_network_destroy(net);
 }
 
@@ -190,6 +230,8 @@ int main(void) {
         cmocka_unit_test(test_the_best_within_the_budget),
         cmocka_unit_test(test_the_cheapest_to_the_tolerance),
         cmocka_unit_test(test_samples_fill_the_budget),
+        cmocka_unit_test(test_sampling_takes_over_from_the_closure),
+        cmocka_unit_test(test_an_anchor_reaches_a_tolerance),
         cmocka_unit_test(test_deep_and_narrow_networks_are_sampled),
         cmocka_unit_test(test_a_closure_that_disappoints_is_replaced),
         cmocka_unit_test(test_what_cannot_be_is_said),

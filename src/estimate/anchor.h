@@ -1,0 +1,21 @@
+/* Where sampling hands over to the third order: `sample:...,anchor` (docs/METHODS.md#sample).
+ *
+ * A control variate knows the mean of one hidden layer and takes off what its points get wrong
+ * there. The deeper that layer, the less noise is left above it, and the more `third` errs in
+ * saying what its mean is. */
+#ifndef RK_ESTIMATE_ANCHOR_H
+#define RK_ESTIMATE_ANCHOR_H
+
+#include "network/network.h"
+
+typedef struct rk_anchor {
+    size_t layer; /**< from 0, whose mean is known exactly */
+    double bias;  /**< mean square error of the layer's mean over its variance, in gauge=full */
+    double error; /**< mean square error of the outputs over their variance: bias and noise */
+} rk_anchor;
+
+/** The hidden layer with the least error to expect. `noise`: the error of the same passes if the
+ *  control variate knows the first layer only. For networks that a gauge takes. */
+rk_anchor rk_anchor_choose(const rk_network *net, double noise);
+
+#endif
