@@ -173,7 +173,7 @@ static int print_ratios(int networks) {
         rk_network *net =
             study_network(study_kind_named("relu"), WIDTH, HIDDEN, FIRST_SEED + (uint64_t)s);
         study_truth *truth =
-            study_truth_create(net, "sample:design,control", 2.2e6, FIRST_SEED + (uint64_t)s);
+            study_truth_create(net, "sample:design,control", 6.3e6, FIRST_SEED + (uint64_t)s);
         for (int b = 0; b < N; b++) {
             purchase p = buy(net, pow(10, 6 + b), truth), *to = &average[b];
             bool differs = s && strcmp(to->method, p.method) != 0;
