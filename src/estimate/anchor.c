@@ -1,8 +1,11 @@
 #include "estimate/anchor.h"
 
-/* Times (L/n)^3, the error of third:gauge=full: 0.02 to 0.07 for the relu networks of
- * docs/FRONTIER.md#anchor, of 64 to 1024 neurons and 4 to 32 layers. */
-static const double BIAS = 0.04;
+#include <math.h>
+
+/* What third:gauge=full errs by at layer l, over the variance, is about BIAS (l/n)^3; the noise
+ * that passes add above l about the share of the activations there to the power L / PACE, L the
+ * number of all. Fitted by bench/anchor: docs/FRONTIER.md#anchor. */
+static const double BIAS = 0.025, PACE = 8;
 
 /* Deeper for its width than this it promises nothing. */
 static const double MOST_SLENDER = 0.2;
@@ -14,7 +17,6 @@ static size_t activations_above(const rk_network *net, size_t layer) {
     return count;
 }
 
-/* Each activation above adds about as much noise as any other (docs/FRONTIER.md#anchor). */
 rk_anchor rk_anchor_choose(const rk_network *net, double noise) {
     rk_anchor best = {.error = noise};
     double slenderness = 1 / (double)net->layers[0].rows;
@@ -23,7 +25,8 @@ rk_anchor rk_anchor_choose(const rk_network *net, double noise) {
         slenderness += 1 / (double)net->layers[l].rows;
         if (slenderness > MOST_SLENDER) break;
         const double bias = BIAS * slenderness * slenderness * slenderness;
-        const double error = bias + noise * (double)activations_above(net, l) / all;
+        const double share = (double)activations_above(net, l) / all;
+        const double error = bias + noise * pow(share, (all + 1) / PACE);
         if (error < best.error) best = (rk_anchor){l, bias, error};
     }
     return best;

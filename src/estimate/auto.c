@@ -150,8 +150,8 @@ static rk_status spend(const rk_problem *problem, const rk_method_arguments *arg
     return cost(problem, c, error);
 }
 
-/* Mean square error over the variance to expect of a pass. A control variate does no harm, which
- * the laws of deep networks do not know; an anchor is something else than a smaller one. */
+/* Mean square error over the variance to expect of a pass, of an anchored one what it would have
+ * with `control`. Knowing a mean does no harm, which the laws do not see in deep networks. */
 static double expected_of_pass(const rk_error_law *law, const rk_method *method,
                                rk_method_arguments arguments, const rk_outputs *scout) {
     char plain[sizeof((rk_candidate *)0)->method];

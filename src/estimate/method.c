@@ -362,13 +362,24 @@ static rk_network first_layers(const rk_network *net, size_t l) {
     return (rk_network){.n_layers = l + 1, .layers = net->layers};
 }
 
-/* Of passes whose control variate knows the first layer, over the variance: the table of gains in
- * docs/METHODS.md#sample, roughly, since where to anchor hardly depends on it. */
+/* Of passes whose control variate knows the first layer, over the variance: roughly what the gains
+ * in docs/METHODS.md#sample are, since where to anchor hardly depends on it. */
 static double noise_of_sample(const rk_problem *problem) {
+    static const struct {
+        double deep, shallow;
+    } gain[] = {[RK_POINTS_IID] = {1.2, 16},
+                [RK_POINTS_ANTITHETIC] = {1.2, 16},
+                [RK_POINTS_ORTHOGONAL] = {1.6, 70},
+                [RK_POINTS_DESIGN] = {2, 170}};
+    size_t n_in = rk_network_n_in(problem->net);
+    rk_point_set points = (rk_point_set)problem->arguments.points;
+    bool has_all_bases =
+        points == RK_POINTS_ORTHOGONAL &&
+        rk_points_per_replicate(points, n_in) == rk_points_per_replicate(RK_POINTS_DESIGN, n_in);
+    if (has_all_bases) points = RK_POINTS_DESIGN;
     double hidden = (double)problem->net->n_layers - 1;
-    bool rotated = rk_points_are_rotated((rk_point_set)problem->arguments.points);
-    double gain = rotated ? 2 + 100 / (hidden * hidden) : 1.2 + 16 / (hidden * hidden);
-    return 1 / (gain * (double)problem->options.samples);
+    double passes = (double)problem->options.samples;
+    return 1 / ((gain[points].deep + gain[points].shallow / (hidden * hidden)) * passes);
 }
 
 static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
