@@ -10,12 +10,12 @@
 
 typedef struct rk_anchor {
     size_t layer; /**< from 0, whose mean is known exactly */
-    double bias;  /**< mean square error of the layer's mean over its variance, in gauge=full */
-    double error; /**< mean square error of the outputs over their variance: bias and noise */
+    double error; /**< mean square error of the outputs to expect, over their variance */
 } rk_anchor;
 
-/** The hidden layer with the least error to expect. `noise`: the error of the same passes if the
- *  control variate knows the first layer only. For networks that a gauge takes. */
+/** The hidden layer with the least error to expect in a wide random network. `noise`: the error of
+ *  the same passes if the control variate knows the first layer only. For networks that a gauge
+ *  takes. */
 rk_anchor rk_anchor_choose(const rk_network *net, double noise);
 
 #endif

@@ -353,10 +353,15 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
     return RK_OK;
 }
 
+static bool is_anchored(const rk_candidate *c) {
+    return strstr(c->method, ",anchor") != NULL;
+}
+
 /* The scout's variance, corrected by what the run has found. */
 static double known_variance(const rk_choice *choice, const rk_answer_data *answer) {
-    double ratio = answer->error_rms / choice->candidates[choice->chosen].error_rms, sum = 0;
-    if (answer->samples) return choice->scout.variance * ratio * ratio;
+    const rk_candidate *chosen = &choice->candidates[choice->chosen];
+    double ratio = answer->error_rms / chosen->error_rms, sum = 0;
+    if (answer->samples && !is_anchored(chosen)) return choice->scout.variance * ratio * ratio;
     for (size_t i = 0; i < answer->n_out; i++)
         sum += answer->variance[i] / (double)answer->n_out;
     return sum > 0 && isfinite(sum) ? sum : choice->scout.variance;
@@ -378,6 +383,7 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
         rk_candidate *c = &again.candidates[i];
         *c = choice->candidates[i];
         if (is_sampling(c)) assess(choice, problem, rk_error_law_of(c->method), variance, &goal, c);
+        if (is_anchored(c)) c->error_rms = (double)NAN; /* on a closure that disappoints */
     }
     const rk_candidate *best = pick(&again, &goal, true);
     bool found = best && !(best->error_rms >= answer->error_rms);

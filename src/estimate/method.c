@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/stream.h"
 #include "cumulant/expand.h"
+#include "estimate/error_model.h"
 #include "estimate/flops.h"
 #include "network/homogeneous.h"
 #include "propagate/covariance.h"
@@ -390,8 +391,8 @@ static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
     return guess_roles(problem, &below, error);
 }
 
-/* The mean of the anchor, as good as the third order has it. */
-static double *anchor_mean(rk_work *work, const rk_problem *problem) {
+/* What the third order makes of the layers up to the anchor. */
+static rk_outputs propagate_to_anchor(rk_work *work, const rk_problem *problem) {
     const rk_network below = first_layers(problem->net, problem->anchor.layer);
     size_t n = rk_network_n_out(&below);
     rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
@@ -401,19 +402,21 @@ static double *anchor_mean(rk_work *work, const rk_problem *problem) {
         .gauge = RK_GAUGE_FULL, .rank = RANK_LOW, .reach = REACH_FULL, .roles = problem->roles};
     rk_propagate_third(work, &below, &problem->input, &spec, &outputs);
     rk_work_release(work, mark);
-    return outputs.mean;
+    return outputs;
 }
 
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
                             rk_error *error) {
     const bool is_anchored = problem->anchor.layer > 0;
+    rk_outputs anchor = {0};
+    if (is_anchored) anchor = propagate_to_anchor(work, problem);
     rk_sample_spec spec = {.n_samples = problem->options.samples,
                            .seed = problem->options.seed,
                            .stream = RK_STREAM_SAMPLES,
                            .points = (rk_point_set)problem->arguments.points,
                            .control = problem->arguments.control != RK_CONTROL_NONE,
                            .anchor = problem->anchor.layer,
-                           .anchor_mean = is_anchored ? anchor_mean(work, problem) : NULL,
+                           .anchor_mean = anchor.mean,
                            .lanes = (size_t)problem->options.threads};
     rk_outputs *outputs = &report->outputs;
     rk_sample_result result = {.mean = outputs->mean,
@@ -424,9 +427,10 @@ static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report 
     rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
     report->samples = result.n_samples;
     if (!is_anchored || !rk_work_charge(work, 0)) return status;
+    double bias = rk_expected_relative(rk_error_law_of("third:gauge=full"), &anchor);
     for (size_t i = 0; i < rk_network_n_out(problem->net); i++)
         report->error_per_output[i] =
-            hypot(report->error_per_output[i], sqrt(problem->anchor.bias * outputs->variance[i]));
+            hypot(report->error_per_output[i], sqrt(bias * outputs->variance[i]));
     return status;
 }
 
