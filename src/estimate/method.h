@@ -21,7 +21,7 @@ typedef struct rk_method_arguments {
     int gauge; /**< rk_gauge */
     int rank;
     int reach;
-    int old; /**< OLD_... of method.c */
+    int old; /**< OLD_... of method_third.c */
     int all_neurons;
     int points;  /**< rk_point_set */
     int control; /**< RK_CONTROL_... */
@@ -45,8 +45,16 @@ typedef struct rk_report {
     uint64_t samples;         /**< forward passes done */
 } rk_report;
 
+/** A word of a method's arguments sets one field of rk_method_arguments. */
+typedef struct rk_word {
+    const char *text;
+    size_t field;
+    int value;
+} rk_word;
+
 typedef struct rk_method {
     rk_method_info info;
+    const rk_word *words; /**< up to one without text; NULL: no arguments */
     bool samples; /**< answers with a standard error, and with part of the work done if stopped */
     bool takes_third_cumulant; /**< of the input */
     bool knows_no_covariance;  /**< of input or output, beyond the variances */
@@ -61,9 +69,6 @@ typedef struct rk_method {
     /** FLOPs by the paper's convention (docs/METHODS.md#flops), or NaN; NULL: never defined. */
     double (*flops_convention)(const rk_problem *problem);
 } rk_method;
-
-/** Method `index` of the table, or NULL past its end. */
-const rk_method *rk_method_get(size_t index);
 
 /** Finds "name[:argument,...]" and fills `arguments`; `canonical` (of `size` bytes) receives the
  *  method with all its arguments spelled out. Unknown names and words are answered with the list

@@ -9,11 +9,27 @@
 
 static const double TRACE = 1e-9;
 
+bool rk_layer_is_biased(const rk_layer *layer) {
+    for (size_t i = 0; layer->bias && i < layer->rows; i++)
+        if (layer->bias[i] != 0) return true;
+    return false;
+}
+
+rk_status rk_network_check_scales(const rk_network *net, rk_error *error) {
+    static const char *const needed = "this method takes positively homogeneous networks only";
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_activation_ops *ops = rk_activation_get(net->layers[l].activation.kind);
+        if (rk_layer_is_biased(&net->layers[l]))
+            return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s: layer %zu has biases", needed, l + 1);
+        if (!ops->homogeneous)
+            return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s: layer %zu is %s", needed, l + 1,
+                           ops->name);
+    }
+    return RK_OK;
+}
+
 bool rk_network_scales(const rk_network *net) {
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (net->layers[l].bias || !rk_activation_get(net->layers[l].activation.kind)->homogeneous)
-            return false;
-    return true;
+    return rk_network_check_scales(net, NULL) == RK_OK;
 }
 
 bool rk_network_can_be_homogeneous(const rk_network *net) {
@@ -22,12 +38,6 @@ bool rk_network_can_be_homogeneous(const rk_network *net) {
             !rk_activation_get(net->layers[l].activation.kind)->homogeneous)
             return false;
     return true;
-}
-
-bool rk_layer_is_biased(const rk_layer *layer) {
-    for (size_t i = 0; layer->bias && i < layer->rows; i++)
-        if (layer->bias[i] != 0) return true;
-    return false;
 }
 
 bool rk_network_is_homogeneous(const rk_network *net) {

@@ -10,6 +10,9 @@ bool rk_layer_is_biased(const rk_layer *layer);
 /** True if F(c x) = c F(x) for c > 0, x the input: homogeneous activations and no biases at all. */
 bool rk_network_scales(const rk_network *net);
 
+/** RK_ERROR_UNSUPPORTED, naming the layer, if it does not. */
+rk_status rk_network_check_scales(const rk_network *net, rk_error *error);
+
 /** True if activations and, from the second layer on, biases before an activation leave
  *  F(c h) = c F(h) for c > 0, h the first layer's output. */
 bool rk_network_is_homogeneous(const rk_network *net);

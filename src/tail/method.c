@@ -1,6 +1,6 @@
 #include "tail/method.h"
 
-#include "estimate/method.h"
+#include "estimate/methods.h"
 #include "propagate/gauge.h"
 #include "tail/answers.h"
 
@@ -53,10 +53,7 @@ static rk_status parse_closure(const char *text, rk_law_source *source, char *ca
         source->reference = (rk_reference_spec){.K = 4, .factored = true};
         source->budget = 3;
     } else if (!strcmp(name, "reference")) {
-        source->reference = (rk_reference_spec){.K = arguments.K,
-                                                .kind = (rk_reference_kind)arguments.kind,
-                                                .factored = !arguments.dense,
-                                                .metric = (rk_metric)arguments.metric};
+        source->reference = rk_reference_spec_of(&arguments);
         bool augment = arguments.kind == RK_REFERENCE_AUGMENT && arguments.K > 1;
         source->budget = augment ? arguments.K : arguments.K - 1;
         return rk_reference_check(&source->reference, NULL, false, error);

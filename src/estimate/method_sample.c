@@ -1,0 +1,118 @@
+#include "estimate/methods.h"
+
+#include "base/stream.h"
+#include "estimate/error_model.h"
+#include "estimate/flops.h"
+#include "network/homogeneous.h"
+#include "sample/division.h"
+#include "sample/sample.h"
+
+#include <math.h>
+
+static const rk_word sample_words[] = {RK_WORD("iid", points, RK_POINTS_IID),
+                                       RK_WORD("antithetic", points, RK_POINTS_ANTITHETIC),
+                                       RK_WORD("orthogonal", points, RK_POINTS_ORTHOGONAL),
+                                       RK_WORD("design", points, RK_POINTS_DESIGN),
+                                       RK_WORD("control", control, RK_CONTROL_FIRST),
+                                       RK_WORD("anchor", control, RK_CONTROL_ANCHOR),
+                                       {NULL, 0, 0}};
+
+static double flops_of_sample(const rk_problem *problem) {
+    const rk_method_arguments *arguments = &problem->arguments;
+    const rk_division division = rk_divide((rk_point_set)arguments->points, arguments->control != 0,
+                                           rk_network_n_in(problem->net), problem->options.samples);
+    return rk_flops_of_sample(problem->net, division.n_passes);
+}
+
+static rk_status check_sample(const rk_problem *problem, rk_error *error) {
+    if (problem->arguments.control != RK_CONTROL_ANCHOR) return RK_OK;
+    if (problem->net->n_layers < 2)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "an anchor needs a hidden layer");
+    return rk_network_check_scales(problem->net, error);
+}
+
+/* The first layers, up to l. */
+static rk_network first_layers(const rk_network *net, size_t l) {
+    return (rk_network){.n_layers = l + 1, .layers = net->layers};
+}
+
+/* Of passes whose control variate knows the first layer, over the variance: roughly what the gains
+ * in docs/METHODS.md#sample are, since where to anchor hardly depends on it. */
+static double noise_of_sample(const rk_problem *problem) {
+    static const struct {
+        double deep, shallow;
+    } gain[] = {[RK_POINTS_IID] = {1.2, 16},
+                [RK_POINTS_ANTITHETIC] = {1.2, 16},
+                [RK_POINTS_ORTHOGONAL] = {1.6, 70},
+                [RK_POINTS_DESIGN] = {2, 170}};
+    size_t n_in = rk_network_n_in(problem->net);
+    rk_point_set points = (rk_point_set)problem->arguments.points;
+    bool has_all_bases =
+        points == RK_POINTS_ORTHOGONAL &&
+        rk_points_per_replicate(points, n_in) == rk_points_per_replicate(RK_POINTS_DESIGN, n_in);
+    if (has_all_bases) points = RK_POINTS_DESIGN;
+    double hidden = (double)problem->net->n_layers - 1;
+    double passes = (double)problem->options.samples;
+    return 1 / ((gain[points].deep + gain[points].shallow / (hidden * hidden)) * passes);
+}
+
+static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
+    if (problem->arguments.control != RK_CONTROL_ANCHOR) return RK_OK;
+    problem->anchor = rk_anchor_choose(problem->net, noise_of_sample(problem));
+    if (problem->anchor.layer == 0) return RK_OK; /* whose mean is known exactly */
+    const rk_network below = first_layers(problem->net, problem->anchor.layer);
+    return rk_guess_roles(problem, &below, error);
+}
+
+/* What the third order makes of the layers up to the anchor. */
+static rk_outputs propagate_to_anchor(rk_work *work, const rk_problem *problem) {
+    const rk_network below = first_layers(problem->net, problem->anchor.layer);
+    size_t n = rk_network_n_out(&below);
+    rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
+                          .variance = rk_work_doubles(work, n, 1)};
+    size_t mark = rk_work_mark(work);
+    rk_third_spec spec = rk_third_full(problem->roles);
+    rk_propagate_third(work, &below, &problem->input, &spec, &outputs);
+    rk_work_release(work, mark);
+    return outputs;
+}
+
+static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
+                            rk_error *error) {
+    const bool is_anchored = problem->anchor.layer > 0;
+    rk_outputs anchor = {0};
+    if (is_anchored) anchor = propagate_to_anchor(work, problem);
+    rk_sample_spec spec = {.n_samples = problem->options.samples,
+                           .seed = problem->options.seed,
+                           .stream = RK_STREAM_SAMPLES,
+                           .points = (rk_point_set)problem->arguments.points,
+                           .control = problem->arguments.control != RK_CONTROL_NONE,
+                           .anchor = problem->anchor.layer,
+                           .anchor_mean = anchor.mean,
+                           .lanes = (size_t)problem->options.threads};
+    rk_outputs *outputs = &report->outputs;
+    rk_sample_result result = {.mean = outputs->mean,
+                               .standard_error = report->error_per_output,
+                               .variance = outputs->variance,
+                               .covariance = outputs->covariance,
+                               .hidden_mean = outputs->hidden_mean};
+    rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
+    report->samples = result.n_samples;
+    if (!is_anchored || !rk_work_charge(work, 0)) return status;
+    double bias = rk_expected_relative(rk_error_law_of("third:gauge=full"), &anchor);
+    for (size_t i = 0; i < rk_network_n_out(problem->net); i++)
+        report->error_per_output[i] =
+            hypot(report->error_per_output[i], sqrt(bias * outputs->variance[i]));
+    return status;
+}
+
+const rk_method rk_method_sample = {
+    .info = {"sample", "Monte Carlo: the mean of forward passes",
+             "iid|antithetic|orthogonal|design, control|anchor"},
+    .words = sample_words,
+    .samples = true,
+    .check = check_sample,
+    .resolve = resolve_sample,
+    .run = run_sample,
+    .flops_convention = flops_of_sample,
+};
