@@ -4,11 +4,21 @@
 # Background jobs of a script ignore SIGINT; only some versions of env can undo that.
 env --default-signal=INT true 2>/dev/null || exit 77
 
+# until_caught PID: until it has a handler for SIGINT, the second bit, and then some.
+until_caught() {
+    while :; do
+        caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+        case $caught in *[2367aAbBeEfF]) break ;; esac
+        sleep 0.05
+    done
+    sleep 0.3
+}
+
 # interrupt ARGUMENT...: reckon with these arguments exits with 130 if interrupted.
 interrupt() {
     last="$*, interrupted"
     (exec env --default-signal=INT "$reckon" "$@" >out 2>err) &
-    sleep 1
+    until_caught $!
     kill -INT $!
     wait $!
     code=$?

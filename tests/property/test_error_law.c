@@ -80,6 +80,14 @@ static void test_estimates_are_within_a_factor_three(void **state) {
     assert_true(seen >= 23);
 }
 
+/* At most three times the error that is stated, as far as the receipt can tell; or none is stated,
+ * with a warning, and one that says so if there are no means. */
+static bool is_honest(const rk_answer_data *a) {
+    double most = 9 * a->error_rms * a->error_rms + 4 * a->receipt_mse_standard_error;
+    if (!isnan(a->error_rms)) return a->receipt_mse <= most;
+    return is_warned(a, isfinite(a->receipt_mse) ? "" : "the closure diverged");
+}
+
 static void test_trained_networks_are_noticed(void **state) {
     (void)state;
     static const struct {
@@ -95,8 +103,7 @@ static void test_trained_networks_are_noticed(void **state) {
             const rk_answer_data *a = rk_answer_view(answer);
             if (!is_warned(a, "outside the wide-random regime"))
                 fail_msg("%s, case %zu: not noticed", a->method, c);
-            double most = 9 * a->error_rms * a->error_rms + 4 * a->receipt_mse_standard_error;
-            if (a->receipt_mse > most) /* NaN promises nothing */
+            if (!is_honest(a))
                 fail_msg("%s, case %zu: %g, estimated %g", a->method, c, sqrt(a->receipt_mse),
                          a->error_rms);
             rk_answer_destroy(answer);
@@ -144,8 +151,7 @@ static void test_narrow_inputs_are_noticed(void **state) {
                 bool exact = hidden == 1 && m >= 2;
                 if (is_warned(a, "outside the wide-random regime") != (decays[c] >= 1 && !exact))
                     fail_msg("%s, decay %g: warned or not", a->method, decays[c]);
-                double most = 9 * a->error_rms * a->error_rms + 4 * a->receipt_mse_standard_error;
-                if (a->receipt_mse > most) /* NaN promises nothing */
+                if (!is_honest(a))
                     fail_msg("%s, decay %g: %g, estimated %g", a->method, decays[c],
                              sqrt(a->receipt_mse), a->error_rms);
                 rk_answer_destroy(answer);
@@ -165,7 +171,9 @@ static void test_beyond_the_limit_nothing_is_promised(void **state) {
     double variance = 0;
     for (size_t i = 0; i < a->n_out; i++)
         variance += a->variance[i] / (double)a->n_out;
-    if (a->error_rms < sqrt(variance) * 0.999) fail_msg("estimated %g", a->error_rms);
+    assert_true(isfinite(variance));
+    bool promises = a->error_rms < sqrt(variance) * 0.999;
+    if (promises) fail_msg("estimated %g", a->error_rms);
     rk_answer_destroy(answer);
     rk_network_destroy(net);
 }

@@ -143,8 +143,8 @@ static void test_two_modes(void **state) {
 }
 
 /* Against plain passes, on everything that is not a wide random relu network. */
-static void check_network(const char *activation, size_t n_in, size_t n_hidden,
-                          const size_t *hidden, double bias, const rk_input *input) {
+static size_t check_network(const char *activation, size_t n_in, size_t n_hidden,
+                            const size_t *hidden, double bias, const rk_input *input) {
     rk_network *net = random_network(activation, n_in, n_hidden, hidden, bias);
     /* thresholds where the probability is 1e-2 to 1e-4, from the outputs' own law */
     rk_answer *answer;
@@ -162,14 +162,17 @@ static void check_network(const char *activation, size_t n_in, size_t n_hidden,
     result plain = ask(net, input, text, "sample", 400000, 5, 0);
     result tilted = ask(net, input, text, "importance", 5000, 6, 0);
     result subset = ask(net, input, text, "subset", 20000, 6, 0);
+    size_t compared = 0;
     for (size_t i = 0; i < plain.n; i++) {
-        if (!(plain.e[i].p > 5e-5)) continue;
+        if (plain.e[i].p <= 5e-5) continue; /* too few hits to compare with */
+        compared++;
         char what[120];
         snprintf(what, sizeof what, "%s %zu layers, event %zu", activation, n_hidden, i);
         assert_agrees(what, &tilted.e[i], plain.e[i].p, plain.e[i].cv, 4.5);
         assert_agrees(what, &subset.e[i], plain.e[i].p, plain.e[i].cv, 4.5);
     }
     rk_network_destroy(net);
+    return compared;
 }
 
 static void test_other_networks(void **state) {
@@ -183,11 +186,12 @@ static void test_other_networks(void **state) {
     }
     const rk_input input = {.mean = mean, .covariance = covariance};
     const rk_input scaled = {.covariance = covariance};
-    check_network("relu", 24, 6, deep, 0, NULL);
-    check_network("relu", 18, 3, rectangular, 0.2, NULL);
-    check_network("relu", 18, 3, rectangular, 0, &scaled);
-    check_network("tanh", 18, 3, rectangular, 0.2, &input);
-    check_network("gelu", 18, 2, rectangular, 0.1, NULL);
+    size_t compared = check_network("relu", 24, 6, deep, 0, NULL) +
+                      check_network("relu", 18, 3, rectangular, 0.2, NULL) +
+                      check_network("relu", 18, 3, rectangular, 0, &scaled) +
+                      check_network("tanh", 18, 3, rectangular, 0.2, &input) +
+                      check_network("gelu", 18, 2, rectangular, 0.1, NULL);
+    assert_true(compared >= 17); /* of 20 */
 }
 
 /* The average of many short runs is the probability. */

@@ -94,7 +94,7 @@ static void test_in_the_c_locale(void **state) {
 
 static void test_where_the_point_is_a_comma(void **state) {
     (void)state;
-    if (!setlocale(LC_ALL, "de_DE.UTF-8")) skip();
+    if (!setlocale(LC_ALL, "de_DE.UTF-8")) exit(77); /* for ctest: not run */
     char sample[8];
     snprintf(sample, sizeof sample, "%.1f", 0.5);
     assert_string_equal(sample, "0,5");

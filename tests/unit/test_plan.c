@@ -62,18 +62,24 @@ static void test_methods_parse(void **state) {
 static const struct {
     const char *method;
     size_t n;
+    bool means_only;
 } every_method[] = {
-    {"mean", 300},
-    {"covariance", 300},
-    {"gain", 300},
-    {"third", 300},
-    {"third:gauge=none", 300},
-    {"fourth", 24},
-    {"reference:3,augment", 40},
-    {"reference:4,augment,dense", 12},
-    {"sample", 300},
-    {"sample:antithetic", 300},
-    {"auto", 300},
+    {"mean", 300, false},
+    {"covariance", 300, false},
+    {"gain", 300, false},
+    {"third", 300, false},
+    {"third:gauge=none", 300, false},
+    {"third:gauge=zero", 300, true},
+    {"third:gauge=diagonal", 300, true},
+    {"third:gauge=lean", 300, true},
+    {"third:gauge=full", 300, true},
+    {"fourth", 24, false},
+    {"reference:3,augment", 40, false},
+    {"reference:4,augment,dense", 12, false},
+    {"sample", 300, false},
+    {"sample:antithetic", 300, false},
+    {"sample:orthogonal,anchor", 300, false},
+    {"auto", 300, false},
 };
 enum { N_METHODS = sizeof every_method / sizeof *every_method };
 
@@ -158,7 +164,9 @@ static void test_same_bits_for_any_number_of_threads(void **state) {
             options.method = every_method[i].method;
             options.samples = 3000;
             options.threads = threads;
-            options.covariance = true;
+            options.covariance = !every_method[i].means_only;
+            options.layers = true;
+            options.receipt_samples = 1000;
             rk_answer *answer;
             assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
             if (!first) {
@@ -167,7 +175,13 @@ static void test_same_bits_for_any_number_of_threads(void **state) {
             }
             const rk_answer_data *a = rk_answer_view(first), *b = rk_answer_view(answer);
             assert_memory_equal(a->mean, b->mean, n * sizeof(double));
-            assert_memory_equal(a->covariance, b->covariance, n * n * sizeof(double));
+            assert_memory_equal(a->variance, b->variance, n * sizeof(double));
+            assert_memory_equal(a->error_per_output, b->error_per_output, n * sizeof(double));
+            assert_memory_equal(&a->receipt_mse, &b->receipt_mse, sizeof(double));
+            for (size_t l = 0; l + 1 < rk_network_n_layers(net); l++)
+                assert_memory_equal(a->hidden_mean[l], b->hidden_mean[l], n * sizeof(double));
+            if (options.covariance)
+                assert_memory_equal(a->covariance, b->covariance, n * n * sizeof(double));
             rk_answer_destroy(answer);
         }
         rk_answer_destroy(first);
