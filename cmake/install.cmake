@@ -11,6 +11,12 @@ if(TARGET reckon-cli) # which finds the library from where it is, too
   install(TARGETS reckon-cli DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
+foreach(folder LIBDIR INCLUDEDIR)
+  set(RK_PC_${folder} ${CMAKE_INSTALL_${folder}})
+  if(NOT IS_ABSOLUTE "${RK_PC_${folder}}")
+    set(RK_PC_${folder} "\${prefix}/${RK_PC_${folder}}")
+  endif()
+endforeach()
 set(RK_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH RK_PREFIX_FROM_PKGCONFIG ${CMAKE_INSTALL_PREFIX}/${RK_PKGCONFIG_DIR}
      ${CMAKE_INSTALL_PREFIX})

@@ -12,14 +12,15 @@
  *
  * --quick takes a few minutes and exits with 1 if a method has lost ground against the floors
  * below. Errors are relative to the variance of one pass: plain sampling with N passes has 1/N. */
-#include "reckon/reckon.h"
+#include "study.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUPS = 16, MAX_HIDDEN = 64, FIRST_SEED = 9000, MAX_ROWS = 4096 };
+enum { GROUPS = 16, FIRST_SEED = 9000, MAX_ROWS = 4096 };
+enum { SEEDS = 8 }; /* of a method that samples */
 
 typedef struct shape {
     size_t width, hidden;
@@ -98,11 +99,6 @@ typedef struct table {
 static const char header[] = "method,width,hidden,network,mse,mse_error,flops,flops_convention,"
                              "seconds,pass_flops,pass_seconds\n";
 
-static void stop(const char *what) {
-    fprintf(stderr, "accuracy: %s\n", what);
-    exit(2);
-}
-
 static void read_table(const char *path, table *t) {
     char line[512];
     FILE *file = fopen(path, "r");
@@ -126,36 +122,20 @@ static bool has_row(const table *t, const char *method, const shape *s, int netw
 }
 
 static void append_row(const char *path, table *t, const row *r) {
-    if (t->n == MAX_ROWS) stop("more rows than there is room for");
+    if (t->n == MAX_ROWS) study_stop("more rows than there is room for");
     t->rows[t->n++] = *r;
     FILE *file = fopen(path, "a");
-    if (!file) stop("cannot write results.csv");
+    if (!file) study_stop("cannot write results.csv");
     if (ftell(file) == 0) fputs(header, file);
     fprintf(file, FORMAT, r->method, r->width, r->hidden, r->network, r->mse, r->mse_error,
             r->flops, r->flops_convention, r->seconds, r->pass_flops, r->pass_seconds);
-    if (fclose(file) != 0) stop("cannot write results.csv");
-}
-
-static rk_network *make_network(const shape *s, int network) {
-    size_t widths[MAX_HIDDEN];
-    for (size_t l = 0; l < s->hidden; l++)
-        widths[l] = s->width;
-    rk_random_spec spec = {.n_in = s->width,
-                           .n_out = s->width,
-                           .hidden = widths,
-                           .n_hidden = s->hidden,
-                           .activation = {.kind = RK_RELU},
-                           .seed = FIRST_SEED + (uint64_t)network};
-    rk_network *net;
-    rk_error error;
-    if (rk_network_random(&net, &spec, &error) != RK_OK) stop(error.message);
-    return net;
+    if (fclose(file) != 0) study_stop("cannot write results.csv");
 }
 
 static rk_answer *estimate(const rk_network *net, const rk_options *options) {
     rk_answer *answer;
     rk_error error;
-    if (rk_estimate(&answer, net, NULL, options, &error) != RK_OK) stop(error.message);
+    if (rk_estimate(&answer, net, NULL, options, &error) != RK_OK) study_stop(error.message);
     return answer;
 }
 
@@ -176,7 +156,7 @@ static double design_passes(size_t n) {
 static truth sample_truth(const rk_network *net, const shape *s, int threads) {
     size_t n = s->width;
     truth t = {.mean = malloc(GROUPS * n * sizeof *t.mean)};
-    if (!t.mean) stop("no memory");
+    if (!t.mean) study_stop("no memory");
     double pass = 2 * (double)n * (double)n * (double)(s->hidden + 1);
     rk_options options = rk_options_default();
     options.threads = threads;
@@ -221,7 +201,7 @@ static truth get_truth(const char *directory, const rk_network *net, const shape
         bool whole = mean && fread(&t, sizeof t, 1, file) == 1 &&
                      fread(mean, sizeof *mean, count, file) == count;
         fclose(file);
-        if (!whole) stop("a truth file is damaged: remove it");
+        if (!whole) study_stop("a truth file is damaged: remove it");
         t.mean = mean;
         return t;
     }
@@ -230,12 +210,13 @@ static truth get_truth(const char *directory, const rk_network *net, const shape
     file = fopen(path, "wb");
     if (!file || fwrite(&t, sizeof t, 1, file) != 1 ||
         fwrite(t.mean, sizeof *t.mean, count, file) != count || fclose(file) != 0)
-        stop("cannot write the truth");
+        study_stop("cannot write the truth");
     return t;
 }
 
-/* Unbiased mean square error of `estimate`, and its standard error from the spread over groups. */
-static void score(const truth *t, size_t n, const double *estimate_mean, row *r) {
+/* Unbiased mean square error of `estimate`, and its standard error from the spread over groups: too
+ * large, up to sqrt(2) times, for an estimate as good as the truth. */
+static double score(const truth *t, size_t n, const double *estimate_mean, double *noise) {
     double rows[GROUPS] = {0}, sum = 0, spread = 0;
     for (size_t a = 0; a < GROUPS; a++)
         for (size_t b = 0; b < a; b++) {
@@ -249,8 +230,8 @@ static void score(const truth *t, size_t n, const double *estimate_mean, row *r)
         }
     for (size_t a = 0; a < GROUPS; a++)
         spread += (rows[a] - sum) * (rows[a] - sum) / (GROUPS - 1);
-    r->mse = sum / t->variance;
-    r->mse_error = 2 * sqrt(spread / GROUPS) / t->variance;
+    *noise = 2 * sqrt(spread / GROUPS) / t->variance;
+    return sum / t->variance;
 }
 
 /* Seconds of a plain pass, here and now: beside every method, so that both see the same machine. */
@@ -279,7 +260,7 @@ static bool plan_flops(const rk_network *net, const rk_options *options, double 
 
 static void run_network(const char *directory, const char *path, table *t, const shape *s,
                         int network, int threads) {
-    rk_network *net = make_network(s, network);
+    rk_network *net = study_relu(s->width, s->hidden, FIRST_SEED + (uint64_t)network);
     truth known = {.mean = NULL};
     for (size_t c = 0; c < N_CANDIDATES; c++) {
         rk_options options = rk_options_default();
@@ -294,16 +275,22 @@ static void run_network(const char *directory, const char *path, table *t, const
         if (!known.mean) known = get_truth(directory, net, s, network, threads);
         row r = {.width = s->width, .hidden = s->hidden, .network = network, .seconds = INFINITY};
         snprintf(r.method, sizeof r.method, "%s", candidates[c].method);
-        int repeats = flops < 1e10 ? 5 : 2;
+        int repeats = candidates[c].samples ? SEEDS : flops < 1e10 ? 5 : 2;
+        double squares = 0, noise = 0;
         for (int k = 0; k < repeats; k++) {
+            options.seed = (uint64_t)k;
             rk_answer *answer = estimate(net, &options);
             const rk_answer_data *data = rk_answer_view(answer);
             r.seconds = fmin(r.seconds, data->seconds);
             r.flops = (double)data->cost.flops_executed;
             r.flops_convention = data->cost.flops_convention;
-            if (k == 0) score(&known, s->width, data->mean, &r);
+            double mse = score(&known, s->width, data->mean, &noise);
+            r.mse += mse / repeats;
+            squares += mse * mse / repeats;
             rk_answer_destroy(answer);
         }
+        double spread = fmax(squares - r.mse * r.mse, 0) / (repeats - 1); /* of the average */
+        r.mse_error = sqrt(noise * noise + spread);
         r.pass_flops = known.pass_flops;
         r.pass_seconds = time_pass(net, s, threads);
         append_row(path, t, &r);
@@ -347,7 +334,7 @@ static summary summarise(const table *t, const char *method, size_t width, size_
 
 static void write_summary(const char *path, const table *t, const shape *shapes) {
     FILE *file = fopen(path, "w");
-    if (!file) stop("cannot write summary.csv");
+    if (!file) study_stop("cannot write summary.csv");
     fputs("method,width,hidden,networks,mse,mse_error,flops,seconds,pass_flops,pass_seconds,"
           "flops_ratio,seconds_ratio\n",
           file);
@@ -363,7 +350,7 @@ static void write_summary(const char *path, const table *t, const shape *shapes)
                    s->width, s->hidden, candidates[c].method, a.mse, a.mse_error, a.flops,
                    a.flops_ratio, a.seconds, a.seconds_ratio);
         }
-    if (fclose(file) != 0) stop("cannot write summary.csv");
+    if (fclose(file) != 0) study_stop("cannot write summary.csv");
 }
 
 static int check_floors(const table *t) {
@@ -394,7 +381,7 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[i], "--directory") == 0 && more)
             directory = argv[++i];
         else
-            stop("usage: accuracy [--quick | --full] [--threads T] [--directory D]");
+            study_stop("usage: accuracy [--quick | --full] [--threads T] [--directory D]");
     }
     char results[4096], summary_path[4096];
     snprintf(results, sizeof results, "%s/results.csv", directory);

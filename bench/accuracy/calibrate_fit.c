@@ -168,8 +168,12 @@ static void print_law(const char *method) {
     fit(method, &l);
     if (!is_sampling(method)) l.limit = limit_of(method, &l);
     fit(method, &l);
-    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2f, %.2g}, /* scatter %.2f */\n", method,
-           exp(l.coefficient[0]), l.coefficient[1], l.coefficient[2], l.coefficient[3], l.limit,
+    char limit[16] = "INFINITY", *comma, name[64];
+    if (isfinite(l.limit)) snprintf(limit, sizeof limit, "%.2g", l.limit);
+    snprintf(name, sizeof name, "%s", method);
+    if ((comma = strchr(name, ' '))) *comma = ','; /* which the CSV has no room for */
+    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2f, %s}, /* scatter %.2f */\n", name,
+           exp(l.coefficient[0]), l.coefficient[1], l.coefficient[2], l.coefficient[3], limit,
            l.scatter);
 }
 

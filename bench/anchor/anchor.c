@@ -48,7 +48,7 @@ static void measure(size_t width, size_t hidden) {
     const size_t step = hidden > 8 ? hidden / 8 : 1;
     double error[N_RUNS][MAX_LAYERS] = {{0}};
     for (uint64_t seed = 8001; seed < 8001 + NETWORKS; seed++) {
-        rk_network *net = study_network(study_kind_named("relu"), width, hidden, seed);
+        rk_network *net = study_relu(width, hidden, seed);
         study_truth *truth = study_truth_create(net, "sample:design,control", TRUTH * 66048., seed);
         rk_options options = rk_options_default();
         options.method = "third:gauge=full";
@@ -64,6 +64,7 @@ static void measure(size_t width, size_t hidden) {
         study_truth_destroy(truth);
         rk_network_destroy(net);
     }
+    puts("width,hidden,points,passes,layer,error");
     for (size_t r = 0; r < N_RUNS; r++)
         for (size_t l = 0; l < hidden; l += step)
             printf("%zu,%zu,%d,%.0f,%zu,%.3g\n", width, hidden, (int)runs[r].points,
@@ -83,6 +84,7 @@ static size_t read_rows(row *rows) {
     size_t n = 0, width, hidden, layer;
     int points;
     double passes, error;
+    if (scanf("width,%*s") == EOF) study_stop("no rows");
     while (scanf("%zu,%zu,%d,%lf,%zu,%lf", &width, &hidden, &points, &passes, &layer, &error) ==
            6) {
         row *last = n ? &rows[n - 1] : NULL;
@@ -96,6 +98,7 @@ static size_t read_rows(row *rows) {
         if (layer >= MAX_LAYERS) study_stop("too many layers");
         last->error[layer] = error;
     }
+    if (n == 0) study_stop("no rows");
     return n;
 }
 

@@ -24,7 +24,7 @@ static rk_answer *estimate(const rk_network *net, const char *method, uint64_t s
     options.seed = 1;
     rk_answer *answer;
     rk_error error;
-    if (rk_estimate(&answer, net, NULL, &options, &error) != RK_OK) stop(error.message);
+    if (rk_estimate(&answer, net, NULL, &options, &error) != RK_OK) study_stop(error.message);
     return answer;
 }
 
@@ -47,12 +47,13 @@ int main(int argc, char **argv) {
     size_t n = argc > 3 ? strtoul(argv[2], NULL, 10) : 256;
     size_t hidden = argc > 3 ? strtoul(argv[3], NULL, 10) : 4;
     size_t repeats = argc > 4 ? strtoul(argv[4], NULL, 10) : 20;
-    if (n == 0 || n > 1 << 14 || hidden == 0 || repeats == 0) stop("expected positive numbers");
+    if (n == 0 || n > 1 << 14 || hidden == 0 || repeats == 0)
+        study_stop("expected positive numbers");
     double *a = need(3 * n * n, sizeof *a);
     float *f = need(3 * n * n, sizeof *f);
     for (size_t i = 0; i < 3 * n * n; i++)
         f[i] = (float)(a[i] = (double)(i % 7) - 3);
-    rk_network *net = relu_network(n, hidden, 0);
+    rk_network *net = study_relu(n, hidden, 0);
 
     uint64_t passes = (uint64_t)(4e9 / (2 * (double)n * (double)n * (double)(hidden + 1)));
     rk_answer *checked = estimate(net, method, passes, 64 * passes);

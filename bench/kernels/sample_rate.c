@@ -24,7 +24,7 @@ static double verify(const rk_network *net) {
         rk_normal_floats((rk_stream){0, 0}, i, n_in, z);
         for (size_t j = 0; j < n_in; j++)
             x[j] = (double)z[j];
-        if (rk_network_forward(net, x, y, NULL) != RK_OK) stop("no memory");
+        if (rk_network_forward(net, x, y, NULL) != RK_OK) study_stop("no memory");
         for (size_t j = 0; j < n; j++)
             mean[j] += y[j] / PASSES;
     }
@@ -52,13 +52,13 @@ int main(int argc, char **argv) {
     size_t n = argc > 2 ? strtoul(argv[1], NULL, 10) : 256;
     size_t hidden = argc > 2 ? strtoul(argv[2], NULL, 10) : 4;
     size_t repeats = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
-    if (n == 0 || hidden == 0 || repeats == 0) stop("expected three positive numbers");
+    if (n == 0 || hidden == 0 || repeats == 0) study_stop("expected three positive numbers");
     const size_t largest = n > 1024 ? n : 1024;
     float *a = need(3 * largest * largest, sizeof *a);
     for (size_t i = 0; i < 2 * largest * largest; i++)
         a[i] = (float)(i % 7) - 3;
 
-    rk_network *net = relu_network(n, hidden, 0);
+    rk_network *net = study_relu(n, hidden, 0);
     int blas_threads = rk_blas_make_serial();
     const double difference = verify(net), layer = 2 * (double)n * (double)n;
     const double pass[2] = {layer * ((double)hidden + 1), layer * ((double)hidden + 0.5)};

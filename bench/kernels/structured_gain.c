@@ -43,7 +43,7 @@ static void measure(size_t n, size_t hidden) {
     rk_network *nets[NETWORKS];
     double plain[NETWORKS];
     for (size_t k = 0; k < NETWORKS; k++) {
-        nets[k] = relu_network(n, hidden, k + 1);
+        nets[k] = study_relu(n, hidden, k + 1);
         plain[k] = judge(nets[k], RK_POINTS_IID, false).variance;
     }
     printf("  {\"width\": %zu, \"hidden\": %zu, \"variance\": %.4g, \"methods\": {", n, hidden,
@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
     printf("[\n");
     for (int k = 0; k < n_depths; k++) {
         const size_t hidden = argc > 2 ? strtoul(argv[k + 2], NULL, 10) : usual[k];
-        if (n == 0 || hidden == 0) stop("expected positive numbers");
+        if (n == 0 || hidden == 0) study_stop("expected positive numbers");
         if (k > 0) printf(",\n");
         measure(n, hidden);
     }

@@ -14,6 +14,7 @@
 #include "base/normal.h"
 #include "base/size.h"
 #include "linalg/blas.h"
+#include "study.h"
 #include "tail/importance.h"
 #include "tail/log_probability.h"
 #include "tail/passes.h"
@@ -68,11 +69,6 @@ typedef struct known {
     int bucket; /* 0: none */
 } known;
 
-static void die(const char *what) {
-    fprintf(stderr, "tails: %s\n", what);
-    exit(1);
-}
-
 static void enter(method m, estimate e, known truth) {
     tally *t = &tallies[m][truth.bucket - FIRST];
     if (t->n == MAX_CASES) return;
@@ -89,19 +85,6 @@ static void enter(method m, estimate e, known truth) {
 
 /* ------------------------------------------------------------------------- through the library */
 
-static rk_network *random_network(uint64_t seed) {
-    const size_t hidden[HIDDEN] = {WIDTH, WIDTH, WIDTH};
-    rk_random_spec spec = {.n_in = WIDTH,
-                           .n_out = WIDTH,
-                           .hidden = hidden,
-                           .n_hidden = HIDDEN,
-                           .activation = {.kind = RK_RELU},
-                           .seed = seed};
-    rk_network *net;
-    if (rk_network_random(&net, &spec, NULL) != RK_OK) die("no network");
-    return net;
-}
-
 static rk_tail_answer *ask(const rk_network *net, const char *events_text, const char *name,
                            uint64_t samples, uint64_t seed) {
     rk_events *events;
@@ -114,7 +97,7 @@ static rk_tail_answer *ask(const rk_network *net, const char *events_text, const
     if (rk_events_parse(&events, net, events_text, &error) != RK_OK ||
         rk_tail(&answer, net, NULL, rk_events_list(events), rk_events_count(events), &options,
                 &error) != RK_OK)
-        die(error.message);
+        study_stop(error.message);
     rk_events_destroy(events);
     return answer;
 }
@@ -151,7 +134,7 @@ static double flops_of_auto(const rk_network *net, uint64_t samples) {
         rk_tail_destroy(answer);
         if (alone) return flops;
     }
-    die("no event for auto");
+    study_stop("no event for auto");
     return 0;
 }
 
@@ -194,7 +177,7 @@ static void twice(void (*step)(rk_work *work, void *context), void *context) {
     step(&dry, context);
     if (rk_pool_create(&pool, 0, NULL) != RK_OK ||
         rk_work_init_wet(&wet, &dry, pool, NULL) != RK_OK)
-        die("no memory");
+        study_stop("no memory");
     step(&wet, context);
     rk_work_finish(&wet);
     rk_pool_destroy(pool);
@@ -210,7 +193,7 @@ static void plain_step(rk_work *work, void *context) {
 
 static void baselines(const rk_network *net, uint64_t seed, const known *truths) {
     moments m = {net, seed, malloc((size_t)BUDGET * WIDTH * sizeof(float))};
-    if (!m.z) die("no memory");
+    if (!m.z) study_stop("no memory");
     twice(plain_step, &m);
     for (size_t i = 0; i < WIDTH; i++) {
         if (!truths[i].bucket) continue;
@@ -303,7 +286,8 @@ static estimate design_point(const rk_network *net, const rk_event *event, size_
             x[j] += 0.5 * ((along + THRESHOLD - z) / square * g[j] - x[j]);
     }
     rk_target target;
-    if (rk_target_create(&target, net, NULL, NULL, &event, 1, NULL) != RK_OK) die("no memory");
+    if (rk_target_create(&target, net, NULL, NULL, &event, 1, NULL) != RK_OK)
+        study_stop("no memory");
     design d = {.net = net, .one = target.net, .n = BUDGET, .seed = seed, .point = x};
     twice(design_step, &d);
     rk_target_destroy(&target);
@@ -378,7 +362,7 @@ static void find_truths(const rk_network *net, uint64_t seed, const experiment *
 }
 
 static void measure(uint64_t seed, const experiment *plan) {
-    rk_network *net = random_network(seed);
+    rk_network *net = study_relu(WIDTH, HIDDEN, seed);
     uint64_t passes = affordable(net);
     static const char *const deterministic[] = {"normal", "edgeworth", "saddlepoint"};
     double p[3][WIDTH];
@@ -422,8 +406,8 @@ static void print_bucket(int k, int m, uint64_t repeats) {
 int main(int argc, char **argv) {
     uint64_t a[7];
     if (argc != 8)
-        die("usage: tails FIRST_SEED NETWORKS PER_BUCKET REPEATS TRUTH_PASSES SUBSET_PASSES "
-            "PLAIN_PASSES");
+        study_stop("usage: tails FIRST_SEED NETWORKS PER_BUCKET REPEATS TRUTH_PASSES SUBSET_PASSES "
+                   "PLAIN_PASSES");
     for (int k = 0; k < 7; k++)
         a[k] = strtoull(argv[k + 1], NULL, 10);
     const experiment plan = {a[0], a[1], a[2], a[3], a[4], a[5], a[6]};

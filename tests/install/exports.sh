@@ -4,9 +4,9 @@ set -eu
 declared=$WORK/declared
 exported=$WORK/exported
 grep -v '^#' "$PREFIX/include/reckon/reckon.h" | tr '\n' ' ' | grep -o 'RK_API [^;(]*(' |
-    sed 's/.*[ *]\(rk_[a-z0-9_]*\)($/\1@@RECKON_0/' | sort >"$declared"
+    sed "s/.*[ *]\(rk_[a-z0-9_]*\)(\$/\1@@RECKON_${VERSION%.*}/" | sort >"$declared"
 nm -D --defined-only "$LIBDIR/libreckon.so" | awk '$2 != "A" { print $3 }' | sort >"$exported"
 [ -s "$declared" ]
 diff "$declared" "$exported"
 soname=$(readelf -d "$LIBDIR/libreckon.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
-[ "$soname" = libreckon.so.0 ] && [ -e "$LIBDIR/$soname" ]
+[ "$soname" = "libreckon.so.${VERSION%.*}" ] && [ -e "$LIBDIR/$soname" ]

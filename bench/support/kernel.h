@@ -3,18 +3,13 @@
 #define KERNEL_H
 
 #include "sample/sample.h"
-
-/** `what` on stderr, exit code 1. */
-void stop(const char *what);
+#include "study.h"
 
 /** Zeroed memory. */
 void *need(size_t count, size_t size);
 
 /** Of this process, all threads together. */
 double processor_seconds(void);
-
-/** A He-initialised relu network, every width n. */
-rk_network *relu_network(size_t n, size_t hidden, uint64_t seed);
 
 /** What a run of the sampler came to. */
 typedef struct sampled {

@@ -4,14 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-void stop(const char *what) {
-    fprintf(stderr, "%s\n", what);
-    exit(1);
-}
-
 void *need(size_t count, size_t size) {
     void *memory = calloc(count, size);
-    if (!memory) stop("no memory");
+    if (!memory) study_stop("no memory");
     return memory;
 }
 
@@ -19,23 +14,6 @@ double processor_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-rk_network *relu_network(size_t n, size_t hidden, uint64_t seed) {
-    size_t *widths = need(hidden, sizeof *widths);
-    for (size_t l = 0; l < hidden; l++)
-        widths[l] = n;
-    const rk_random_spec spec = {.n_in = n,
-                                 .n_out = n,
-                                 .hidden = widths,
-                                 .n_hidden = hidden,
-                                 .activation = {.kind = RK_RELU},
-                                 .seed = seed};
-    rk_network *net;
-    rk_error error;
-    if (rk_network_random(&net, &spec, &error) != RK_OK) stop(error.message);
-    free(widths);
-    return net;
 }
 
 sampled sample_passes(const rk_network *net, rk_sample_spec spec) {
@@ -51,9 +29,9 @@ sampled sample_passes(const rk_network *net, rk_sample_spec spec) {
     rk_work_init_dry(&plan);
     if (rk_sample(&plan, net, &input, &spec, &result, &error) != RK_OK ||
         rk_work_init_wet(&run, &plan, NULL, &error) != RK_OK)
-        stop(error.message);
+        study_stop(error.message);
     const double started = processor_seconds();
-    if (rk_sample(&run, net, &input, &spec, &result, &error) != RK_OK) stop(error.message);
+    if (rk_sample(&run, net, &input, &spec, &result, &error) != RK_OK) study_stop(error.message);
     out.seconds = processor_seconds() - started;
     out.flops = (double)run.flops;
     out.passes = result.n_samples;

@@ -60,22 +60,16 @@ rk_network *study_network(const study_kind *kind, size_t n, size_t hidden, uint6
     return net;
 }
 
+rk_network *study_relu(size_t n, size_t hidden, uint64_t seed) {
+    return study_network(study_kind_named("relu"), n, hidden, seed);
+}
+
 double study_pass_flops(const rk_network *net) {
     double flops = 0;
     for (size_t l = 0; l < rk_network_n_layers(net); l++)
         flops +=
             2.0 * (double)rk_network_layer(net, l).rows * (double)rk_network_layer(net, l).cols;
     return flops;
-}
-
-rk_answer *study_answer(const rk_network *net, const char *method) {
-    rk_options options = rk_options_default();
-    options.method = method;
-    rk_answer *answer;
-    rk_error error;
-    if (rk_estimate(&answer, net, NULL, &options, &error))
-        fprintf(stderr, "%s: %s\n", method, error.message);
-    return answer;
 }
 
 struct study_truth {

@@ -17,6 +17,9 @@ const study_kind *study_kind_named(const char *name);
 /** `hidden` hidden layers, every width n. Errors stop the program. */
 rk_network *study_network(const study_kind *kind, size_t n, size_t hidden, uint64_t seed);
 
+/** The same, He-initialised relu. */
+rk_network *study_relu(size_t n, size_t hidden, uint64_t seed);
+
 /** FLOPs of one forward pass, products only. */
 double study_pass_flops(const rk_network *net);
 
@@ -33,9 +36,7 @@ double study_variance(const study_truth *truth);
  *  (p - x_r).(p - x_s) / n over pairs of groups. */
 double study_mse(const study_truth *truth, const double *p, double *standard_error);
 
-/** The answer of `method`, or NULL after saying why not on stderr. */
-rk_answer *study_answer(const rk_network *net, const char *method);
-
+/** `what` on stderr, exit code 1. */
 void study_stop(const char *what);
 
 #endif
