@@ -9,7 +9,7 @@ failed() {
 
 case $1 in
 laws)
-    lines=$("$2" law bench/accuracy/calibration.csv | sed 's/ *\/\*.*//')
+    lines=$("$2" law bench/accuracy/calibration.csv | sed 's/}.*//')
     [ "$(echo "$lines" | wc -l)" -ge 20 ] || failed "few laws: $lines"
     echo "$lines" | while read -r line; do
         grep -qF "$line" src/estimate/error_model.c || failed "not in error_model.c: $line"

@@ -23,4 +23,7 @@ static inline bool rk_size_add(size_t a, size_t b, size_t *out) {
 /** calloc(a * b, size) with every product checked; NULL on overflow or lack of memory. */
 void *rk_alloc(size_t a, size_t b, size_t size);
 
+/** Bytes of the machine. */
+uint64_t rk_physical_memory(void);
+
 #endif

@@ -28,6 +28,7 @@ rk_status rk_work_init_wet(rk_work *work, const rk_work *plan, rk_pool *pool, rk
                       .flops_total = plan->flops,
                       .progress = plan->progress,
                       .progress_context = plan->progress_context};
+    if (plan->overflow) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     work->arena = aligned_alloc(ALIGNMENT, plan->peak ? plan->peak : ALIGNMENT);
     if (!work->arena)
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for the %zu bytes the method needs",

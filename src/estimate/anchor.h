@@ -8,8 +8,11 @@
 
 #include "network/network.h"
 
+/** Which says that mean. */
+#define RK_ANCHOR_CLOSURE "third:gauge=full"
+
 typedef struct rk_anchor {
-    size_t layer; /**< from 0, whose mean is known exactly */
+    size_t layer; /**< from 0; the mean of layer 0 is known exactly */
     double error; /**< mean square error of the outputs to expect, over their variance */
 } rk_anchor;
 

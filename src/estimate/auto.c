@@ -1,224 +1,22 @@
 #include "estimate/auto.h"
 
-#include "base/size.h"
-#include "estimate/anchor.h"
-#include "estimate/error_model.h"
-#include "linalg/blas.h"
-#include "propagate/mean.h"
-#include "sample/division.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const double default_flops = 1e11; /* a second or two */
-
-/* More passes than a tolerance is expected to need, and less of the seconds than there are: cheaper
- * on average than to do it all again. */
-static const double margin = 1.4;
+/* Without any bounds: a second or two. With nothing but a tolerance: hours. */
+static const double default_flops = 1e11, patient_flops = 1e15;
 
 rk_goal rk_goal_of(const rk_options *options, bool is_auto) {
     rk_goal goal = {options->budget_flops, options->budget_seconds, options->tolerance};
-    if (is_auto && goal.flops == 0 && goal.seconds == 0 && goal.tolerance == 0)
+    if (goal.flops > 0 || goal.seconds > 0) return goal;
+    if (goal.tolerance > 0)
+        goal.flops = patient_flops;
+    else if (is_auto)
         goal.flops = default_flops;
     return goal;
 }
-
-/* ------------------------------------------------------------------ the network, the machine */
-
-static rk_status look(const rk_problem *problem, rk_scout *scout, rk_error *error) {
-    size_t n = rk_network_n_out(problem->net);
-    rk_mean_spec spec = {RK_METRIC_EXACT, false};
-    rk_work dry, wet = {.dry = false};
-    double *results = rk_alloc(2 * n, 1, sizeof *results);
-    if (!results) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the choice of a method");
-    scout->outputs = (rk_outputs){.mean = results, .variance = results + n};
-    rk_work_init_dry(&dry);
-    rk_propagate_mean(&dry, problem->net, &problem->input, &spec, &scout->outputs);
-    rk_status status = rk_work_init_wet(&wet, &dry, NULL, error);
-    if (status == RK_OK)
-        rk_propagate_mean(&wet, problem->net, &problem->input, &spec, &scout->outputs);
-    scout->variance = 0;
-    for (size_t i = 0; status == RK_OK && i < n; i++)
-        scout->variance += results[n + i] / (double)n;
-    rk_work_finish(&wet);
-    free(dry.steps);
-    free(results);
-    return status;
-}
-
-/* FLOPs a second of a double product; NaN if there is no memory for one. */
-static double measure_speed(int threads) {
-    enum { N = 192 };
-    static const double long_enough = 4e-3;
-    rk_work work = {.dry = false};
-    double *matrix = calloc(3 * N * N, sizeof *matrix), best = (double)NAN;
-    if (matrix && rk_pool_create(&work.pool, threads, NULL) == RK_OK) {
-        int blas_threads = rk_blas_make_serial();
-        for (double first = rk_seconds(), start = first; start < first + long_enough;) {
-            rk_gemm(&work, RK_NO_TRANS, RK_NO_TRANS, N, N, N, 1, matrix, N, matrix + N * N, N, 0,
-                    matrix + 2 * N * N, N);
-            double end = rk_seconds();
-            best = fmax(best, 2.0 * N * N * N / (end - start));
-            start = end;
-        }
-        rk_blas_restore(blas_threads);
-        rk_pool_destroy(work.pool);
-    }
-    free(matrix);
-    return best;
-}
-
-/* FLOPs a second of a method over those of a large double product: for wide layers, and the width
- * at which it is half of that. Roughly measured; products in float count double. */
-static const struct pace {
-    const char *name;
-    double wide, half_width;
-} paces[] = {
-    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.5, 60},
-    {"third", 1, 60},   {"fourth", 0.2, 40},     {"sample", 1.2, 60},
-};
-
-static double flops_a_second(const rk_choice *choice, const rk_problem *problem,
-                             const rk_method *method) {
-    double width = (double)rk_network_max_width(problem->net);
-    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++)
-        if (!strcmp(paces[i].name, method->info.name))
-            return choice->speed * paces[i].wide * width / (width + paces[i].half_width);
-    return choice->speed;
-}
-
-/* ------------------------------------------------------------------------- a single candidate */
-
-static rk_status cost(const rk_problem *problem, rk_candidate *c, rk_error *error) {
-    rk_options options = problem->options;
-    options.method = c->method;
-    options.samples = c->samples;
-    options.budget_flops = options.budget_seconds = options.tolerance = 0;
-    rk_plan *plan;
-    rk_status status = rk_plan_create(&plan, problem->net, &problem->input, &options, error);
-    if (status != RK_OK) return status;
-    c->flops = (double)rk_plan_cost(plan).flops_executed;
-    c->bytes = rk_plan_cost(plan).bytes;
-    rk_plan_destroy(plan);
-    return RK_OK;
-}
-
-static rk_division divide(const rk_problem *problem, const rk_method_arguments *a, double n) {
-    size_t n_in = rk_network_n_in(problem->net);
-    return rk_divide((rk_point_set)a->points, a->control != 0, n_in, (uint64_t)n);
-}
-
-/* Few replicates do not tell their own error, nor do few bases; the bases of a design say too much
- * of it to be held against a tolerance. Incomplete designs are left to orthogonal points. */
-static double least_passes(const rk_problem *problem, const rk_method_arguments *a,
-                           bool has_tolerance) {
-    enum { REPLICATES = RK_FEW_REPLICATES, BASES = 8, PASSES = 16 };
-    static const double nearly_complete = 0.9;
-    const rk_division one = divide(problem, a, 1);
-    const double replicate = (double)one.passes_per_replicate;
-    double least = one.by_group ? REPLICATES * replicate : PASSES;
-    if (one.passes_per_group < one.passes_per_replicate && !has_tolerance)
-        least = a->points == RK_POINTS_DESIGN ? nearly_complete * replicate
-                                              : BASES * (double)one.passes_per_group;
-    return (double)divide(problem, a, least).n_passes;
-}
-
-/* Of a sampling candidate: as many passes as wanted, if `flops` pay for them, but the least. */
-static rk_status spend(const rk_problem *problem, const rk_method_arguments *arguments,
-                       double least, double wanted, double flops, rk_candidate *c,
-                       rk_error *error) {
-    c->samples = (uint64_t)least * 64;
-    rk_status status = cost(problem, c, error);
-    double many = c->flops;
-    c->samples = (uint64_t)least;
-    if (status == RK_OK) status = cost(problem, c, error);
-    if (status != RK_OK) return status;
-    double price = (many - c->flops) / (63 * least);
-    flops = fmin(flops, 1e18); /* the ledger ends at 1.8e19 */
-    double n = fmin(wanted, least + (flops - c->flops) / price);
-    /* whole replicates: what is bought may be a little more than what was asked for */
-    for (int attempt = 0; attempt < 50 && n > least; attempt++) {
-        const rk_division of = divide(problem, arguments, n);
-        c->samples = of.n_passes;
-        status = cost(problem, c, error);
-        if (status != RK_OK || c->flops <= flops) return status;
-        n -= fmax((double)of.passes_per_group, (c->flops - flops) / price);
-    }
-    c->samples = (uint64_t)least;
-    return cost(problem, c, error);
-}
-
-/* Mean square error over the variance to expect of a pass, of an anchored one what it would have
- * with `control`. Knowing a mean does no harm, which the laws do not see in deep networks. */
-static double expected_of_pass(const rk_error_law *law, const rk_method *method,
-                               rk_method_arguments arguments, const rk_outputs *scout) {
-    char plain[sizeof((rk_candidate *)0)->method];
-    arguments.control = RK_CONTROL_NONE;
-    rk_method_spell(method, &arguments, plain, sizeof plain);
-    return fmin(rk_expected_of_pass(law, scout),
-                rk_expected_of_pass(rk_error_law_of(plain), scout));
-}
-
-/* The same of n passes. */
-static double expected_of_passes(const rk_problem *problem, const rk_method_arguments *arguments,
-                                 double of_pass, double n) {
-    bool is_anchored = arguments->control == RK_CONTROL_ANCHOR;
-    return is_anchored ? rk_anchor_choose(problem->net, of_pass / n).error : of_pass / n;
-}
-
-/* How many are expected to reach `target`; with an anchor that is never more than without. */
-static double passes_to_reach(const rk_problem *problem, const rk_method_arguments *arguments,
-                              double of_pass, double target) {
-    double n = of_pass / target, closer = 0;
-    for (int k = 0; k < 100 && fabs(closer - 1) > 1e-3; k++) {
-        closer = expected_of_passes(problem, arguments, of_pass, n) / target;
-        n *= closer;
-    }
-    return n;
-}
-
-/* What is wrong with it is its verdict; "" if nothing is. */
-static void assess(const rk_choice *choice, const rk_problem *problem, const rk_error_law *law,
-                   double variance, const rk_goal *goal, rk_candidate *c) {
-    rk_error error;
-    const rk_method *method;
-    rk_method_arguments arguments;
-    *c = (rk_candidate){.error_rms = (double)NAN, .flops = (double)NAN, .seconds = (double)NAN};
-    rk_status status =
-        rk_method_parse(law->method, &method, &arguments, c->method, sizeof c->method, &error);
-    if (status != RK_OK) return;
-    const rk_outputs *scout = &choice->scout.outputs;
-    double relative = method->samples ? expected_of_pass(law, method, arguments, scout)
-                                      : rk_expected_relative(law, scout);
-    double speed = flops_a_second(choice, problem, method);
-    if (method->samples) {
-        double least = least_passes(problem, &arguments, goal->tolerance > 0);
-        double wanted = (double)INFINITY, flops = (double)INFINITY;
-        if (goal->tolerance > 0)
-            wanted = margin * passes_to_reach(problem, &arguments, relative,
-                                              goal->tolerance * goal->tolerance / variance);
-        if (goal->flops > 0) flops = goal->flops;
-        if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed / margin);
-        status = spend(problem, &arguments, least, wanted, flops, c, &error);
-        relative = expected_of_passes(problem, &arguments, relative, (double)c->samples);
-    } else {
-        status = cost(problem, c, &error);
-    }
-    if (status != RK_OK) {
-        snprintf(c->verdict, sizeof c->verdict, "%.150s", error.message);
-        return;
-    }
-    c->seconds = c->flops / speed;
-    if (!method->samples && rk_is_beyond(law, scout, c->verdict, sizeof c->verdict)) return;
-    if (method->knows_no_covariance && (problem->options.covariance || problem->input.covariance))
-        snprintf(c->verdict, sizeof c->verdict, "knows no covariances");
-    else
-        c->error_rms = sqrt(relative * variance);
-}
-
-/* --------------------------------------------------------------------------------- the choice */
 
 static bool is_sampling(const rk_candidate *c) {
     return c->samples > 0;
@@ -234,7 +32,7 @@ static bool is_affordable(const rk_goal *goal, const rk_candidate *c) {
 }
 
 /* What one FLOP less is worth, if `weighed`: as much accuracy as sampling has for it. */
-static double price(const rk_candidate *c, bool weighed) {
+static double weighed_cost(const rk_candidate *c, bool weighed) {
     return weighed ? c->flops * c->error_rms * c->error_rms : c->flops;
 }
 
@@ -247,7 +45,8 @@ static rk_candidate *cheapest(rk_choice *choice, const rk_goal *goal, double err
         if (!is_usable(c) || (goal && !is_affordable(goal, c)) || !(c->error_rms <= error))
             continue;
         if (sampling && !is_sampling(c)) continue;
-        if (!best || price(c, weighed) < price(best, weighed)) best = c;
+        double gain = best ? weighed_cost(best, weighed) - weighed_cost(c, weighed) : 1;
+        if (gain > 0 || (gain == 0 && c->flops < best->flops)) best = c; /* errors may be 0 */
     }
     return best;
 }
@@ -316,20 +115,15 @@ static void give_reason(rk_choice *choice) {
 
 /* There for comparison: the published family, which has faster twins, and what was fitted to do
  * without the gauge. */
-static bool is_compared_only(const rk_error_law *law) {
-    return !strncmp(law->method, "reference", 9) || !strcmp(law->method, "third:gauge=fitted");
-}
-
-static bool is_eligible(const rk_error_law *law, const char *only) {
-    return only ? rk_error_law_of(only) == law : !is_compared_only(law);
+static bool is_compared_only(const char *method) {
+    return !strncmp(method, "reference", 9) || !strcmp(method, "third:gauge=fitted");
 }
 
 rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal *goal,
                     const char *only, rk_error *error) {
     *choice = (rk_choice){.goal = *goal};
-    rk_status status = look(problem, &choice->scout, error);
+    rk_status status = rk_scout_take(&choice->scout, problem, error);
     if (status != RK_OK) return status;
-    choice->speed = measure_speed(problem->options.threads);
     size_t n_laws = 0;
     while (rk_error_law_at(n_laws))
         n_laws++;
@@ -337,10 +131,10 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
     if (!choice->candidates)
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for the choice of a method");
     for (size_t i = 0; i < n_laws; i++) {
-        const rk_error_law *law = rk_error_law_at(i);
-        if (is_eligible(law, only))
-            assess(choice, problem, law, choice->scout.variance, goal,
-                   &choice->candidates[choice->n++]);
+        const char *method = only ? only : rk_error_law_at(i)->method;
+        if (only ? i > 0 : is_compared_only(method)) continue;
+        rk_candidate_assess(&choice->scout, problem, method, goal,
+                            &choice->candidates[choice->n++]);
     }
     rk_candidate *best = pick(choice, goal, false);
     if (!best) best = cheapest(choice, NULL, (double)INFINITY, false, false);
@@ -353,18 +147,15 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
     return RK_OK;
 }
 
-static bool is_anchored(const rk_candidate *c) {
-    return strstr(c->method, ",anchor") != NULL;
-}
-
 /* The scout's variance, corrected by what the run has found. */
 static double known_variance(const rk_choice *choice, const rk_answer_data *answer) {
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
-    double ratio = answer->error_rms / chosen->error_rms, sum = 0;
-    if (answer->samples && !is_anchored(chosen)) return choice->scout.variance * ratio * ratio;
+    double variance = 0;
     for (size_t i = 0; i < answer->n_out; i++)
-        sum += answer->variance[i] / (double)answer->n_out;
-    return sum > 0 && isfinite(sum) ? sum : choice->scout.variance;
+        variance += answer->variance[i] / (double)answer->n_out;
+    if (answer->samples && !rk_candidate_is_anchored(chosen))
+        variance = choice->scout.variance * pow(answer->error_rms / chosen->error_rms, 2);
+    return variance > 0 && isfinite(variance) ? variance : choice->scout.variance;
 }
 
 bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
@@ -375,15 +166,17 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
         return false;
     if (goal.flops > 0) goal.flops = fmax(1, goal.flops - (double)answer->cost.flops_executed);
     if (goal.seconds > 0) goal.seconds = fmax(1e-9, goal.seconds - answer->seconds);
-    double variance = known_variance(choice, answer);
+    rk_scout scout = choice->scout;
+    scout.variance = known_variance(choice, answer);
     rk_choice again = *choice;
     again.candidates = calloc(again.n, sizeof *again.candidates);
     if (!again.candidates) return false;
     for (size_t i = 0; i < again.n; i++) {
         rk_candidate *c = &again.candidates[i];
         *c = choice->candidates[i];
-        if (is_sampling(c)) assess(choice, problem, rk_error_law_of(c->method), variance, &goal, c);
-        if (is_anchored(c)) c->error_rms = (double)NAN; /* on a closure that disappoints */
+        if (!is_sampling(c)) continue;
+        rk_candidate_assess(&scout, problem, choice->candidates[i].method, &goal, c);
+        if (rk_candidate_is_anchored(c)) c->error_rms = (double)NAN; /* its closure disappoints */
     }
     const rk_candidate *best = pick(&again, &goal, true);
     bool found = best && !(best->error_rms >= answer->error_rms);

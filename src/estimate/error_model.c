@@ -20,6 +20,7 @@ static const rk_error_law laws[] = {
     {"third:gauge=lean", 0.555, 1.51, 1.43, 0.35, 0.22},
     {"third:gauge=full", 0.882, 1.58, 1.76, 0.64, 0.22},
     {"fourth", 1.61, 1.39, 2.07, -0.15, 0.22},
+    {"reference:1,metric=avg", 0.59, 0.91, 0.04, 0.49, INFINITY},
     {"reference:1,simple", 0.156, 0.95, 0.01, 0.97, INFINITY},
     {"reference:1,augment", 0.156, 0.95, 0.01, 0.97, INFINITY},
     {"reference:2,simple", 0.836, 2.10, -0.29, 1.14, INFINITY},
@@ -34,8 +35,10 @@ static const rk_error_law laws[] = {
     {"sample:orthogonal,anchor", 0.0752, 0.81, 0.00, 0.43, INFINITY},
     {"sample:orthogonal", 0.137, 0.78, 0.00, 0.23, INFINITY},
     {"sample:antithetic,control", 0.292, 0.64, 0.00, 0.22, INFINITY},
+    {"sample:antithetic,anchor", 0.292, 0.64, 0.00, 0.22, INFINITY},
     {"sample:antithetic", 0.991, 0.84, 0.00, -0.16, INFINITY},
     {"sample:iid,control", 0.261, 0.66, 0.00, 0.23, INFINITY},
+    {"sample:iid,anchor", 0.261, 0.66, 0.00, 0.23, INFINITY},
     {"sample:iid", 1, 0.00, 0.00, 0.00, INFINITY},
 };
 enum { N_LAWS = sizeof laws / sizeof *laws };
@@ -98,22 +101,38 @@ bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why,
     return *why;
 }
 
-static double evaluate(const rk_error_law *law, double x, const rk_outputs *outputs) {
+static double evaluate(const rk_error_law *law, double x, double slenderness,
+                       const rk_outputs *outputs) {
     double depth = (double)outputs->closed_layers + 1;
-    return law->factor * pow(x, law->power) * pow(outputs->slenderness, law->slender_power) *
+    return law->factor * pow(x, law->power) * pow(slenderness, law->slender_power) *
            pow(depth, law->depth_power);
+}
+
+/* One variance a layer: closures that do not know the input's covariance. */
+static bool takes_neurons_alike(const char *method) {
+    return !strncmp(method, "mean", 4) || !strncmp(method, "reference:1", 11);
 }
 
 double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs) {
     char why[100];
     if (!law) return (double)NAN;
-    if (outputs->expansion == 0) return 0; /* nothing is dropped */
-    double relative = evaluate(law, outputs->expansion, outputs);
+    double x = outputs->expansion, slenderness = outputs->slenderness;
+    if (takes_neurons_alike(law->method)) {
+        x += outputs->input_expansion;
+        slenderness += outputs->input_slenderness;
+        bool takes_rows_alike = strstr(law->method, "metric=avg") != NULL;
+        if (x == 0 && takes_rows_alike) { /* a single hidden layer: those of the first matter */
+            x = outputs->first_expansion;
+            slenderness = outputs->first_slenderness;
+        }
+    }
+    if (x == 0) return 0; /* nothing is dropped */
+    double relative = evaluate(law, x, slenderness, outputs);
     return rk_is_beyond(law, outputs, why, sizeof why) ? fmax(relative, 1) : relative;
 }
 
 double rk_expected_of_pass(const rk_error_law *law, const rk_outputs *outputs) {
-    return evaluate(law, outputs->roughness, outputs);
+    return evaluate(law, outputs->roughness, outputs->slenderness, outputs);
 }
 
 void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,

@@ -55,13 +55,20 @@ static rk_status find_method(const char *text, size_t length, const rk_method **
                    (int)(length < 100 ? length : 100), text, known);
 }
 
+/* `said`: a bit for each field that was. */
 static rk_status set_argument(const rk_method *method, const char *text, size_t length,
-                              rk_method_arguments *arguments, rk_error *error) {
-    for (const rk_word *w = method->words; w && w->text; w++)
-        if (is(w->text, text, length)) {
-            *(int *)((unsigned char *)arguments + w->field) = w->value;
-            return RK_OK;
-        }
+                              rk_method_arguments *arguments, uint32_t *said, rk_error *error) {
+    for (const rk_word *w = method->words; w && w->text; w++) {
+        if (!is(w->text, text, length)) continue;
+        const uint32_t bit = (uint32_t)1 << w->field / sizeof(int);
+        if (*said & bit)
+            return rk_fail(error, RK_ERROR_ARGUMENT,
+                           "method '%s' takes only one of '%s' and its alternatives",
+                           method->info.name, w->text);
+        *said |= bit;
+        *(int *)((unsigned char *)arguments + w->field) = w->value;
+        return RK_OK;
+    }
     return rk_fail(error, RK_ERROR_ARGUMENT, "method '%s' does not know '%.*s'; it takes %s",
                    method->info.name, (int)(length < 100 ? length : 100), text,
                    *method->info.arguments ? method->info.arguments : "no arguments");
@@ -73,11 +80,12 @@ rk_status rk_method_parse(const char *text, const rk_method **method,
     *arguments = (rk_method_arguments){0};
     if (!text) text = "covariance";
     size_t length = strcspn(text, ":");
+    uint32_t said = 0;
     rk_status status = find_method(text, length, method, error);
     for (const char *rest = text + length; status == RK_OK && *rest; rest += length) {
         rest++; /* past ':' or ',' */
         length = strcspn(rest, ",");
-        status = set_argument(*method, rest, length, arguments, error);
+        status = set_argument(*method, rest, length, arguments, &said, error);
     }
     if (status == RK_OK) rk_method_spell(*method, arguments, canonical, size);
     return status;

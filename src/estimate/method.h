@@ -18,10 +18,9 @@ typedef struct rk_method_arguments {
     int unit_variance;
     int angular;
     int double_legs;
-    int gauge; /**< rk_gauge */
-    int rank;
-    int reach;
-    int old; /**< OLD_... of method_third.c */
+    int gauge;       /**< rk_gauge */
+    int rank, reach; /**< 0: by what is wanted; -1: all there is, none */
+    int old;         /**< OLD_... of method_third.c */
     int all_neurons;
     int points;  /**< rk_point_set */
     int control; /**< RK_CONTROL_... */
@@ -43,6 +42,7 @@ typedef struct rk_report {
     rk_outputs outputs;
     double *error_per_output; /**< n_out */
     uint64_t samples;         /**< forward passes done */
+    rk_outputs anchor;        /**< what the closure below an anchor found on its way; no pointers */
 } rk_report;
 
 /** A word of a method's arguments sets one field of rk_method_arguments. */
@@ -80,11 +80,5 @@ rk_status rk_method_parse(const char *text, const rk_method **method,
 /** The method with all its arguments spelled out, at most `size` bytes. */
 void rk_method_spell(const rk_method *method, const rk_method_arguments *arguments, char *canonical,
                      size_t size);
-
-/** RK_ERROR_ARGUMENT unless mean and covariance are finite and the latter could be one. */
-rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error);
-
-/** Bytes of the machine. */
-uint64_t rk_physical_memory(void);
 
 #endif

@@ -25,9 +25,10 @@ static double flops_of_sample(const rk_problem *problem) {
 }
 
 static rk_status check_sample(const rk_problem *problem, rk_error *error) {
-    if (problem->arguments.control != RK_CONTROL_ANCHOR) return RK_OK;
-    if (problem->net->n_layers < 2)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "an anchor needs a hidden layer");
+    const int control = problem->arguments.control;
+    rk_status status = rk_sample_check(problem->net, (rk_point_set)problem->arguments.points,
+                                       control != RK_CONTROL_NONE, error);
+    if (status != RK_OK || control != RK_CONTROL_ANCHOR) return status;
     return rk_network_check_scales(problem->net, error);
 }
 
@@ -99,7 +100,8 @@ static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report 
     rk_status status = rk_sample(work, problem->net, &problem->input, &spec, &result, error);
     report->samples = result.n_samples;
     if (!is_anchored || !rk_work_charge(work, 0)) return status;
-    double bias = rk_expected_relative(rk_error_law_of("third:gauge=full"), &anchor);
+    report->anchor = anchor;
+    double bias = rk_expected_relative(rk_error_law_of(RK_ANCHOR_CLOSURE), &anchor);
     for (size_t i = 0; i < rk_network_n_out(problem->net); i++)
         report->error_per_output[i] =
             hypot(report->error_per_output[i], sqrt(bias * outputs->variance[i]));

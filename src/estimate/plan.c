@@ -6,11 +6,12 @@
 #include "estimate/method.h"
 #include "estimate/receipt.h"
 #include "linalg/blas.h"
+#include "network/input.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct rk_plan {
     rk_problem problem;
@@ -23,11 +24,6 @@ struct rk_plan {
 
 rk_options rk_options_default(void) {
     return (rk_options){.method = "covariance", .samples = 100000};
-}
-
-uint64_t rk_physical_memory(void) {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
 }
 
 static rk_status check_options(const rk_options *options, rk_error *error) {
@@ -45,27 +41,6 @@ static rk_status check_options(const rk_options *options, rk_error *error) {
         return rk_fail(error, RK_ERROR_ARGUMENT,
                        "budgets of %g FLOPs and %g s, tolerance %g: none may be negative",
                        options->budget_flops, options->budget_seconds, options->tolerance);
-    return RK_OK;
-}
-
-rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error) {
-    for (size_t i = 0; input->mean && i < n; i++)
-        if (!isfinite(input->mean[i]))
-            return rk_fail(error, RK_ERROR_ARGUMENT, "input mean [%zu] is not finite", i);
-    const double *C = input->covariance;
-    for (size_t i = 0; C && i < n; i++) {
-        if (!(C[i * n + i] >= 0 && isfinite(C[i * n + i])))
-            return rk_fail(error, RK_ERROR_ARGUMENT, "input covariance [%zu, %zu] is %g", i, i,
-                           C[i * n + i]);
-        for (size_t j = 0; j < i; j++) {
-            double a = C[i * n + j], b = C[j * n + i], scale = sqrt(C[i * n + i] * C[j * n + j]);
-            if (!(fabs(a - b) <= 1e-9 * scale) || !(fabs(a) <= scale * (1 + 1e-9)))
-                return rk_fail(error, RK_ERROR_ARGUMENT,
-                               "input covariance [%zu, %zu] is %g and [%zu, %zu] is %g: not a "
-                               "covariance of variances %g and %g",
-                               i, j, a, j, i, b, C[i * n + i], C[j * n + j]);
-        }
-    }
     return RK_OK;
 }
 
@@ -96,7 +71,7 @@ static rk_status run_dry(rk_plan *plan, rk_error *error) {
     return status;
 }
 
-/* The method's memory is still there when the receipt takes its own. */
+/* The method has given its memory back when the receipt takes its own. */
 static rk_status check_memory(const rk_plan *plan, rk_error *error) {
     const rk_problem *problem = &plan->problem;
     uint64_t limit = problem->options.memory_limit;
@@ -106,7 +81,7 @@ static rk_status check_memory(const rk_plan *plan, rk_error *error) {
     if (status != RK_OK) return status;
     if (plan->dry.overflow || !rk_answer_count(problem, &bytes) ||
         !rk_size_mul(bytes, sizeof(double), &bytes) ||
-        !rk_size_add(bytes, plan->dry.peak, &bytes) || !rk_size_add(bytes, receipt, &bytes))
+        !rk_size_add(bytes, plan->dry.peak > receipt ? plan->dry.peak : receipt, &bytes))
         return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
                        plan->canonical);
     if (bytes > limit)
@@ -205,22 +180,34 @@ static double root_mean_square(const double *x, size_t n) {
     return sqrt(sum / (double)n);
 }
 
-/* What to think of the estimated error of a closure. */
-static void report_error(rk_answer *answer, const rk_error_law *law) {
-    const rk_outputs *outputs = &answer->report.outputs;
+/* What to think of the error that `law` gives a closure which found this on its way. */
+static void warn_of_regime(rk_answer *answer, const rk_error_law *law, const rk_outputs *found) {
     char why[160];
-    rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
-    answer->data.expansion = outputs->expansion;
     if (!law)
         rk_answer_warn(answer, "the error of %s has not been measured: none is estimated",
                        answer->method);
-    else if (rk_is_beyond(law, outputs, why, sizeof why))
+    else if (rk_is_beyond(law, found, why, sizeof why))
         rk_answer_warn(answer, "%s", why);
-    if (outputs->concentration > 1)
+    if (found->concentration > 1)
         rk_answer_warn(answer,
                        "outside the wide-random regime: effective width %.1f at layer %zu; the "
                        "estimated error is widened",
-                       outputs->effective_width, outputs->narrow_layer + 1);
+                       found->effective_width, found->narrow_layer + 1);
+}
+
+static void report_error(const rk_plan *plan, rk_answer *answer) {
+    const rk_outputs *outputs = &answer->report.outputs, *anchor = &answer->report.anchor;
+    bool samples = plan->method->samples, is_anchored = plan->problem.anchor.layer > 0;
+    answer->data.error_kind = samples && !is_anchored ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
+    if (!samples && !answer->data.interrupted) {
+        const rk_error_law *law = rk_error_law_of(answer->method);
+        rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
+        answer->data.expansion = outputs->expansion + outputs->input_expansion;
+        warn_of_regime(answer, law, outputs);
+    } else if (is_anchored) {
+        warn_of_regime(answer, rk_error_law_of(RK_ANCHOR_CLOSURE), anchor);
+    }
+    answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
 }
 
 static void report_problems(rk_answer *answer, const rk_work *work) {
@@ -235,6 +222,8 @@ static void report_problems(rk_answer *answer, const rk_work *work) {
     if (bad && !work->interrupted)
         rk_answer_warn(answer, "%zu of %zu means are not finite: the closure diverged", bad,
                        answer->data.n_out);
+    if (!bad && isnan(answer->data.error_rms) && answer->data.samples && !work->interrupted)
+        rk_answer_warn(answer, "so few passes do not tell their own error: it is unknown");
     if (work->interrupted) rk_answer_warn(answer, "interrupted: the answer is partial");
 }
 
@@ -252,27 +241,12 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->threads = rk_pool_threads(work->pool);
     data->interrupted = work->interrupted;
     data->samples = answer->report.samples;
-    data->error_kind = plan->method->samples ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
-    if (!plan->method->samples && !work->interrupted)
-        report_error(answer, rk_error_law_of(plan->canonical));
-    data->error_rms = root_mean_square(data->error_per_output, data->n_out);
+    report_error(plan, answer);
     report_problems(answer, work);
-    rk_status status = rk_network_sha256(plan->problem.net, data->weights_sha256, error);
-    if (status != RK_OK || plan->problem.options.receipt_samples == 0 || work->interrupted)
-        return status;
-    status = rk_receipt(&plan->problem, data->mean, work->pool, &data->receipt_mse,
-                        &data->receipt_mse_standard_error, error);
-    if (status == RK_ERROR_INTERRUPTED) {
-        data->interrupted = true;
-        rk_answer_warn(answer, "interrupted: there is no receipt");
-        return RK_OK;
-    }
-    uint64_t asked = plan->problem.options.receipt_samples;
-    data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
-    return status;
+    return rk_network_sha256(plan->problem.net, data->weights_sha256, error);
 }
 
-static rk_status execute(const rk_plan *plan, rk_answer **out, rk_error *error) {
+static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
     rk_answer *answer = NULL;
     rk_pool *pool = NULL;
     rk_work work = {.dry = false};
@@ -299,34 +273,84 @@ static rk_status execute(const rk_plan *plan, rk_answer **out, rk_error *error) 
     return RK_OK;
 }
 
+/* Of both runs in the answer that is kept. */
+static void add_costs(rk_answer *kept, const rk_answer *first, const rk_answer *second) {
+    const rk_answer *const runs[] = {first, second};
+    size_t n = first->data.cost.n_steps + second->data.cost.n_steps;
+    rk_step *steps = malloc((n + 1) * sizeof *steps), *next = steps;
+    uint64_t flops = 0;
+    double seconds = 0;
+    for (size_t r = 0; r < 2; r++) {
+        const rk_cost *cost = &runs[r]->data.cost;
+        flops += cost->flops_executed;
+        seconds += runs[r]->data.seconds;
+        for (size_t s = 0; steps && s < cost->n_steps; s++)
+            *next++ = cost->steps[s];
+    }
+    kept->data.cost.flops_executed = flops;
+    kept->data.seconds = seconds;
+    if (!steps) return;
+    free(kept->steps);
+    kept->steps = steps;
+    kept->data.cost.steps = steps;
+    kept->data.cost.n_steps = n;
+}
+
+static rk_answer *sample_instead(const rk_plan *plan, const rk_candidate *sampling) {
+    rk_options options = plan->problem.options;
+    options.method = sampling->method;
+    options.samples = sampling->samples;
+    options.budget_flops = options.budget_seconds = options.tolerance = 0;
+    options.receipt_samples = 0;
+    rk_plan *second = NULL;
+    rk_answer *answer = NULL;
+    if (rk_plan_create(&second, plan->problem.net, &plan->problem.input, &options, NULL) == RK_OK)
+        execute(second, &answer, NULL);
+    rk_plan_destroy(second);
+    return answer;
+}
+
 /* Where the chosen closure finds itself outside its regime, or the sample was too small, once more,
  * by sampling: the better answer, at the cost of both. */
 static void reconsider(const rk_plan *plan, rk_answer **answer) {
     double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
     rk_candidate next;
     if (!rk_choose_again(&plan->choice, &plan->problem, &(*answer)->data, &next)) return;
-    rk_options options = plan->problem.options;
-    options.method = next.method;
-    options.samples = next.samples;
-    options.budget_flops = options.budget_seconds = options.tolerance = 0;
-    rk_plan *second;
-    rk_answer *kept = *answer, *other = NULL;
-    if (rk_plan_create(&second, plan->problem.net, &plan->problem.input, &options, NULL) != RK_OK ||
-        execute(second, &other, NULL) != RK_OK) {
-        rk_plan_destroy(second);
-        return;
-    }
-    rk_plan_destroy(second);
-    if (!(kept->data.error_rms <= other->data.error_rms)) {
-        kept = other;
-        other = *answer;
-    }
+    rk_answer *first = *answer, *second = sample_instead(plan, &next);
+    if (!second) return;
+    double error = first->data.error_rms;
+    bool better =
+        second->data.error_rms < error || (isnan(error) && !isnan(second->data.error_rms));
+    rk_answer *kept = better ? second : first, *other = better ? first : second;
+    add_costs(kept, first, second);
     rk_answer_warn(kept, "%s was tried first: its error was %.2g, not %.2g as expected",
-                   (*answer)->method, (*answer)->data.error_rms, expected);
-    kept->data.cost.flops_executed += other->data.cost.flops_executed;
-    kept->data.seconds += other->data.seconds;
+                   first->method, error, expected);
+    if (better)
+        snprintf(kept->reason, sizeof kept->reason, "what sampling can do for what was left");
+    else if (second->data.interrupted)
+        rk_answer_warn(kept, "interrupted while trying to do better");
+    kept->data.interrupted = second->data.interrupted;
     *answer = kept;
     rk_answer_destroy(other);
+}
+
+static rk_status take_receipt(const rk_plan *plan, rk_answer *answer, rk_error *error) {
+    rk_answer_data *data = &answer->data;
+    uint64_t asked = plan->problem.options.receipt_samples;
+    if (asked == 0 || data->interrupted) return RK_OK;
+    rk_pool *pool;
+    rk_status status = rk_pool_create(&pool, plan->problem.options.threads, error);
+    if (status != RK_OK) return status;
+    int blas_threads = rk_blas_make_serial();
+    status = rk_receipt(&plan->problem, data->mean, pool, &data->receipt_mse,
+                        &data->receipt_mse_standard_error, error);
+    rk_blas_restore(blas_threads);
+    rk_pool_destroy(pool);
+    if (status == RK_OK) data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
+    if (status != RK_ERROR_INTERRUPTED) return status;
+    data->interrupted = true;
+    rk_answer_warn(answer, "interrupted: there is no receipt");
+    return RK_OK;
 }
 
 static void judge(const rk_goal *goal, rk_answer *answer) {
@@ -349,10 +373,13 @@ rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
     rk_answer *answer;
     rk_status status = execute(plan, &answer, error);
     if (status != RK_OK) return status;
+    memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);
     if (plan->choice.n && !answer->data.interrupted) reconsider(plan, &answer);
-    if (*plan->choice.reason) {
-        memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);
-        answer->data.reason = answer->reason;
+    if (*plan->choice.reason) answer->data.reason = answer->reason;
+    status = take_receipt(plan, answer, error);
+    if (status != RK_OK) {
+        rk_answer_destroy(answer);
+        return status;
     }
     judge(&plan->goal, answer);
     *out = answer;

@@ -90,8 +90,10 @@ static bool is_narrow(size_t l, double inverse_width, double expected, rk_output
 void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_outputs *outputs) {
     if (!rk_work_charge(work, 6)) return;
     double independent = 1 / (double)n_in;
-    outputs->expansion += 4 * e->roughness * e->input_excess;
-    outputs->slenderness += e->input_excess;
+    outputs->input_expansion = 4 * e->roughness * e->input_excess;
+    outputs->input_slenderness = e->input_excess;
+    outputs->first_expansion = e->roughness * independent;
+    outputs->first_slenderness = independent;
     is_narrow(0, independent + e->input_excess, independent, outputs);
 }
 

@@ -33,8 +33,8 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
                            int p_max, const double *mu, const double *var_z, const double *var_h,
                            rk_expansion *e);
 
-/** For closures without a covariance, behind the first activation: adds what it costs them that the
- *  input's entries are not independent and alike. */
+/** For closures without a covariance, behind the first activation: what it costs them that the
+ *  input's entries are not independent and alike, and may cost them that the rows of W are not. */
 void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_outputs *outputs);
 
 /** Adds layer l's term to `outputs`. C (n x n): the covariance the closure really has; NULL if it

@@ -25,7 +25,10 @@ typedef struct rk_outputs {
     double roughness;     /**< of all activations together, by `mean` only: what sampling meets */
     size_t closed_layers; /**< and the number of layers it sums over */
     double slenderness;   /**< sum of 1 / width over them: how deep for its width the network is */
-    double log_growth;    /**< log of how much a small error of scale in the first layer grows */
+    /** What closures that take the neurons of a layer as alike err by besides: the input's parts of
+     *  both sums and, where they take the rows of W as alike, the first layer's. */
+    double input_expansion, input_slenderness, first_expansion, first_slenderness;
+    double log_growth; /**< log of how much a small error of scale in the first layer grows */
     /** Largest concentration met: above 1 the network is not wide and random at layer
      *  `narrow_layer`, whose covariance has this effective width. */
     double concentration, effective_width;

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <stdbool.h>
-#include <string.h>
 
 size_t rk_bases_dimension(size_t n) {
     size_t dimension = RK_BASES_MIN;

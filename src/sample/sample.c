@@ -348,12 +348,11 @@ static void report(rk_work *work, const sampler *run, rk_sample_result *result) 
     report_hidden(run, result);
 }
 
-static rk_status check(const rk_network *net, const rk_sample_spec *spec, rk_error *error) {
-    if (spec->n_samples == 0 || spec->lanes == 0)
-        return rk_fail(error, RK_ERROR_ARGUMENT, "nothing to do: no samples");
-    if (spec->control && net->n_layers < 2)
+rk_status rk_sample_check(const rk_network *net, rk_point_set points, bool control,
+                          rk_error *error) {
+    if (control && net->n_layers < 2)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "a control variate needs a hidden layer");
-    if (rk_points_are_rotated(spec->points) && rk_network_n_in(net) > RK_BASES_MAX)
+    if (rk_points_are_rotated(points) && rk_network_n_in(net) > RK_BASES_MAX)
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "orthogonal points and designs are for at most %d inputs", RK_BASES_MAX);
     return RK_OK;
@@ -361,7 +360,9 @@ static rk_status check(const rk_network *net, const rk_sample_spec *spec, rk_err
 
 rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
                     const rk_sample_spec *spec, rk_sample_result *result, rk_error *error) {
-    rk_status status = check(net, spec, error);
+    if (spec->n_samples == 0 || spec->lanes == 0)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "nothing to do: no samples");
+    rk_status status = rk_sample_check(net, spec->points, spec->control, error);
     if (status != RK_OK) return status;
     sampler run = {.net = net, .spec = spec};
     const cost each = {flops_of_two(&run, input, result->covariance), flops_of_control(&run)};

@@ -38,11 +38,14 @@ typedef struct rk_sample_result {
     double **hidden_mean;   /**< [n_layers - 1][rows of layer l]; NULL: not wanted */
 } rk_sample_result;
 
+/** RK_ERROR_UNSUPPORTED: more inputs than there are bases for, or no hidden layer to control. */
+rk_status rk_sample_check(const rk_network *net, rk_point_set points, bool control,
+                          rk_error *error);
+
 /** Samples `net` with input N(mean, covariance) of `input`. Charges 2mnk a product as executed
  *  (pairs share the first layer's) and 1 a bias and an activation. RK_ERROR_ARGUMENT: no samples, a
  *  covariance that is not positive semidefinite; RK_ERROR_TOO_LARGE: more FLOPs than the ledger
- *  counts; RK_ERROR_UNSUPPORTED: more inputs than there are bases for, or no hidden layer to
- *  control. */
+ *  counts; RK_ERROR_UNSUPPORTED: see rk_sample_check. */
 rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
                     const rk_sample_spec *spec, rk_sample_result *result, rk_error *error);
 

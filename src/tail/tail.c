@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "estimate/method.h"
 #include "linalg/blas.h"
+#include "network/input.h"
 #include "sample/float_layer.h"
 #include "tail/event.h"
 #include "tail/method.h"

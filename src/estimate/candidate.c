@@ -1,0 +1,238 @@
+#include "estimate/candidate.h"
+
+#include "base/size.h"
+#include "linalg/blas.h"
+#include "propagate/mean.h"
+#include "sample/division.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More passes than a tolerance is expected to need, and less of the seconds than there are: cheaper
+ * on average than to do it all again. */
+static const double margin = 1.4;
+
+/* Nobody waits for so many FLOPs, and the ledger ends at 1.8e19. */
+static const double most_flops = 1e18;
+
+/* ------------------------------------------------------------------ the network, the machine */
+
+static rk_status scout_network(const rk_problem *problem, rk_scout *scout, rk_error *error) {
+    size_t n = rk_network_n_out(problem->net);
+    rk_mean_spec spec = {RK_METRIC_EXACT, false};
+    rk_work dry, wet = {.dry = false};
+    double *results = rk_alloc(2 * n, 1, sizeof *results);
+    if (!results) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the choice of a method");
+    scout->outputs = (rk_outputs){.mean = results, .variance = results + n};
+    rk_work_init_dry(&dry);
+    rk_propagate_mean(&dry, problem->net, &problem->input, &spec, &scout->outputs);
+    rk_status status = rk_work_init_wet(&wet, &dry, NULL, error);
+    if (status == RK_OK)
+        rk_propagate_mean(&wet, problem->net, &problem->input, &spec, &scout->outputs);
+    scout->variance = 0;
+    for (size_t i = 0; status == RK_OK && i < n; i++)
+        scout->variance += results[n + i] / (double)n;
+    rk_work_finish(&wet);
+    free(dry.steps);
+    free(results);
+    return status;
+}
+
+/* FLOPs a second of a double product; NaN if there is no memory for one. */
+static double measure_speed(int threads) {
+    enum { N = 192 };
+    static const double long_enough = 4e-3;
+    rk_work work = {.dry = false};
+    double *matrix = calloc(3 * N * N, sizeof *matrix), best = (double)NAN;
+    if (matrix && rk_pool_create(&work.pool, threads, NULL) == RK_OK) {
+        int blas_threads = rk_blas_make_serial();
+        for (double first = rk_seconds(), start = first; start < first + long_enough;) {
+            rk_gemm(&work, RK_NO_TRANS, RK_NO_TRANS, N, N, N, 1, matrix, N, matrix + N * N, N, 0,
+                    matrix + 2 * N * N, N);
+            double end = rk_seconds();
+            best = fmax(best, 2.0 * N * N * N / (end - start));
+            start = end;
+        }
+        rk_blas_restore(blas_threads);
+        rk_pool_destroy(work.pool);
+    }
+    free(matrix);
+    return best;
+}
+
+/* FLOPs a second of a method over those of a large double product: for wide layers, and the width
+ * at which it is half of that. Roughly measured; products in float count double. */
+static const struct pace {
+    const char *name;
+    double wide, half_width;
+} paces[] = {
+    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.5, 60},
+    {"third", 1, 60},   {"fourth", 0.2, 40},     {"sample", 1.2, 60},
+};
+
+static double flops_a_second(const rk_scout *scout, const rk_problem *problem,
+                             const rk_method *method) {
+    double width = (double)rk_network_max_width(problem->net);
+    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++)
+        if (!strcmp(paces[i].name, method->info.name))
+            return scout->speed * paces[i].wide * width / (width + paces[i].half_width);
+    return scout->speed;
+}
+
+rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *error) {
+    rk_status status = scout_network(problem, scout, error);
+    if (status == RK_OK) scout->speed = measure_speed(problem->options.threads);
+    return status;
+}
+
+/* ------------------------------------------------------------------------- a single candidate */
+
+static rk_status plan(const rk_problem *problem, rk_candidate *c, rk_error *error) {
+    rk_options options = problem->options;
+    options.method = c->method;
+    options.samples = c->samples;
+    options.budget_flops = options.budget_seconds = options.tolerance = 0;
+    rk_plan *planned;
+    rk_status status = rk_plan_create(&planned, problem->net, &problem->input, &options, error);
+    if (status != RK_OK) return status;
+    c->flops = (double)rk_plan_cost(planned).flops_executed;
+    c->bytes = rk_plan_cost(planned).bytes;
+    rk_plan_destroy(planned);
+    return RK_OK;
+}
+
+static rk_division divide(const rk_problem *problem, const rk_method_arguments *a, double n) {
+    size_t n_in = rk_network_n_in(problem->net);
+    return rk_divide((rk_point_set)a->points, a->control != 0, n_in, (uint64_t)n);
+}
+
+/* Few replicates do not tell their own error, nor do few bases; the bases of a design say too much
+ * of it to be held against a tolerance. Incomplete designs are left to orthogonal points. */
+static double least_passes(const rk_problem *problem, const rk_method_arguments *a,
+                           bool has_tolerance) {
+    enum { REPLICATES = RK_FEW_REPLICATES, BASES = 8, PASSES = 16 };
+    static const double nearly_complete = 0.9;
+    const rk_division one = divide(problem, a, 1);
+    const double replicate = (double)one.passes_per_replicate;
+    double least = one.by_group ? REPLICATES * replicate : PASSES;
+    if (one.passes_per_group < one.passes_per_replicate && !has_tolerance)
+        least = a->points == RK_POINTS_DESIGN ? nearly_complete * replicate
+                                              : BASES * (double)one.passes_per_group;
+    return (double)divide(problem, a, least).n_passes;
+}
+
+/* Of a sampling candidate: as many passes as wanted, if `flops` pay for them, but the least. */
+static rk_status spend(const rk_problem *problem, const rk_method_arguments *arguments,
+                       double least, double wanted, double flops, rk_candidate *c,
+                       rk_error *error) {
+    c->samples = (uint64_t)least * 64;
+    rk_status status = plan(problem, c, error);
+    double many = c->flops;
+    c->samples = (uint64_t)least;
+    if (status == RK_OK) status = plan(problem, c, error);
+    if (status != RK_OK) return status;
+    double flops_a_pass = (many - c->flops) / (63 * least);
+    flops = fmin(flops, most_flops);
+    double n = fmin(wanted, least + (flops - c->flops) / flops_a_pass);
+    /* whole replicates: what is bought may be a little more than what was asked for */
+    for (int attempt = 0; attempt < 50 && n > least; attempt++) {
+        const rk_division of = divide(problem, arguments, n);
+        c->samples = of.n_passes;
+        status = plan(problem, c, error);
+        if (status != RK_OK || c->flops <= flops) return status;
+        n -= fmax((double)of.passes_per_group, (c->flops - flops) / flops_a_pass);
+    }
+    c->samples = (uint64_t)least;
+    return plan(problem, c, error);
+}
+
+/* Mean square error over the variance to expect of a pass, of an anchored one what it would have
+ * with `control`. Knowing a mean does no harm, which the laws do not see in deep networks. */
+static double expected_of_pass(const rk_error_law *law, const rk_method *method,
+                               rk_method_arguments arguments, const rk_outputs *scout) {
+    char plain[sizeof((rk_candidate *)0)->method];
+    arguments.control = RK_CONTROL_NONE;
+    rk_method_spell(method, &arguments, plain, sizeof plain);
+    return fmin(rk_expected_of_pass(law, scout),
+                rk_expected_of_pass(rk_error_law_of(plain), scout));
+}
+
+/* The same of n passes. */
+static double expected_of_passes(const rk_problem *problem, const rk_method_arguments *arguments,
+                                 double of_pass, double n) {
+    bool is_anchored = arguments->control == RK_CONTROL_ANCHOR;
+    return is_anchored ? rk_anchor_choose(problem->net, of_pass / n).error : of_pass / n;
+}
+
+/* How many are expected to reach `target`; with an anchor that is never more than without. */
+static double passes_to_reach(const rk_problem *problem, const rk_method_arguments *arguments,
+                              double of_pass, double target) {
+    if (!(of_pass > target)) return 1;
+    if (!(target > 0)) return (double)INFINITY;
+    double n = of_pass / target, closer = 0;
+    for (int k = 0; k < 100 && fabs(closer - 1) > 1e-3; k++) {
+        closer = expected_of_passes(problem, arguments, of_pass, n) / target;
+        n *= closer;
+    }
+    return n;
+}
+
+/* A method that samples: as many passes as the goal wants. Answers its expected error. */
+static rk_status assess_sampling(const rk_scout *scout, const rk_problem *problem,
+                                 const rk_method *method, const rk_method_arguments *arguments,
+                                 const rk_goal *goal, double speed, rk_candidate *c,
+                                 double *relative, rk_error *error) {
+    const rk_error_law *law = rk_error_law_of(c->method);
+    double of_pass = expected_of_pass(law, method, *arguments, &scout->outputs);
+    double least = least_passes(problem, arguments, goal->tolerance > 0);
+    double wanted = (double)INFINITY, flops = (double)INFINITY;
+    if (goal->tolerance > 0)
+        wanted = margin * passes_to_reach(problem, arguments, of_pass,
+                                          goal->tolerance * goal->tolerance / scout->variance);
+    if (goal->flops > 0) flops = goal->flops;
+    if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed / margin);
+    rk_status status = spend(problem, arguments, least, wanted, flops, c, error);
+    *relative = expected_of_passes(problem, arguments, of_pass, (double)c->samples);
+    return status;
+}
+
+static rk_status assess(const rk_scout *scout, const rk_problem *problem, const char *text,
+                        const rk_goal *goal, rk_candidate *c, rk_error *error) {
+    const rk_method *method;
+    rk_problem asked = *problem;
+    rk_status status =
+        rk_method_parse(text, &method, &asked.arguments, c->method, sizeof c->method, error);
+    if (status == RK_OK && method->check) status = method->check(&asked, error);
+    if (status != RK_OK) return status;
+    const rk_error_law *law = rk_error_law_of(c->method);
+    double speed = flops_a_second(scout, problem, method), relative;
+    if (method->samples) {
+        status = assess_sampling(scout, problem, method, &asked.arguments, goal, speed, c,
+                                 &relative, error);
+    } else {
+        status = plan(problem, c, error);
+        relative = rk_expected_relative(law, &scout->outputs);
+    }
+    if (status != RK_OK) return status;
+    c->seconds = c->flops / speed;
+    if (!method->samples && rk_is_beyond(law, &scout->outputs, c->verdict, sizeof c->verdict))
+        return RK_OK;
+    if (method->knows_no_covariance && (problem->options.covariance || problem->input.covariance))
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "knows no covariances");
+    c->error_rms = sqrt(relative * scout->variance);
+    return RK_OK;
+}
+
+void rk_candidate_assess(const rk_scout *scout, const rk_problem *problem, const char *method,
+                         const rk_goal *goal, rk_candidate *c) {
+    rk_error error;
+    *c = (rk_candidate){.error_rms = (double)NAN, .flops = (double)NAN, .seconds = (double)NAN};
+    if (assess(scout, problem, method, goal, c, &error) != RK_OK)
+        snprintf(c->verdict, sizeof c->verdict, "%.150s", error.message);
+}
+
+bool rk_candidate_is_anchored(const rk_candidate *candidate) {
+    return strstr(candidate->method, ",anchor") != NULL;
+}
