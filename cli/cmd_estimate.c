@@ -107,10 +107,6 @@ static int print_json(const void *result, FILE *stream) {
 
 /* --------------------------------------------------------------------------------- for people */
 
-static double error_of(const rk_answer_data *a, size_t output) {
-    return a->error_per_output ? a->error_per_output[output] : a->error_rms;
-}
-
 static double deviation_of(const rk_answer_data *a, size_t output) {
     return sqrt(a->covariance[output * a->n_out + output]);
 }
@@ -144,9 +140,9 @@ static void print_outputs(const estimate *e, FILE *stream) {
         }
         snprintf(cell, sizeof cell, "y[%zu]", i);
         table_add(&t, cell);
-        table_add(&t, value_to_error(a->mean[i], error_of(a, i), cell));
+        table_add(&t, value_to_error(a->mean[i], a->error_per_output[i], cell));
         snprintf(cell, sizeof cell, "%s ", plus_minus());
-        error_two_digits(error_of(a, i), cell + strlen(cell));
+        error_two_digits(a->error_per_output[i], cell + strlen(cell));
         table_add(&t, cell);
         if (a->covariance) table_add(&t, compact(deviation_of(a, i), cell));
         if (a->third_cumulant)
@@ -227,7 +223,7 @@ static int print_csv(const void *result, FILE *stream) {
     const rk_answer_data *a = ((const estimate *)result)->answer;
     fprintf(stream, "output,mean,error%s\n", a->covariance ? ",deviation" : "");
     for (size_t i = 0; i < a->n_out; i++) {
-        fprintf(stream, "%zu,%.17g,%.17g", i, a->mean[i], error_of(a, i));
+        fprintf(stream, "%zu,%.17g,%.17g", i, a->mean[i], a->error_per_output[i]);
         if (a->covariance) fprintf(stream, ",%.17g", deviation_of(a, i));
         fputc('\n', stream);
     }

@@ -235,10 +235,11 @@ typedef struct rk_options {
     bool layers;        /**< also the means of every hidden layer */
     int cumulants;      /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
     uint64_t samples;   /**< forward passes of `sample` */
-    /** What the run may cost and must reach, 0: anything. `auto` chooses the method by them (and
-     *  takes 1e11 FLOPs if all are 0), `sample` the number of passes; where they are not met, for
-     *  whatever method, the answer says `unmet`. Only budget_seconds lets the choice depend on the
-     *  machine. */
+    /** What the run may cost, its receipt apart, and must reach; 0: anything. `auto` chooses the
+     *  method by them (and takes 1e11 FLOPs if all are 0), `sample` the number of passes, both for
+     *  a tolerance alone within 1e15 FLOPs; where they are not met, for whatever method, the answer
+     *  says `unmet`. Only budget_seconds, and a method that does not fit into the memory, let the
+     *  choice depend on the machine. */
     double budget_flops, budget_seconds;
     double tolerance;         /**< on rk_answer_data.error_rms */
     uint64_t seed;            /**< of `sample` and of the receipt */
@@ -318,7 +319,7 @@ typedef struct rk_answer_data {
     const double *const *hidden_mean; /**< [n_hidden][hidden_width[l]] */
 
     rk_error_kind error_kind;
-    const double *error_per_output; /**< n_out, or NULL */
+    const double *error_per_output; /**< n_out; NaN where it is unknown */
     double error_rms;               /**< root of the mean square error over the outputs */
     /** The small parameter of the cumulant expansion on this network: the sum over hidden layers of
      *  curvature / width (docs/MATH.md#expansion; about 0.006 at 256 x 4). The closures are for

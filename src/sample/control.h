@@ -22,7 +22,7 @@ typedef struct rk_control {
 
 /** For `layers`, those of `net` for standard normals, in memory of `work`. `known` is the mean of
  *  the layer `anchor`, which the control keeps; NULL: that of the first layer is computed, as good
- *  as double allows if the first activation is piecewise a monomial, or smooth on a hundredth of
+ *  as double allows if the first activation is piecewise a monomial, or smooth on a thousandth of
  *  its input's spread. 5mn FLOPs a layer. */
 rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers,
                            size_t anchor, const double *known);

@@ -337,6 +337,16 @@ static void report_hidden(const sampler *run, rk_sample_result *result) {
     }
 }
 
+/* That weights and activations are in single precision does not average out. */
+static void add_rounding(const sampler *run, rk_sample_result *result) {
+    static const double of_layer = 1. / (1 << 26);
+    const double relative = of_layer * sqrt((double)run->net->n_layers);
+    for (size_t i = 0; i < run->total.n_out; i++) {
+        const double size = sqrt(result->variance[i] + result->mean[i] * result->mean[i]);
+        result->standard_error[i] = hypot(result->standard_error[i], relative * size);
+    }
+}
+
 static void report(rk_work *work, const sampler *run, rk_sample_result *result) {
     if (!rk_work_charge(work, 0)) return;
     const rk_summary *means = run->of.by_group ? &run->groups : &run->total;
@@ -345,6 +355,7 @@ static void report(rk_work *work, const sampler *run, rk_sample_result *result) 
         result->mean[i] = means->n == 0 ? (double)NAN : means->mean[i];
     rk_summary_standard_error(means, result->standard_error);
     report_spread(run, result);
+    add_rounding(run, result);
     report_hidden(run, result);
 }
 

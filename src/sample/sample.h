@@ -32,7 +32,8 @@ typedef struct rk_sample_spec {
 typedef struct rk_sample_result {
     uint64_t n_samples;     /**< done: fewer than asked if interrupted; then maybe 0, all NaN */
     double *mean;           /**< n_out */
-    double *standard_error; /**< n_out, of the mean; NaN after a single sample, pair or replicate */
+    double *standard_error; /**< n_out, of the mean, its rounding included; NaN after a single
+                             * sample, pair or replicate */
     double *variance;       /**< n_out, of one pass */
     double *covariance;     /**< n_out x n_out, of one pass; NULL: not wanted */
     double **hidden_mean;   /**< [n_layers - 1][rows of layer l]; NULL: not wanted */

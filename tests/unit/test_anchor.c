@@ -91,6 +91,10 @@ static void test_it_says_what_the_closure_may_err(void **state) {
     for (size_t i = 0; i < WIDTH; i++)
         error += (a->mean[i] - b->mean[i]) * (a->mean[i] - b->mean[i]) / WIDTH;
     if (!(sqrt(error) < 2 * a->error_rms)) fail_msg("%g, said %g", sqrt(error), a->error_rms);
+    assert_true(is_warned(a, "outside the wide-random regime"));
+    assert_int_equal(a->error_kind, RK_ESTIMATED_RMS);
+    assert_int_equal(b->error_kind, RK_STANDARD_ERROR);
+    assert_int_equal(b->n_warnings, 0);
     rk_answer_destroy(answer);
     rk_answer_destroy(truth);
     rk_network_destroy(net);

@@ -226,6 +226,148 @@ static void test_a_covariance_is_not_left_out(void **state) {
     rk_network_destroy(net);
 }
 
+static double difference(const rk_answer_data *a, const rk_answer_data *b) {
+    double sum = 0;
+    for (size_t i = 0; i < a->n_out; i++)
+        sum += pow(a->mean[i] - b->mean[i], 2) / (double)a->n_out;
+    return sqrt(sum);
+}
+
+/* With a single hidden layer `covariance` drops nothing, whatever the input's covariance; rows'
+ * norms, or the covariance, are something to drop. */
+static void test_exact_is_what_drops_nothing(void **state) {
+    (void)state;
+    enum { N = 32 };
+    static double C[N * N];
+    for (size_t i = 0; i < N; i++)
+        C[i * N + i] = i < 4 ? 4 : 0.5;
+    const rk_input inputs[] = {{.covariance = NULL}, {.covariance = C}};
+    rk_network *net = draw(N, 1);
+    for (size_t k = 0; k < 2; k++) {
+        rk_options exact = ask("covariance", 0, 0), options = ask("auto", 0, 1e-6);
+        rk_answer *expected = answer_of(net, &inputs[k], &exact);
+        rk_answer *answer = answer_of(net, &inputs[k], &options);
+        const rk_answer_data *a = rk_answer_view(answer);
+        double error = difference(a, rk_answer_view(expected));
+        if (!(error <= 1e-12)) fail_msg("%s: %g", a->method, error);
+        if (!(a->cost.flops_executed < 1000000)) fail_msg("%s is not the cheapest", a->method);
+        rk_answer_destroy(answer);
+
+        options = ask("mean:metric=avg", 0, 0);
+        answer = answer_of(net, &inputs[k], &options);
+        a = rk_answer_view(answer);
+        error = difference(a, rk_answer_view(expected));
+        if (!(a->error_rms <= 3 * error && a->error_rms >= error / 3))
+            fail_msg("%s: %g, estimated %g", a->method, error, a->error_rms);
+        rk_answer_destroy(answer);
+        rk_answer_destroy(expected);
+    }
+    rk_network_destroy(net);
+}
+
+/* Where no tolerance is too small, or none is needed, there is still an end to it. */
+static void test_tolerances_out_of_reach(void **state) {
+    (void)state;
+    rk_network *net = draw(64, 8);
+    static const char *const methods[] = {"auto", "sample", "sample:orthogonal,anchor"};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        rk_options options = ask(methods[m], 0, 1e-12);
+        rk_plan *plan = plan_of(net, &options);
+        assert_true(rk_plan_cost(plan).flops_executed <= 1000000000000000);
+        rk_plan_destroy(plan);
+        options = ask(methods[m], 0, 1e200);
+        plan = plan_of(net, &options);
+        assert_true(rk_plan_cost(plan).flops_executed < 2000000000);
+        rk_plan_destroy(plan);
+    }
+    rk_network_destroy(net);
+
+    static double weight[16 * 16];
+    for (size_t i = 0; i < 16; i++)
+        weight[i * 16 + i] = 1;
+    static const double nothing[16 * 16]; /* of the output varies */
+    const rk_layer layers[] = {
+        {.rows = 16, .cols = 16, .weight = weight, .activation = {.kind = RK_RELU}},
+        {.rows = 16, .cols = 16, .weight = nothing}};
+    assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+    rk_options options = ask("sample:orthogonal", 0, 0.01);
+    rk_plan *plan = plan_of(net, &options);
+    assert_true(rk_plan_cost(plan).flops_executed < 2000000000);
+    rk_plan_destroy(plan);
+    rk_network_destroy(net);
+}
+
+/* There are no bases for so many inputs: the methods that need them are left out, with a reason. */
+static void test_more_inputs_than_bases(void **state) {
+    (void)state;
+    enum { INPUTS = 16385 };
+    double *weight = calloc(2 * INPUTS, sizeof *weight);
+    assert_non_null(weight);
+    weight[0] = weight[INPUTS + 1] = 1;
+    const rk_layer layers[] = {
+        {.rows = 2, .cols = INPUTS, .weight = weight, .activation = {.kind = RK_RELU}},
+        {.rows = 1, .cols = 2, .weight = weight}};
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+    rk_options options = ask("auto", 0, 1e-3);
+    rk_plan *plan = plan_of(net, &options);
+    assert_non_null(strstr(candidate(plan, "sample:design,control")->verdict, "at most 16384"));
+    rk_plan_destroy(plan);
+    options = ask("sample:orthogonal,anchor", 0, 0);
+    assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_ERROR_UNSUPPORTED);
+    rk_network_destroy(net);
+    free(weight);
+}
+
+static void test_what_is_asked_for_is_kept(void **state) {
+    (void)state;
+    rk_network *net = draw(64, 4);
+    static const char *const methods[] = {"sample:iid,anchor", "sample:antithetic,anchor",
+                                          "sample:antithetic,control", "sample:design"};
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        rk_options options = ask(methods[m], 1e9, 0);
+        rk_plan *plan = plan_of(net, &options);
+        assert_string_equal(chosen_of(plan)->method, methods[m]);
+        rk_plan_destroy(plan);
+    }
+    rk_network_destroy(net);
+}
+
+/* Counts the calls and stops at the last one allowed. */
+typedef struct patience {
+    int calls, most;
+} patience;
+
+static bool wait_for(void *context, double fraction) {
+    patience *p = context;
+    return !isnan(fraction) && ++p->calls < p->most;
+}
+
+/* Interrupted at every point: an answer that was there stays. */
+static void test_a_second_try_that_is_stopped_loses_nothing(void **state) {
+    (void)state;
+    rk_network *net = draw_spiked(48, 4, 7, 1, 1, 10);
+    rk_options options = ask("auto", 1e8, 0);
+    patience p = {0, 1 << 30};
+    options.progress = wait_for;
+    options.progress_context = &p;
+    rk_answer_destroy(answer_of(net, NULL, &options));
+    const int all = p.calls;
+    size_t stopped_late = 0;
+    for (p.most = 1; p.most < all; p.most++) {
+        p.calls = 0;
+        rk_answer *answer = answer_of(net, NULL, &options);
+        const rk_answer_data *a = rk_answer_view(answer);
+        assert_true(a->interrupted);
+        bool second = is_warned(a, "was tried first");
+        stopped_late += second;
+        if (second && !isfinite(a->mean[0])) fail_msg("stopped at call %d: no answer", p.most);
+        rk_answer_destroy(answer);
+    }
+    assert_true(stopped_late > 0);
+    rk_network_destroy(net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_best_within_the_budget),
@@ -237,6 +379,11 @@ int main(void) {
         cmocka_unit_test(test_a_closure_that_disappoints_is_replaced),
         cmocka_unit_test(test_what_cannot_be_is_said),
         cmocka_unit_test(test_a_covariance_is_not_left_out),
+        cmocka_unit_test(test_exact_is_what_drops_nothing),
+        cmocka_unit_test(test_tolerances_out_of_reach),
+        cmocka_unit_test(test_more_inputs_than_bases),
+        cmocka_unit_test(test_what_is_asked_for_is_kept),
+        cmocka_unit_test(test_a_second_try_that_is_stopped_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

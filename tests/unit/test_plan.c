@@ -41,6 +41,8 @@ static void test_methods_parse(void **state) {
         {"men", NULL, "unknown method 'men'; there are mean, "},
         {"mean:", NULL, "method 'mean' does not know ''; it takes simple|base, metric=exact|avg"},
         {"mean:base,", NULL, "method 'mean' does not know ''"},
+        {"mean:simple,base", NULL, "method 'mean' takes only one of 'base' and its alternatives"},
+        {"sample:control,anchor", NULL, "method 'sample' takes only one of 'anchor'"},
         {"gain:fast", NULL, "method 'gain' does not know 'fast'; it takes no arguments"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
