@@ -52,6 +52,24 @@ static void test_the_outputs_are_the_same(void **state) {
     }
 }
 
+/* Zeros are no biases; a network that has some is told which layer. */
+static void test_what_scales(void **state) {
+    (void)state;
+    static const double weight[] = {1, -2, 3, 4}, none[] = {0, 0}, some[] = {0, 1};
+    for (int k = 0; k < 2; k++) {
+        const rk_layer layers[] = {
+            {.rows = 2, .cols = 2, .weight = weight, .bias = none, .activation = {.kind = RK_RELU}},
+            {.rows = 2, .cols = 2, .weight = weight, .bias = k ? some : none}};
+        rk_network *net;
+        rk_error error;
+        assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+        assert_int_equal(rk_network_scales(net), k == 0);
+        assert_int_equal(rk_network_check_scales(net, &error), k ? RK_ERROR_UNSUPPORTED : RK_OK);
+        if (k) assert_non_null(strstr(error.message, "layer 2 has biases"));
+        rk_network_destroy(net);
+    }
+}
+
 static void test_curved_activations_cannot_be(void **state) {
     (void)state;
     rk_network *net = biased(RK_GELU);
@@ -61,6 +79,7 @@ static void test_curved_activations_cannot_be(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_outputs_are_the_same),
+                                       cmocka_unit_test(test_what_scales),
                                        cmocka_unit_test(test_curved_activations_cannot_be)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
