@@ -126,7 +126,7 @@ static void measure(const char *method, const char *network, subject *s) {
         double standard_error, mse, expansion = a->expansion;
         if (a->samples) {
             mse = a->error_rms * a->error_rms * (double)a->samples;
-            standard_error = mse / 10;
+            standard_error = mse / 10; /* a guess: replicates are few */
             expansion = expansion_by_mean(s->net);
         } else {
             mse = study_mse(truth_about(s), a->mean, &standard_error);

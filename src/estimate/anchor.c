@@ -26,7 +26,7 @@ rk_anchor rk_anchor_choose(const rk_network *net, double noise) {
         if (slenderness > MOST_SLENDER) break;
         const double bias = BIAS * slenderness * slenderness * slenderness;
         const double share = (double)activations_above(net, l) / all;
-        const double error = bias + noise * pow(share, (all + 1) / PACE);
+        const double error = bias + noise * pow(share, (all + 1) / PACE); /* + 1: that of layer 0 */
         if (error < best.error) best = (rk_anchor){l, error};
     }
     return best;

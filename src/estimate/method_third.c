@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { RANK_FULL = -1, RANK_LOW = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
-enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_LEAN = 4, REACH_FULL = 3 };
+enum { RANK_FULL = -1, RANK_OF_GAUGED = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
+enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_OF_LEAN = 4, REACH_OF_FULL = 3 };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
 static const size_t FOLD_FROM = 512;
@@ -105,13 +105,13 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     arguments->gauge = (int)gauge_of_third(problem);
     bool gauged = arguments->gauge != RK_GAUGE_NONE;
     bool follows = arguments->gauge == RK_GAUGE_LEAN || arguments->gauge == RK_GAUGE_FULL;
-    if (arguments->rank == 0) arguments->rank = gauged ? RANK_LOW : RANK_FULL;
+    if (arguments->rank == 0) arguments->rank = gauged ? RANK_OF_GAUGED : RANK_FULL;
     if (arguments->old == OLD_AUTO)
         arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
     if (!follows)
         arguments->reach = REACH_NONE;
     else if (arguments->reach == REACH_AUTO)
-        arguments->reach = arguments->gauge == RK_GAUGE_FULL ? REACH_FULL : REACH_LEAN;
+        arguments->reach = arguments->gauge == RK_GAUGE_FULL ? REACH_OF_FULL : REACH_OF_LEAN;
     if (!gauged) arguments->all_neurons = 1;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {
@@ -165,7 +165,7 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
 
 rk_third_spec rk_third_full(const rk_role *roles) {
     return (rk_third_spec){
-        .gauge = RK_GAUGE_FULL, .rank = RANK_LOW, .reach = REACH_FULL, .roles = roles};
+        .gauge = RK_GAUGE_FULL, .rank = RANK_OF_GAUGED, .reach = REACH_OF_FULL, .roles = roles};
 }
 
 const rk_method rk_method_third = {

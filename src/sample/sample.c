@@ -37,13 +37,13 @@ typedef struct sampler {
     rk_float_layer *layers;
     rk_points points;
     rk_control control;
-    rk_division of;
+    rk_division division;
     size_t n_hidden_values;
     lane *lanes;
     rk_summary total;
-    rk_summary groups; /* a pass of it is a group's estimate of the mean */
-    rk_summary group;  /* the one in work */
-    double *hidden;    /* sums over all passes, or NULL */
+    rk_summary group_means; /* a pass of it is a group's estimate of the mean */
+    rk_summary open_group;  /* the one in work */
+    double *hidden;         /* sums over all passes, or NULL */
     atomic_uint_fast64_t next_block;
     uint64_t end_block;
     /* blocks enter the total in the order of their indices */
@@ -62,9 +62,10 @@ static const float *do_passes(const sampler *run, lane *own, uint64_t block, siz
     const bool mirrored = rk_points_are_mirrored(run->spec->points);
     const size_t n_items = mirrored ? n / 2 : n, m_1 = run->layers[0].rows;
     const size_t items = mirrored ? BLOCK / 2 : BLOCK;
-    const size_t first = (size_t)(block % run->of.blocks_per_replicate) * items;
+    const size_t first = (size_t)(block % run->division.blocks_per_replicate) * items;
     float *in = own->a, *out = own->b;
-    rk_points_products(&run->points, block / run->of.blocks_per_replicate, first, n_items, in, out);
+    rk_points_products(&run->points, block / run->division.blocks_per_replicate, first, n_items, in,
+                       out);
     if (mirrored) negate(n_items * m_1, out, out + n_items * m_1);
     size_t offset = 0;
     for (size_t l = 0; l < run->net->n_layers; l++) {
@@ -106,13 +107,13 @@ static void estimate_mean(const sampler *run, lane *own, size_t n) {
 /* Blocks of a group come one after another. */
 static void add_to_group(sampler *run, uint64_t block, size_t n, const double *estimate) {
     const size_t n_out = rk_network_n_out(run->net);
-    double *mean = run->group.mean;
-    const double weight = (double)n / (double)run->of.passes_per_group;
+    double *mean = run->open_group.mean;
+    const double weight = (double)n / (double)run->division.passes_per_group;
     for (size_t i = 0; i < n_out; i++)
         mean[i] += weight * estimate[i];
-    if ((block + 1) % run->of.blocks_per_group != 0) return;
-    run->group.n = 1;
-    rk_summary_merge(&run->groups, &run->group);
+    if ((block + 1) % run->division.blocks_per_group != 0) return;
+    run->open_group.n = 1;
+    rk_summary_merge(&run->group_means, &run->open_group);
     memset(mean, 0, n_out * sizeof *mean);
 }
 
@@ -136,8 +137,8 @@ static void do_blocks(void *context, size_t lane_index) {
     lane *own = &run->lanes[lane_index];
     uint64_t block;
     while ((block = atomic_fetch_add(&run->next_block, 1)) < run->end_block) {
-        const size_t n =
-            (size_t)(rk_passes_before(&run->of, block + 1) - rk_passes_before(&run->of, block));
+        const size_t n = (size_t)(rk_passes_before(&run->division, block + 1) -
+                                  rk_passes_before(&run->division, block));
         if (own->hidden) memset(own->hidden, 0, run->n_hidden_values * sizeof *own->hidden);
         const float *y = do_passes(run, own, block, n);
         rk_summary_of_block(&own->summary, n, y, own->deviations);
@@ -184,7 +185,7 @@ static lane take_lane(rk_work *work, const sampler *run, bool covariance) {
     lane own = {.a = rk_work_floats(work, BLOCK, width), .b = rk_work_floats(work, BLOCK, width)};
     if (covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
     if (run->n_hidden_values > 0) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
-    if (run->of.by_group) own.estimate = rk_work_doubles(work, n_out, 1);
+    if (run->division.by_group) own.estimate = rk_work_doubles(work, n_out, 1);
     for (size_t i = 0; run->spec->control && i < 2; i++)
         own.carry[i] = rk_work_doubles(work, width, 1);
     own.summary = rk_summary_take(work, n_out, pairs, covariance);
@@ -195,9 +196,9 @@ static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *resu
     const size_t n_out = rk_network_n_out(run->net), n_layers = run->net->n_layers;
     const bool pairs = run->spec->points == RK_POINTS_ANTITHETIC;
     run->total = rk_summary_take(work, n_out, pairs, result->covariance);
-    if (run->of.by_group) {
-        run->groups = rk_summary_take(work, n_out, false, false);
-        run->group = rk_summary_take(work, n_out, false, false);
+    if (run->division.by_group) {
+        run->group_means = rk_summary_take(work, n_out, false, false);
+        run->open_group = rk_summary_take(work, n_out, false, false);
     }
     if (result->hidden_mean) run->n_hidden_values = rows_below(run->net, n_layers - 1);
     if (result->hidden_mean) run->hidden = take_zeros(work, run->n_hidden_values);
@@ -240,8 +241,8 @@ static void take_points(rk_work *work, sampler *run, const rk_input *input, uint
     const rk_layer *first = &run->net->layers[0];
     const rk_stream stream = {run->spec->seed, run->spec->stream};
     /* a wave may begin and end within replicates */
-    uint64_t n_slots = wave / run->of.blocks_per_replicate + 2;
-    if (n_slots > run->of.n_replicates) n_slots = run->of.n_replicates;
+    uint64_t n_slots = wave / run->division.blocks_per_replicate + 2;
+    if (n_slots > run->division.n_replicates) n_slots = run->division.n_replicates;
     run->points =
         rk_points_take(work, run->spec->points, stream, run->spec->first_item, first->rows,
                        first->cols, run->layers, is_homogeneous(run->net, input), (size_t)n_slots);
@@ -253,7 +254,7 @@ static void take_points(rk_work *work, sampler *run, const rk_input *input, uint
 /* Rotations of the replicates that begin in these blocks. */
 static rk_status rotate(rk_work *work, sampler *run, uint64_t block, uint64_t end_block,
                         rk_error *error) {
-    const uint64_t per = run->of.blocks_per_replicate;
+    const uint64_t per = run->division.blocks_per_replicate;
     rk_status status = RK_OK;
     for (uint64_t r = (block + per - 1) / per; r * per < end_block && status == RK_OK; r++)
         status = rk_points_rotate(work, &run->points, r, error);
@@ -267,13 +268,14 @@ static rk_status too_many(uint64_t n_samples, rk_error *error) {
 
 static void charge_passes(rk_work *work, const sampler *run, const cost *each, uint64_t block,
                           uint64_t end_block) {
-    const uint64_t n = rk_passes_before(&run->of, end_block) - rk_passes_before(&run->of, block);
+    const uint64_t n =
+        rk_passes_before(&run->division, end_block) - rk_passes_before(&run->division, block);
     rk_work_charge(work, each->two_passes * n / 2 + each->block * (end_block - block));
 }
 
 /* Everything at once, whatever the number of blocks. */
 static rk_status plan_all(rk_work *work, sampler *run, const cost *each, rk_error *error) {
-    const uint64_t n_replicates = run->of.n_replicates;
+    const uint64_t n_replicates = run->division.n_replicates;
     uint64_t rotation = 0;
     if (rk_points_are_rotated(run->spec->points)) {
         const uint64_t before = work->flops;
@@ -281,21 +283,23 @@ static rk_status plan_all(rk_work *work, sampler *run, const cost *each, rk_erro
         rotation = work->flops - before;
     }
     if ((double)n_replicates * (double)rotation +
-            (double)run->of.n_passes * (double)each->two_passes +
-            (double)run->of.n_blocks * (double)each->block >=
+            (double)run->division.n_passes * (double)each->two_passes +
+            (double)run->division.n_blocks * (double)each->block >=
         (double)UINT64_MAX)
         return too_many(run->spec->n_samples, error);
     rk_work_charge(work, (n_replicates - 1) * rotation);
-    charge_passes(work, run, each, 0, run->of.n_blocks);
+    charge_passes(work, run, each, 0, run->division.n_blocks);
     return RK_OK;
 }
 
 static rk_status do_all(rk_work *work, sampler *run, const cost *each, uint64_t wave,
                         rk_error *error) {
     rk_status status = RK_OK;
-    for (uint64_t block = 0; block < run->of.n_blocks && status == RK_OK && rk_work_continue(work);
+    for (uint64_t block = 0;
+         block < run->division.n_blocks && status == RK_OK && rk_work_continue(work);
          block = run->end_block) {
-        run->end_block = run->of.n_blocks - block < wave ? run->of.n_blocks : block + wave;
+        run->end_block =
+            run->division.n_blocks - block < wave ? run->division.n_blocks : block + wave;
         charge_passes(work, run, each, block, run->end_block);
         atomic_store(&run->next_block, block);
         if (rk_points_are_rotated(run->spec->points))
@@ -349,8 +353,9 @@ static void add_rounding(const sampler *run, rk_sample_result *result) {
 
 static void report(rk_work *work, const sampler *run, rk_sample_result *result) {
     if (!rk_work_charge(work, 0)) return;
-    const rk_summary *means = run->of.by_group ? &run->groups : &run->total;
-    result->n_samples = run->of.by_group ? means->n * run->of.passes_per_group : means->n;
+    const rk_summary *means = run->division.by_group ? &run->group_means : &run->total;
+    result->n_samples =
+        run->division.by_group ? means->n * run->division.passes_per_group : means->n;
     for (size_t i = 0; i < means->n_out; i++)
         result->mean[i] = means->n == 0 ? (double)NAN : means->mean[i];
     rk_summary_standard_error(means, result->standard_error);
@@ -378,13 +383,13 @@ rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
     sampler run = {.net = net, .spec = spec};
     const cost each = {flops_of_two(&run, input, result->covariance), flops_of_control(&run)};
     if (spec->n_samples >= UINT64_MAX / each.two_passes) return too_many(spec->n_samples, error);
-    run.of = rk_divide(spec->points, spec->control, rk_network_n_in(net), spec->n_samples);
+    run.division = rk_divide(spec->points, spec->control, rk_network_n_in(net), spec->n_samples);
     const uint64_t wave = spec->lanes * blocks_per_report((double)each.two_passes / 2 * BLOCK);
 
     rk_work_step(work, "layers in single precision");
     status = take_layers(work, &run, input, error);
     if (status != RK_OK) return status;
-    rk_work_step(work, "%llu passes", (unsigned long long)run.of.n_passes);
+    rk_work_step(work, "%llu passes", (unsigned long long)run.division.n_passes);
     take_points(work, &run, input, wave);
     take_lanes(work, &run, result);
     if (work->dry) return plan_all(work, &run, &each, error);
