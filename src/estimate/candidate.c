@@ -182,9 +182,8 @@ static double passes_to_reach(const rk_problem *problem, const rk_method_argumen
 /* A method that samples: as many passes as the goal wants. Answers its expected error. */
 static rk_status assess_sampling(const rk_scout *scout, const rk_problem *problem,
                                  const rk_method *method, const rk_method_arguments *arguments,
-                                 const rk_goal *goal, double speed, rk_candidate *c,
-                                 double *relative, rk_error *error) {
-    const rk_error_law *law = rk_error_law_of(c->method);
+                                 const rk_error_law *law, const rk_goal *goal, double speed,
+                                 rk_candidate *c, double *relative, rk_error *error) {
     double of_pass = expected_of_pass(law, method, *arguments, &scout->outputs);
     double least = least_passes(problem, arguments, goal->tolerance > 0);
     double wanted = (double)INFINITY, flops = (double)INFINITY;
@@ -202,14 +201,15 @@ static rk_status assess(const rk_scout *scout, const rk_problem *problem, const 
                         const rk_goal *goal, rk_candidate *c, rk_error *error) {
     const rk_method *method;
     rk_problem asked = *problem;
+    char canonical[sizeof c->method];
     rk_status status =
-        rk_method_parse(text, &method, &asked.arguments, c->method, sizeof c->method, error);
+        rk_method_parse(text, &method, &asked.arguments, canonical, sizeof canonical, error);
     if (status == RK_OK && method->check) status = method->check(&asked, error);
     if (status != RK_OK) return status;
-    const rk_error_law *law = rk_error_law_of(c->method);
+    const rk_error_law *law = rk_error_law_of(canonical);
     double speed = flops_a_second(scout, problem, method), relative;
     if (method->samples) {
-        status = assess_sampling(scout, problem, method, &asked.arguments, goal, speed, c,
+        status = assess_sampling(scout, problem, method, &asked.arguments, law, goal, speed, c,
                                  &relative, error);
     } else {
         status = plan(problem, c, error);
@@ -229,6 +229,7 @@ void rk_candidate_assess(const rk_scout *scout, const rk_problem *problem, const
                          const rk_goal *goal, rk_candidate *c) {
     rk_error error;
     *c = (rk_candidate){.error_rms = (double)NAN, .flops = (double)NAN, .seconds = (double)NAN};
+    snprintf(c->method, sizeof c->method, "%s", method);
     if (assess(scout, problem, method, goal, c, &error) != RK_OK)
         snprintf(c->verdict, sizeof c->verdict, "%.150s", error.message);
 }

@@ -326,7 +326,8 @@ static void reconsider(const rk_plan *plan, rk_answer **answer) {
     rk_answer_warn(kept, "%s was tried first: its error was %.2g, not %.2g as expected",
                    first->method, error, expected);
     if (better)
-        snprintf(kept->reason, sizeof kept->reason, "what sampling can do for what was left");
+        snprintf(kept->reason, sizeof kept->reason,
+                 "sampled anew with what was left of the budget");
     else if (second->data.interrupted)
         rk_answer_warn(kept, "interrupted while trying to do better");
     kept->data.interrupted = second->data.interrupted;
