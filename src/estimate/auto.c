@@ -8,12 +8,12 @@
 /* Without any bounds: a second or two. With nothing but a tolerance: hours. */
 static const double default_flops = 1e11, patient_flops = 1e15;
 
-rk_goal rk_goal_of(const rk_options *options, bool is_auto) {
+rk_goal rk_goal_of(const rk_options *options, const rk_method *method) {
     rk_goal goal = {options->budget_flops, options->budget_seconds, options->tolerance};
-    if (goal.flops > 0 || goal.seconds > 0) return goal;
-    if (goal.tolerance > 0)
+    bool is_auto = !method->run, has_budget = goal.flops > 0 || goal.seconds > 0;
+    if (goal.tolerance > 0 && !has_budget && (is_auto || method->samples))
         goal.flops = patient_flops;
-    else if (is_auto)
+    else if (is_auto && !has_budget)
         goal.flops = default_flops;
     return goal;
 }

@@ -12,9 +12,9 @@ typedef struct rk_choice {
     char reason[160];
 } rk_choice;
 
-/** The goal of some options: the bounds they set. A tolerance alone comes with 1e15 FLOPs, and
- * method auto without any bounds with 1e11. */
-rk_goal rk_goal_of(const rk_options *options, bool is_auto);
+/** The goal of some options: the bounds they set. Where there is something to choose, a tolerance
+ *  alone comes with 1e15 FLOPs, and `auto` without any bounds with 1e11. */
+rk_goal rk_goal_of(const rk_options *options, const rk_method *method);
 
 /**
  * Chooses among all methods with a law (error_model.h), or, if `only` is not NULL, takes that one:

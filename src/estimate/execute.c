@@ -1,0 +1,240 @@
+#include "estimate/plan.h"
+
+#include "estimate/error_model.h"
+#include "estimate/receipt.h"
+#include "linalg/blas.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------------------------- one run */
+
+static double root_mean_square(const double *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum / (double)n);
+}
+
+/* What to think of the error that `law` gives a closure which found this on its way. */
+static void warn_of_regime(rk_answer *answer, const rk_error_law *law, const rk_outputs *found) {
+    char why[160];
+    if (!law)
+        rk_answer_warn(answer, "the error of %s has not been measured: none is estimated",
+                       answer->method);
+    else if (rk_is_beyond(law, found, why, sizeof why))
+        rk_answer_warn(answer, "%s", why);
+    if (found->concentration > 1)
+        rk_answer_warn(answer,
+                       "outside the wide-random regime: effective width %.1f at layer %zu; the "
+                       "estimated error is widened",
+                       found->effective_width, found->narrow_layer + 1);
+}
+
+static void report_error(const rk_plan *plan, rk_answer *answer) {
+    const rk_outputs *outputs = &answer->report.outputs, *anchor = &answer->report.anchor;
+    bool samples = plan->method->samples, is_anchored = plan->problem.anchor.layer > 0;
+    answer->data.error_kind = samples && !is_anchored ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
+    if (!samples && !answer->data.interrupted) {
+        const rk_error_law *law = rk_error_law_of(answer->method);
+        rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
+        answer->data.expansion = outputs->expansion + outputs->input_expansion;
+        warn_of_regime(answer, law, outputs);
+    } else if (is_anchored) {
+        warn_of_regime(answer, rk_error_law_of(RK_ANCHOR_CLOSURE), anchor);
+    }
+    answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
+}
+
+static void report_problems(rk_answer *answer, const rk_work *work) {
+    size_t bad = 0;
+    for (size_t i = 0; i < answer->data.n_out; i++)
+        if (!isfinite(answer->data.mean[i])) bad++;
+    if (work->clamped)
+        rk_answer_warn(answer,
+                       "%zu pre-activation variances were not positive and were raised to %g: the "
+                       "closure is outside its regime",
+                       work->clamped, RK_VARIANCE_FLOOR);
+    if (bad && !work->interrupted)
+        rk_answer_warn(answer, "%zu of %zu means are not finite: the closure diverged", bad,
+                       answer->data.n_out);
+    if (!bad && isnan(answer->data.error_rms) && answer->data.samples && !work->interrupted)
+        rk_answer_warn(answer, "so few passes do not tell their own error: it is unknown");
+    if (work->interrupted) rk_answer_warn(answer, "interrupted: the answer is partial");
+}
+
+/* Fills `answer` from a finished run. */
+static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error) {
+    rk_answer_data *data = &answer->data;
+    memcpy(answer->method, plan->canonical, sizeof answer->method);
+    answer->steps = malloc((work->n_steps_done + 1) * sizeof *answer->steps);
+    if (!answer->steps) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the answer");
+    if (work->n_steps_done)
+        memcpy(answer->steps, work->steps, work->n_steps_done * sizeof *answer->steps);
+    data->cost = rk_plan_cost_of(plan, work);
+    data->cost.steps = answer->steps;
+    data->seed = plan->problem.options.seed;
+    data->threads = rk_pool_threads(work->pool);
+    data->interrupted = work->interrupted;
+    data->samples = answer->report.samples;
+    report_error(plan, answer);
+    report_problems(answer, work);
+    return rk_network_sha256(plan->problem.net, data->weights_sha256, error);
+}
+
+static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+    rk_answer *answer = NULL;
+    rk_pool *pool = NULL;
+    rk_work work = {.dry = false};
+    rk_status status = rk_answer_create(&answer, &plan->problem, error);
+    if (status == RK_OK) status = rk_pool_create(&pool, plan->problem.options.threads, error);
+    if (status == RK_OK) status = rk_work_init_wet(&work, &plan->dry, pool, error);
+    if (status == RK_OK) {
+        work.progress = plan->problem.options.progress;
+        work.progress_context = plan->problem.options.progress_context;
+        int blas_threads = rk_blas_make_serial();
+        double start = rk_seconds();
+        status = plan->method->run(&work, &plan->problem, &answer->report, error);
+        answer->data.seconds = rk_seconds() - start;
+        if (status == RK_OK) status = report(plan, &work, answer, error);
+        rk_blas_restore(blas_threads);
+    }
+    rk_work_finish(&work);
+    rk_pool_destroy(pool);
+    if (status != RK_OK) {
+        rk_answer_destroy(answer);
+        return status;
+    }
+    *out = answer;
+    return RK_OK;
+}
+
+/* ------------------------------------------------------------------------------ a second try */
+
+/* Of both runs in the answer that is kept. */
+static void add_costs(rk_answer *kept, const rk_answer *first, const rk_answer *second) {
+    const rk_answer *const runs[] = {first, second};
+    size_t n = first->data.cost.n_steps + second->data.cost.n_steps;
+    rk_step *steps = malloc((n + 1) * sizeof *steps), *next = steps;
+    uint64_t flops = 0;
+    double seconds = 0;
+    for (size_t r = 0; r < 2; r++) {
+        const rk_cost *cost = &runs[r]->data.cost;
+        flops += cost->flops_executed;
+        seconds += runs[r]->data.seconds;
+        for (size_t s = 0; steps && s < cost->n_steps; s++)
+            *next++ = cost->steps[s];
+    }
+    kept->data.cost.flops_executed = flops;
+    kept->data.seconds = seconds;
+    if (!steps) return;
+    free(kept->steps);
+    kept->steps = steps;
+    kept->data.cost.steps = steps;
+    kept->data.cost.n_steps = n;
+}
+
+static rk_answer *sample_instead(const rk_plan *plan, const rk_candidate *sampling) {
+    rk_options options = plan->problem.options;
+    options.method = sampling->method;
+    options.samples = sampling->samples;
+    options.budget_flops = options.budget_seconds = options.tolerance = 0;
+    options.receipt_samples = 0;
+    rk_plan *second = NULL;
+    rk_answer *answer = NULL;
+    if (rk_plan_create(&second, plan->problem.net, &plan->problem.input, &options, NULL) == RK_OK)
+        execute(second, &answer, NULL);
+    rk_plan_destroy(second);
+    return answer;
+}
+
+/* Where the chosen closure finds itself outside its regime, or the sample was too small, once more,
+ * by sampling: the better answer, at the cost of both. */
+static void reconsider(const rk_plan *plan, rk_answer **answer) {
+    double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
+    rk_candidate next;
+    if (!rk_choose_again(&plan->choice, &plan->problem, &(*answer)->data, &next)) return;
+    rk_answer *first = *answer, *second = sample_instead(plan, &next);
+    if (!second) return;
+    double error = first->data.error_rms;
+    bool better =
+        second->data.error_rms < error || (isnan(error) && !isnan(second->data.error_rms));
+    rk_answer *kept = better ? second : first, *other = better ? first : second;
+    add_costs(kept, first, second);
+    rk_answer_warn(kept, "%s was tried first: its error was %.2g, not %.2g as expected",
+                   first->method, error, expected);
+    if (better)
+        snprintf(kept->reason, sizeof kept->reason,
+                 "sampled anew with what was left of the budget");
+    else if (second->data.interrupted)
+        rk_answer_warn(kept, "interrupted while trying to do better");
+    kept->data.interrupted = second->data.interrupted;
+    *answer = kept;
+    rk_answer_destroy(other);
+}
+
+/* ---------------------------------------------------------------------------------- the whole */
+
+static rk_status take_receipt(const rk_plan *plan, rk_answer *answer, rk_error *error) {
+    rk_answer_data *data = &answer->data;
+    uint64_t asked = plan->problem.options.receipt_samples;
+    if (asked == 0 || data->interrupted) return RK_OK;
+    rk_pool *pool;
+    rk_status status = rk_pool_create(&pool, plan->problem.options.threads, error);
+    if (status != RK_OK) return status;
+    int blas_threads = rk_blas_make_serial();
+    status = rk_receipt(&plan->problem, data->mean, pool, &data->receipt_mse,
+                        &data->receipt_mse_standard_error, error);
+    rk_blas_restore(blas_threads);
+    rk_pool_destroy(pool);
+    if (status == RK_OK) data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
+    if (status != RK_ERROR_INTERRUPTED) return status;
+    data->interrupted = true;
+    rk_answer_warn(answer, "interrupted: there is no receipt");
+    return RK_OK;
+}
+
+static void judge(const rk_goal *goal, rk_answer *answer) {
+    rk_answer_data *data = &answer->data;
+    double flops = (double)data->cost.flops_executed;
+    bool far = goal->tolerance > 0 && !(data->error_rms <= goal->tolerance);
+    bool dear = goal->flops > 0 && flops > goal->flops;
+    bool slow = goal->seconds > 0 && data->seconds > goal->seconds;
+    if (far)
+        rk_answer_warn(answer, "tolerance not met: the error is about %.2g, not %.2g",
+                       data->error_rms, goal->tolerance);
+    if (dear) rk_answer_warn(answer, "budget not met: %.3g FLOPs, not %.3g", flops, goal->flops);
+    if (slow)
+        rk_answer_warn(answer, "budget not met: %.2g s, not %.2g", data->seconds, goal->seconds);
+    data->unmet = far || dear || slow;
+}
+
+rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+    *out = NULL;
+    rk_answer *answer;
+    rk_status status = execute(plan, &answer, error);
+    if (status != RK_OK) return status;
+    memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);
+    if (plan->choice.n && !answer->data.interrupted) reconsider(plan, &answer);
+    if (*plan->choice.reason) answer->data.reason = answer->reason;
+    status = take_receipt(plan, answer, error);
+    if (status != RK_OK) {
+        rk_answer_destroy(answer);
+        return status;
+    }
+    judge(&plan->goal, answer);
+    *out = answer;
+    return RK_OK;
+}
+
+rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
+                      const rk_options *options, rk_error *error) {
+    *out = NULL;
+    rk_plan *plan;
+    rk_status status = rk_plan_create(&plan, net, input, options, error);
+    if (status == RK_OK) status = rk_plan_execute(plan, out, error);
+    rk_plan_destroy(plan);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* Plan, execute, report: the same for every method. plan.c makes it, execute.c follows it. */
+#ifndef RK_ESTIMATE_PLAN_H
+#define RK_ESTIMATE_PLAN_H
+
+#include "estimate/answer.h"
+#include "estimate/auto.h"
+
+struct rk_plan {
+    rk_problem problem;
+    const rk_method *method;
+    char canonical[sizeof((rk_answer *)0)->method];
+    rk_work dry;
+    rk_goal goal;
+    rk_choice choice; /* among no candidates if the method was given */
+};
+
+/** What `work`, dry or wet, has counted. */
+rk_cost rk_plan_cost_of(const rk_plan *plan, const rk_work *work);
+
+#endif
