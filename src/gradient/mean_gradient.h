@@ -13,8 +13,8 @@ typedef struct rk_mean_gradient {
 
 /**
  * Fills `gradient` (its arrays are the caller's) at the input N(mean, covariance) of `input`;
- * `seed` has n_out entries. docs/MATH.md#gradient. About 3 n^3 FLOPs a layer there and as many back;
- * memory n^2 a layer and 4 n^2. Results are written in the wet run only.
+ * `seed` has n_out entries. docs/MATH.md#gradient. About 3 n^3 FLOPs a layer there and as many
+ * back; memory n^2 a layer and 4 n^2. Results are written in the wet run only.
  */
 void rk_gradient_of_mean(rk_work *work, const rk_network *net, const rk_input *input,
                          const double *seed, rk_mean_gradient *gradient);
