@@ -48,7 +48,7 @@ static void report_error(const rk_plan *plan, rk_answer *answer) {
     answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
 }
 
-static void report_problems(rk_answer *answer, const rk_work *work) {
+static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_work *work) {
     size_t bad = 0;
     for (size_t i = 0; i < answer->data.n_out; i++)
         if (!isfinite(answer->data.mean[i])) bad++;
@@ -58,8 +58,9 @@ static void report_problems(rk_answer *answer, const rk_work *work) {
                        "closure is outside its regime",
                        work->clamped, RK_VARIANCE_FLOOR);
     if (bad && !work->interrupted)
-        rk_answer_warn(answer, "%zu of %zu means are not finite: the closure diverged", bad,
-                       answer->data.n_out);
+        rk_answer_warn(answer, "%zu of %zu means are not finite: %s", bad, answer->data.n_out,
+                       plan->method->samples ? "passes overflow single precision"
+                                             : "the closure diverged");
     if (!bad && isnan(answer->data.error_rms) && answer->data.samples && !work->interrupted)
         rk_answer_warn(answer, "so few passes do not tell their own error: it is unknown");
     if (work->interrupted) rk_answer_warn(answer, "interrupted: the answer is partial");
@@ -80,7 +81,7 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->interrupted = work->interrupted;
     data->samples = answer->report.samples;
     report_error(plan, answer);
-    report_problems(answer, work);
+    report_problems(plan, answer, work);
     return rk_network_sha256(plan->problem.net, data->weights_sha256, error);
 }
 

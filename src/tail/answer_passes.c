@@ -20,7 +20,6 @@ static size_t lanes_of(const rk_tail_job *job) {
 
 typedef struct plain_step {
     rk_tail_job *job;
-    const bool *wanted; /* of the queries; NULL: all */
     atomic_uint_fast64_t *hits;
 } plain_step;
 
@@ -77,10 +76,12 @@ rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error) {
     if (!step.hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
     rk_status status = rk_tail_step(job, plain_passes, &step, error);
     job->samples += job->options->samples;
-    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++)
-        if (!wanted || wanted[i])
-            set_counted(job->queries[i].estimate, atomic_load(&step.hits[i]),
-                        job->options->samples);
+    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++) {
+        rk_tail_estimate *estimate = job->queries[i].estimate;
+        if (wanted && !wanted[i]) continue;
+        if (!rk_tail_overflowed(job, estimate))
+            set_counted(estimate, atomic_load(&step.hits[i]), job->options->samples);
+    }
     free(step.hits);
     return status;
 }
@@ -238,7 +239,7 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tai
         status = rk_tail_step(job, subset ? subset_passes : weighted_passes, &step, error);
         if (status == RK_OK && !step.found) {
             rk_tail_warn(q->estimate, "no tilt: the closure's mean has no finite gradient");
-        } else if (status == RK_OK && !job->interrupted) {
+        } else if (status == RK_OK && !job->interrupted && !rk_tail_overflowed(job, q->estimate)) {
             job->samples += step.mean.n;
             set_weighted(q->estimate, subset ? "subset" : "importance", &step.mean, complement);
             if (step.smoothed) set_sharper(q->estimate, &step, complement);

@@ -105,7 +105,8 @@ static rk_status parse_thresholds(parser *p, clause *c) {
         if (take(p, ':') && (!take_number(p, &high) || !take(p, ':') || !take_number(p, &step) ||
                              !(step > 0) || !(high >= low)))
             return complain(p, "low:high:step");
-        for (double k = 0; low + k * step <= high + 1e-9 * step; k++) {
+        const double last = floor((high - low) / step + 1e-9);
+        for (double k = 0; k <= last; k++) {
             if (c->n_thresholds == MAX_THRESHOLDS) return complain(p, "fewer thresholds");
             c->thresholds[c->n_thresholds++] = low + k * step;
         }

@@ -8,7 +8,7 @@
 
 typedef struct rk_importance_spec {
     double t;
-    bool radial; /* homogeneous networks, n_in >= RK_RADIAL_MIN, t > 0: each pass is a direction,
+    bool radial; /* homogeneous networks, n_in >= RK_RADIAL_MIN, t >= 0: each pass is a direction,
                   * and the length of x is integrated exactly */
     const rk_proposal *proposal;
     uint64_t n; /* passes */

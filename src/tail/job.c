@@ -33,6 +33,7 @@ rk_status rk_tail_step(rk_tail_job *job,
     job->flops += wet.flops;
     if (dry.peak > job->bytes) job->bytes = dry.peak;
     job->interrupted |= wet.interrupted;
+    job->overflowed = wet.overflowed;
     rk_work_finish(&wet);
     free(dry.steps);
     return status;
@@ -54,6 +55,13 @@ rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error) {
     *laws = rk_alloc(rk_network_n_out(&job->target->net), 1, sizeof **laws);
     if (!*laws) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the laws of the functionals");
     return rk_tail_step(job, compute_laws, &(laws_step){job, *laws}, error);
+}
+
+bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate) {
+    if (job->overflowed)
+        rk_tail_warn(estimate, "%llu passes overflow single precision: no answer",
+                     (unsigned long long)job->overflowed);
+    return job->overflowed > 0;
 }
 
 void rk_tail_estimate_clear(rk_tail_estimate *estimate) {

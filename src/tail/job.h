@@ -36,6 +36,7 @@ typedef struct rk_tail_job {
     /* the ledger of all jobs */
     uint64_t flops, bytes, samples;
     bool interrupted;
+    uint64_t overflowed;     /* passes of the last step that single precision could not hold */
     size_t n_done, n_events; /* for the progress report */
 } rk_tail_job;
 
@@ -46,6 +47,9 @@ rk_status rk_tail_step(rk_tail_job *job,
 
 /** The law of every output of the target from the job's closure; free() it. */
 rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error);
+
+/** Whether the last step's passes are worthless, which the estimate is warned of. */
+bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate);
 
 /** An estimate about which nothing is known. */
 void rk_tail_estimate_clear(rk_tail_estimate *estimate);

@@ -3,6 +3,7 @@
 #include "linalg/blas.h"
 #include "sample/float_layer.h"
 
+#include <math.h>
 #include <stdatomic.h>
 
 enum { BLOCK = 256 };
@@ -16,11 +17,22 @@ typedef struct run {
     const rk_passes_spec *spec;
     rk_float_layer *layers;
     lane *lanes;
-    atomic_uint_fast64_t next_block;
+    atomic_uint_fast64_t next_block, overflowed;
     uint64_t end_block;
 } run;
 
-static void do_block(const run *r, lane *own, uint64_t block) {
+static uint64_t overflows(size_t n, size_t n_out, const float *z) {
+    uint64_t count = 0;
+    for (size_t r = 0; r < n; r++) {
+        bool is_finite = true;
+        for (size_t i = 0; i < n_out; i++)
+            is_finite &= isfinite(z[r * n_out + i]) != 0;
+        count += !is_finite;
+    }
+    return count;
+}
+
+static void do_block(run *r, lane *own, uint64_t block) {
     uint64_t first = block * BLOCK, left = r->spec->n - first;
     size_t n = left < BLOCK ? (size_t)left : BLOCK, n_in = rk_network_n_in(r->net);
     for (size_t i = 0; i < n; i++)
@@ -34,6 +46,7 @@ static void do_block(const run *r, lane *own, uint64_t block) {
         in = out;
         out = in == own->a ? own->b : own->a;
     }
+    atomic_fetch_add(&r->overflowed, overflows(n, rk_network_n_out(r->net), in));
     rk_pass_block done = {first, n, own->y, in};
     r->spec->score(r->spec->context, &done);
 }
@@ -78,6 +91,7 @@ static void take_lanes(rk_work *work, run *r) {
 bool rk_passes(rk_work *work, const rk_network *net, const rk_passes_spec *spec) {
     size_t mark = rk_work_mark(work);
     run r = {.net = net, .spec = spec};
+    atomic_init(&r.overflowed, 0);
     uint64_t flops = 0; /* of a pass */
     for (size_t l = 0; l < net->n_layers; l++)
         flops += net->layers[l].rows * (2 * net->layers[l].cols + (net->layers[l].bias != NULL) +
@@ -95,6 +109,7 @@ bool rk_passes(rk_work *work, const rk_network *net, const rk_passes_spec *spec)
             go_on = rk_work_continue(work);
         }
     }
+    work->overflowed += atomic_load(&r.overflowed);
     rk_work_release(work, mark);
     return go_on;
 }

@@ -26,7 +26,8 @@ typedef struct rk_passes_spec {
     void *context;
 } rk_passes_spec;
 
-/** False if interrupted. Charges 2mnk a product, 1 a bias and an activation. */
+/** False if interrupted. Counts passes with an output that is not finite (rk_work). Charges 2mnk a
+ * product, 1 a bias and an activation. */
 bool rk_passes(rk_work *work, const rk_network *net, const rk_passes_spec *spec);
 
 #endif

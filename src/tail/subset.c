@@ -53,7 +53,7 @@ static bool run_passes(rk_work *work, walk *w, const rk_network *net, size_t lan
                            .context = w};
     bool done = rk_passes(work, net, &spec);
     w->item += spec.n;
-    return done;
+    return done && work->overflowed == 0; /* heights that are not finite have no order */
 }
 
 static int descending(const void *a, const void *b) {

@@ -94,6 +94,36 @@ static void test_what_cannot_be_done_is_refused(void **state) {
     }
 }
 
+/* Passes are in single precision: where that is not enough there is no answer, and not a wrong one.
+ */
+static void test_passes_that_overflow_are_no_answer(void **state) {
+    (void)state;
+    static double weight[N * N];
+    for (size_t i = 0; i < N * N; i++)
+        weight[i] = 1e30 * cos((double)i);
+    const rk_layer layers[] = {
+        {.rows = N, .cols = N, .weight = weight, .activation = {.kind = RK_RELU}},
+        {.rows = N, .cols = N, .weight = weight}};
+    static const char *const methods[] = {"sample", "importance", "subset"};
+    setting s = begin("sample", "y[0] > 1e59");
+    rk_network_destroy(s.net);
+    assert_int_equal(rk_network_create(&s.net, layers, 2, NULL), RK_OK);
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        rk_tail_answer *answer;
+        s.options.method = methods[m];
+        assert_int_equal(run(&s, NULL, &answer, NULL), RK_OK);
+        const rk_tail_estimate *e = rk_tail_view(answer)->estimates;
+        if (!isnan(e->p) || !strstr(e->warning, "single precision"))
+            fail_msg("%s: %g, '%s'", methods[m], e->p, e->warning);
+        rk_tail_destroy(answer);
+    }
+    s.options.method = "sample";
+    rk_answer *answer = answer_of(s.net, NULL, &s.options);
+    assert_true(is_warned(rk_answer_view(answer), "single precision"));
+    rk_answer_destroy(answer);
+    end(&s);
+}
+
 static void test_the_methods_are_listed(void **state) {
     (void)state;
     size_t n = 0;
@@ -112,6 +142,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_that_are_not_reached_are_nan),
         cmocka_unit_test(test_what_cannot_be_done_is_refused),
+        cmocka_unit_test(test_passes_that_overflow_are_no_answer),
         cmocka_unit_test(test_the_methods_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
