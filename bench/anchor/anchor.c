@@ -148,9 +148,9 @@ int main(int argc, char **argv) {
     if (argc == 4 && !strcmp(argv[1], "measure")) {
         const size_t width = strtoul(argv[2], NULL, 10), hidden = strtoul(argv[3], NULL, 10);
         if (width == 0 || hidden < 2 || hidden > MAX_LAYERS) study_stop("2 to 64 hidden layers");
-        const int blas_threads = rk_blas_make_serial();
+        rk_blas_make_serial();
         measure(width, hidden);
-        rk_blas_restore(blas_threads);
+        rk_blas_restore();
     } else if (argc == 2 && !strcmp(argv[1], "fit")) {
         fit();
     } else {

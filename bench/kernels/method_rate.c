@@ -61,12 +61,12 @@ int main(int argc, char **argv) {
     double flops = (double)check->cost.flops_executed, variance = 0;
     double dgemm = 0, sgemm = 0, seconds = INFINITY, pass_seconds = INFINITY;
     for (size_t r = 0; r < repeats; r++) {
-        int blas_threads = rk_blas_make_serial();
+        rk_blas_make_serial();
         for (int k = 0; k < 3; k++) {
             dgemm = fmax(dgemm, dgemm_rate(n, a));
             sgemm = fmax(sgemm, sgemm_rate(n, f));
         }
-        rk_blas_restore(blas_threads);
+        rk_blas_restore();
         rk_answer *answer = estimate(net, method, passes, 0);
         seconds = fmin(seconds, rk_answer_view(answer)->seconds);
         rk_answer_destroy(answer);

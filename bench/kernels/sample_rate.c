@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
         a[i] = (float)(i % 7) - 3;
 
     rk_network *net = study_relu(n, hidden, 0);
-    int blas_threads = rk_blas_make_serial();
+    rk_blas_make_serial();
     const double difference = verify(net), layer = 2 * (double)n * (double)n;
     const double pass[2] = {layer * ((double)hidden + 1), layer * ((double)hidden + 0.5)};
     const uint64_t passes = ((uint64_t)(1.5e11 / pass[0]) + 1024) & ~(uint64_t)1023;
@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
             free(out.mean);
         }
     }
-    rk_blas_restore(blas_threads);
+    rk_blas_restore();
     printf(
         "{\"width\": %zu, \"hidden\": %zu, \"passes\": %llu, \"float_minus_double\": %.1e, "
         "\"sgemm_gflops_per_second\": %.4g, \"gflops_per_second\": %.4g, \"ratio\": %.3f, "

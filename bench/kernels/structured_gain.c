@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
     static const size_t usual[] = {1, 2, 4, 8};
     const size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 256;
     const int n_depths = argc > 2 ? argc - 2 : 4;
-    const int blas_threads = rk_blas_make_serial();
+    rk_blas_make_serial();
     printf("[\n");
     for (int k = 0; k < n_depths; k++) {
         const size_t hidden = argc > 2 ? strtoul(argv[k + 2], NULL, 10) : usual[k];
@@ -80,6 +80,6 @@ int main(int argc, char **argv) {
         measure(n, hidden);
     }
     printf("\n]\n");
-    rk_blas_restore(blas_threads);
+    rk_blas_restore();
     return 0;
 }

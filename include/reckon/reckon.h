@@ -23,8 +23,9 @@
  * itself there. `create`-like functions set *out to NULL first and leave nothing behind on failure;
  * `destroy(NULL)` is fine. Inputs are borrowed for the duration of the call unless said otherwise.
  *
- * The library never prints, never exits and keeps no global state. Same input, seed and version:
- * the same bits for any number of threads.
+ * The library never prints, never exits and keeps no state between calls; during one a threaded
+ * OpenBLAS is serial for the whole process. Same input, seed and version: the same bits for any
+ * number of threads.
  */
 #ifndef RECKON_H
 #define RECKON_H

@@ -47,7 +47,7 @@ static double measure_speed(int threads) {
     rk_work work = {.dry = false};
     double *matrix = calloc(3 * N * N, sizeof *matrix), best = (double)NAN;
     if (matrix && rk_pool_create(&work.pool, threads, NULL) == RK_OK) {
-        int blas_threads = rk_blas_make_serial();
+        rk_blas_make_serial();
         for (double first = rk_seconds(), start = first; start < first + long_enough;) {
             rk_gemm(&work, RK_NO_TRANS, RK_NO_TRANS, N, N, N, 1, matrix, N, matrix + N * N, N, 0,
                     matrix + 2 * N * N, N);
@@ -55,7 +55,7 @@ static double measure_speed(int threads) {
             best = fmax(best, 2.0 * N * N * N / (end - start));
             start = end;
         }
-        rk_blas_restore(blas_threads);
+        rk_blas_restore();
         rk_pool_destroy(work.pool);
     }
     free(matrix);

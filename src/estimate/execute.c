@@ -95,12 +95,12 @@ static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
     if (status == RK_OK) {
         work.progress = plan->problem.options.progress;
         work.progress_context = plan->problem.options.progress_context;
-        int blas_threads = rk_blas_make_serial();
+        rk_blas_make_serial();
         double start = rk_seconds();
         status = plan->method->run(&work, &plan->problem, &answer->report, error);
         answer->data.seconds = rk_seconds() - start;
         if (status == RK_OK) status = report(plan, &work, answer, error);
-        rk_blas_restore(blas_threads);
+        rk_blas_restore();
     }
     rk_work_finish(&work);
     rk_pool_destroy(pool);
@@ -185,10 +185,10 @@ static rk_status take_receipt(const rk_plan *plan, rk_answer *answer, rk_error *
     rk_pool *pool;
     rk_status status = rk_pool_create(&pool, plan->problem.options.threads, error);
     if (status != RK_OK) return status;
-    int blas_threads = rk_blas_make_serial();
+    rk_blas_make_serial();
     status = rk_receipt(&plan->problem, data->mean, pool, &data->receipt_mse,
                         &data->receipt_mse_standard_error, error);
-    rk_blas_restore(blas_threads);
+    rk_blas_restore();
     rk_pool_destroy(pool);
     if (status == RK_OK) data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
     if (status != RK_ERROR_INTERRUPTED) return status;

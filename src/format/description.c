@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 1 << 20 };
-
 /* ------------------------------------------------------------------------------------ reading */
 
 /* "relu, tanh" to ["relu", "tanh"]; NULL without memory (or for text that is not UTF-8). */
@@ -60,6 +58,8 @@ static rk_status read_key(rk_description *out, const char *key, json_t *value, b
     if (strcmp(key, "activation") == 0) {
         out->activations =
             json_is_string(value) ? split(json_string_value(value)) : json_incref(value);
+        if (!out->activations)
+            return rk_fail(error, RK_ERROR_MEMORY, "no memory for a description");
         if (!all(out->activations, is_text))
             return rk_fail(error, RK_ERROR_FORMAT,
                            "%s: \"activation\" is neither a name nor a list of names", out->source);
@@ -101,11 +101,13 @@ static rk_status read_object(rk_description *out, json_t *object, bool strict, r
 rk_status rk_description_parse(rk_description *out, const char *source, const unsigned char *bytes,
                                size_t size, rk_error *error) {
     *out = (rk_description){.source = source, .fault = RK_ERROR_FORMAT};
-    if (size > MAX_BYTES) return rk_fail(error, RK_ERROR_FORMAT, "%s: longer than 1 MiB", source);
+    if (size > RK_DESCRIPTION_MAX)
+        return rk_fail(error, RK_ERROR_FORMAT, "%s: longer than 1 MiB", source);
     json_error_t why;
     json_t *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &why);
     if (!root)
-        return rk_fail_at(error, RK_ERROR_FORMAT, why.position, "%s: not valid JSON", source);
+        return rk_fail_at(error, RK_ERROR_FORMAT, why.position,
+                          "%s: not valid JSON, or too much for the memory", source);
     rk_status status = json_is_object(root)
                            ? read_object(out, root, true, error)
                            : rk_fail(error, RK_ERROR_FORMAT, "%s: not a JSON object", source);

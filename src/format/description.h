@@ -16,7 +16,10 @@ typedef struct rk_description {
     json_t *weight_scales;     /**< array of numbers, one a layer */
 } rk_description;
 
-/** From a JSON text of at most 1 MiB; unknown keys are refused, for they may be misspelt. */
+enum { RK_DESCRIPTION_MAX = 1 << 20 }; /* bytes */
+
+/** From a JSON text of at most RK_DESCRIPTION_MAX bytes; unknown keys are refused, for they may be
+ * misspelt. */
 rk_status rk_description_parse(rk_description *out, const char *source, const unsigned char *bytes,
                                size_t size, rk_error *error);
 /** From the metadata of a file that others wrote too: unknown keys are ignored. */

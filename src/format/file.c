@@ -55,7 +55,8 @@ rk_status rk_file_read_if_there(unsigned char **bytes, size_t *size, const char 
     *bytes = NULL;
     *size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return errno == ENOENT ? RK_OK : fail(error, "open", path);
+    const bool is_absent = fd < 0 && (errno == ENOENT || errno == ENAMETOOLONG);
+    if (fd < 0) return is_absent ? RK_OK : fail(error, "open", path);
     rk_status status = read_all(fd, bytes, size, path, error);
     close(fd);
     return status;

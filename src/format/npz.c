@@ -119,6 +119,8 @@ static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *ten
                       "is a Python pickle, which is not read: save the weights as .safetensors");
     if (!is_description && !rk_name_ends_with(stat.name, ".npy"))
         return refuse(error, stat.name, "is not an array (.npy)");
+    if (is_description && stat.size > RK_DESCRIPTION_MAX)
+        return refuse(error, stat.name, "is longer than 1 MiB");
     unsigned char *bytes;
     status = unpack(archive, index, &stat, !is_description, &bytes, error);
     if (status != RK_OK) return status;

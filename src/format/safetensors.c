@@ -178,7 +178,8 @@ rk_status rk_safetensors_read(rk_tensors *tensors, rk_description *description,
         return rk_fail_at(
             error, code == json_error_out_of_memory ? RK_ERROR_MEMORY : RK_ERROR_FORMAT,
             LENGTH_BYTES + why.position, "the header %s",
-            code == json_error_duplicate_key ? "has a key twice" : "is not valid JSON");
+            code == json_error_duplicate_key ? "has a key twice"
+                                             : "is not valid JSON, or too much for the memory");
     }
     rk_status status = read_tensors(tensors, description, header, bytes,
                                     LENGTH_BYTES + (size_t)length, size, error);

@@ -6,10 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* C0 and C1 controls, and marks that change the direction of what follows: what a terminal obeys.
+ */
+static bool is_control(const unsigned char *c) {
+    if (c[0] < ' ' || c[0] == 0x7f) return true;
+    if (c[0] == 0xc2) return c[1] >= 0x80 && c[1] <= 0x9f;
+    if (c[0] != 0xe2) return false;
+    return (c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) ||
+           (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+}
+
 rk_status rk_name_check(const char *name, rk_error *error) {
     size_t length = strlen(name);
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+        if (is_control((const unsigned char *)name + i))
             return rk_fail(error, RK_ERROR_FORMAT, "a tensor's name contains control characters");
     if (length > 255)
         return rk_fail(error, RK_ERROR_FORMAT, "a tensor's name is %zu bytes long", length);

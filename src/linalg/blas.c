@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stddef.h>
 
 /* OpenBLAS's own controls; absent (NULL) from other libraries. */
@@ -10,15 +11,25 @@ extern void openblas_set_num_threads(int) __attribute__((weak));
 extern int openblas_get_num_threads(void) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));
 
-int rk_blas_make_serial(void) {
-    if (!openblas_get_num_threads || !openblas_set_num_threads) return 0;
-    int threads = openblas_get_num_threads();
-    if (threads != 1) openblas_set_num_threads(1);
-    return threads;
+/* The number is one for the whole process: the last of several runs at a time gives it back. */
+static pthread_mutex_t serial_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int n_serial, threads_before;
+
+void rk_blas_make_serial(void) {
+    if (!openblas_get_num_threads || !openblas_set_num_threads) return;
+    pthread_mutex_lock(&serial_mutex);
+    if (n_serial++ == 0) {
+        threads_before = openblas_get_num_threads();
+        if (threads_before != 1) openblas_set_num_threads(1);
+    }
+    pthread_mutex_unlock(&serial_mutex);
 }
 
-void rk_blas_restore(int threads) {
-    if (threads > 1 && openblas_set_num_threads) openblas_set_num_threads(threads);
+void rk_blas_restore(void) {
+    if (!openblas_get_num_threads || !openblas_set_num_threads) return;
+    pthread_mutex_lock(&serial_mutex);
+    if (--n_serial == 0 && threads_before != 1) openblas_set_num_threads(threads_before);
+    pthread_mutex_unlock(&serial_mutex);
 }
 
 const char *rk_blas_name(void) {

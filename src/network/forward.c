@@ -18,8 +18,10 @@ static void apply_layer(const rk_layer *layer, const double *in, double *out) {
 
 rk_status rk_network_forward(const rk_network *net, const double *x, double *y, rk_error *error) {
     size_t width = rk_network_max_width(net);
-    double *in = rk_alloc(width, 2, sizeof *in), *out = in + width, *buffers = in;
-    if (!in) return rk_fail(error, RK_ERROR_MEMORY, "no memory for a layer of %zu neurons", width);
+    double *buffers = rk_alloc(width, 2, sizeof *buffers);
+    if (!buffers)
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for a layer of %zu neurons", width);
+    double *in = buffers, *out = buffers + width;
     memcpy(in, x, rk_network_n_in(net) * sizeof *in);
     for (size_t l = 0; l < net->n_layers; l++) {
         apply_layer(&net->layers[l], in, out);

@@ -70,6 +70,7 @@ static rk_layer extend(const rk_network *net, size_t l, double *room) {
 }
 
 rk_status rk_network_homogenise(rk_network **out, const rk_network *net, rk_error *error) {
+    *out = NULL;
     size_t total = 0;
     for (size_t l = 0; l < net->n_layers; l++) /* no overflow: the network itself fits twice */
         total += (net->layers[l].rows + 1) * (net->layers[l].cols + 2);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Row or column i, j of the first entry that is not finite, or false. */
+/* Index of the first entry that is not finite, or false. */
 static bool find_non_finite(const double *x, size_t count, size_t *at) {
     for (size_t i = 0; i < count; i++)
         if (!isfinite(x[i])) {
@@ -147,23 +147,25 @@ rk_status rk_network_set_notes(rk_network *net, const char *text, rk_error *erro
     return RK_OK;
 }
 
-static void hash_words(EVP_MD_CTX *context, const uint64_t *words, size_t count) {
+static bool hash_words(EVP_MD_CTX *context, const uint64_t *words, size_t count) {
     unsigned char bytes[512 * 8]; /* little-endian, whatever the machine */
     for (size_t i = 0; i < count; i++)
         for (int b = 0; b < 8; b++)
             bytes[8 * i + (size_t)b] = (unsigned char)(words[i] >> (8 * b));
-    EVP_DigestUpdate(context, bytes, 8 * count);
+    return EVP_DigestUpdate(context, bytes, 8 * count);
 }
 
-static void hash_doubles(EVP_MD_CTX *context, const double *x, size_t count) {
+static bool hash_doubles(EVP_MD_CTX *context, const double *x, size_t count) {
     uint64_t words[512];
-    while (count > 0) {
+    bool done = true;
+    while (done && count > 0) {
         size_t part = count < 512 ? count : 512;
         memcpy(words, x, part * sizeof *words);
-        hash_words(context, words, part);
+        done = hash_words(context, words, part);
         x += part;
         count -= part;
     }
+    return done;
 }
 
 rk_status rk_network_sha256(const rk_network *net, char hex[65], rk_error *error) {
@@ -172,9 +174,10 @@ rk_status rk_network_sha256(const rk_network *net, char hex[65], rk_error *error
     bool done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
     for (size_t l = 0; done && l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
-        hash_words(context, (const uint64_t[]){layer->rows, layer->cols, layer->bias != NULL}, 3);
-        hash_doubles(context, layer->weight, layer->rows * layer->cols);
-        if (layer->bias) hash_doubles(context, layer->bias, layer->rows);
+        const uint64_t shape[] = {layer->rows, layer->cols, layer->bias != NULL};
+        done = hash_words(context, shape, 3) &&
+               hash_doubles(context, layer->weight, layer->rows * layer->cols) &&
+               (!layer->bias || hash_doubles(context, layer->bias, layer->rows));
     }
     done = done && EVP_DigestFinal_ex(context, digest, NULL);
     EVP_MD_CTX_free(context);

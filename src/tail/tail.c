@@ -163,11 +163,11 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
             rk_tail_method_parse(job.options->method, &method, &job.source, answer->method, error);
     if (status == RK_OK) status = rk_pool_create(&job.pool, job.options->threads, error);
     if (status == RK_OK) {
-        int blas_threads = rk_blas_make_serial();
+        rk_blas_make_serial();
         double start = rk_seconds();
         status = answer_all(&job, net, input, events, n_events, method, answer, error);
         answer->data.seconds = rk_seconds() - start;
-        rk_blas_restore(blas_threads);
+        rk_blas_restore();
     }
     if (status == RK_OK) {
         answer->data.flops_executed = job.flops;

@@ -12,6 +12,12 @@ for bad in short.safetensors tiny.safetensors hello.npz empty.npy folder.npz mis
     has err "reckon: error: .*$bad"
 done
 run 3 inspect /dev/null
+
+# A name so long that "NAME.json" cannot exist beside it.
+long=$(printf '%0240d' 0).safetensors
+cp net.safetensors "$long"
+run 0 inspect "$long"
+rm "$long"
 "$reckon" estimate - <short.safetensors >out 2>err
 [ $? -eq 3 ] || failed 'short stdin'
 

@@ -45,10 +45,10 @@ monte_carlo monte_carlo_run(const rk_network *net, const rk_input *input, rk_sam
     assert_int_equal(rk_work_init_wet(&run, &plan, pool, NULL), RK_OK);
     run.progress = progress;
     run.progress_context = progress_context;
-    int blas_threads = rk_blas_make_serial();
+    rk_blas_make_serial();
     if (rk_sample(&run, net, input ? input : &standard, &spec, &mc.result, &error) != RK_OK)
         fail_msg("%s", error.message);
-    rk_blas_restore(blas_threads);
+    rk_blas_restore();
     mc.flops_planned = plan.flops;
     mc.flops_executed = run.flops;
     rk_work_finish(&run);

@@ -80,7 +80,7 @@ static const struct {
     {"not_npy", "'W0.npy' is not in .npy format"},
     {"description", "reckon.json: a key is none of"},
     {"description_twice", "two members of the archive share a name"},
-    {"description_long", "reckon.json: longer than 1 MiB"},
+    {"description_long", "'reckon.json' is longer than 1 MiB"},
     {"cut", "not a sound ZIP archive"},
     {"crc", "member 'W0.npy' is damaged"},
     {"encrypted", "member 'W0.npy' is encrypted"},

@@ -1,3 +1,4 @@
+#include "linalg/blas.h"
 #include "linalg/lapack.h"
 
 #include <math.h>
@@ -23,6 +24,26 @@ static void fill(double full[N][N], double lower[N][N]) {
                 full[i][j] += b[i][k] * b[j][k];
             lower[i][j] = j > i ? 1e9 : full[i][j];
         }
+}
+
+extern void openblas_set_num_threads(int) __attribute__((weak));
+extern int openblas_get_num_threads(void) __attribute__((weak));
+
+/* Several runs at a time: BLAS has its threads back after the last of them. */
+static void test_the_last_run_restores_blas(void **state) {
+    (void)state;
+    if (!openblas_get_num_threads || !openblas_set_num_threads) skip();
+    const int before = openblas_get_num_threads();
+    openblas_set_num_threads(2);
+    const int most = openblas_get_num_threads();
+    rk_blas_make_serial();
+    rk_blas_make_serial();
+    assert_int_equal(openblas_get_num_threads(), 1);
+    rk_blas_restore();
+    assert_int_equal(openblas_get_num_threads(), 1);
+    rk_blas_restore();
+    assert_int_equal(openblas_get_num_threads(), most);
+    openblas_set_num_threads(before);
 }
 
 static void test_cholesky(void **state) {
@@ -85,6 +106,7 @@ static void test_too_large_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_last_run_restores_blas),
         cmocka_unit_test(test_cholesky),
         cmocka_unit_test(test_eigen),
         cmocka_unit_test(test_too_large_is_refused),
