@@ -45,6 +45,10 @@ static double series_of(series *formula, const rk_law *law, const rk_query *q,
     rk_law mirror = rk_law_mirror(law);
     const rk_law *seen = q->below ? &mirror : law;
     double t = q->below ? -q->t : q->t;
+    if (isnan(seen->kappa[1]) || isnan(seen->kappa[2])) {
+        rk_tail_warn(q->estimate, "the closure diverged: no answer");
+        return (double)NAN;
+    }
     if (seen->kappa[2] == 0) return seen->kappa[1] > t ? 0 : -INFINITY;
     if (!(seen->kappa[2] > RK_VARIANCE_FLOOR))
         rk_tail_warn(q->estimate, "the closure's variance is %.2g: raised to %g", seen->kappa[2],

@@ -75,7 +75,7 @@ rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error) {
     plain_step step = {.job = job, .hits = rk_alloc(job->n, 1, sizeof *step.hits)};
     if (!step.hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
     rk_status status = rk_tail_step(job, plain_passes, &step, error);
-    job->samples += job->options->samples;
+    if (!job->interrupted) job->samples += job->options->samples;
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++) {
         rk_tail_estimate *estimate = job->queries[i].estimate;
         if (wanted && !wanted[i]) continue;

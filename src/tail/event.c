@@ -160,7 +160,7 @@ static void spell(const rk_event *event, char *text, size_t size) {
 /* Terms and text lie behind the event's own pointers in one piece of memory. */
 static rk_status add(rk_events *list, const clause *c, size_t every, double threshold,
                      const parser *p) {
-    enum { TEXT = 400 };
+    const size_t text_size = 64 * (c->n_terms + 1); /* more than a term takes */
     if (list->n == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 16;
         rk_event *grown = realloc(list->events, capacity * sizeof *grown);
@@ -168,7 +168,7 @@ static rk_status add(rk_events *list, const clause *c, size_t every, double thre
         list->events = grown;
         list->capacity = capacity;
     }
-    rk_event_term *terms = malloc(c->n_terms * sizeof *terms + TEXT);
+    rk_event_term *terms = malloc(c->n_terms * sizeof *terms + text_size);
     if (!terms) return rk_fail(p->error, RK_ERROR_MEMORY, "no memory for the events");
     for (size_t k = 0; k < c->n_terms; k++) {
         terms[k] = c->terms[k];
@@ -180,7 +180,7 @@ static rk_status add(rk_events *list, const clause *c, size_t every, double thre
                       .n_terms = c->n_terms,
                       .below = c->below,
                       .threshold = threshold};
-    spell(&event, (char *)(terms + c->n_terms), TEXT);
+    spell(&event, (char *)(terms + c->n_terms), text_size);
     list->events[list->n++] = event;
     return rk_event_check(&event, p->net, p->error);
 }

@@ -10,7 +10,8 @@
 
 static bool report_progress(void *context, double fraction) {
     const rk_tail_job *job = context;
-    double done = ((double)job->n_done + fraction) / (double)job->n_events;
+    double done = ((double)job->n_done + fmin(fraction, 1)) / (double)job->n_events;
+    done = fmin(done, 1);
     return !job->options->progress || job->options->progress(job->options->progress_context, done);
 }
 

@@ -64,23 +64,48 @@ typedef struct group {
     const rk_event **functionals; /* distinct ones */
     rk_query *queries;
     size_t n_functionals, n_queries;
+    size_t *slots, n_slots; /* a hash table of 1 + index of a functional, a power of two */
 } group;
 
-/* The queries of one layer; equal functionals share an output of the target. Events that come from
- * one text follow each other, so the last functional is looked at first. */
+static size_t slots_for(size_t n) {
+    size_t slots = 4;
+    while (slots < 2 * n)
+        slots *= 2;
+    return slots;
+}
+
+static size_t hash_of(const rk_event *event) {
+    uint64_t hash = 1469598103934665603U, bits; /* FNV */
+    for (size_t k = 0; k < event->n_terms; k++) {
+        const double coefficient = event->terms[k].coefficient + 0.; /* -0 is 0 */
+        memcpy(&bits, &coefficient, sizeof bits);
+        hash = (hash ^ bits) * 1099511628211U;
+        hash = (hash ^ event->terms[k].index) * 1099511628211U;
+    }
+    return (size_t)(hash ^ hash >> 32);
+}
+
+/* The output of the target that is this functional, a new one if there is none. */
+static size_t row_of(const rk_event *event, group *g) {
+    size_t slot = hash_of(event) & (g->n_slots - 1);
+    while (g->slots[slot] > 0 &&
+           !rk_event_same_functional(g->functionals[g->slots[slot] - 1], event))
+        slot = (slot + 1) & (g->n_slots - 1);
+    if (g->slots[slot] == 0) {
+        g->functionals[g->n_functionals++] = event;
+        g->slots[slot] = g->n_functionals;
+    }
+    return g->slots[slot] - 1;
+}
+
+/* The queries of one layer; equal functionals share an output of the target. */
 static void collect(const rk_event *events, size_t n, size_t layer, rk_tail_estimate *estimates,
                     group *g) {
     g->n_functionals = g->n_queries = 0;
+    memset(g->slots, 0, g->n_slots * sizeof *g->slots);
     for (size_t i = 0; i < n; i++) {
         if (events[i].layer != layer) continue;
-        size_t row = g->n_functionals;
-        while (row > 0 && !rk_event_same_functional(g->functionals[row - 1], &events[i]))
-            row--;
-        if (row == 0) {
-            g->functionals[g->n_functionals++] = &events[i];
-            row = g->n_functionals;
-        }
-        g->queries[g->n_queries++] = (rk_query){.row = row - 1,
+        g->queries[g->n_queries++] = (rk_query){.row = row_of(&events[i], g),
                                                 .below = events[i].below,
                                                 .t = events[i].threshold,
                                                 .event = i,
@@ -113,9 +138,11 @@ static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_in
     size_t n_in = rk_network_n_in(net);
     double *root = input && input->covariance ? rk_alloc(n_in, n_in, sizeof *root) : NULL;
     group g = {.functionals = rk_alloc(n, 1, sizeof *g.functionals),
-               .queries = rk_alloc(n, 1, sizeof *g.queries)};
+               .queries = rk_alloc(n, 1, sizeof *g.queries),
+               .n_slots = slots_for(n)};
+    g.slots = rk_alloc(g.n_slots, 1, sizeof *g.slots);
     rk_status status = RK_OK;
-    if (!g.functionals || !g.queries || (input && input->covariance && !root))
+    if (!g.functionals || !g.queries || !g.slots || (input && input->covariance && !root))
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", n);
     if (status == RK_OK && root)
         status =
@@ -126,6 +153,7 @@ static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_in
         if (g.n_queries)
             status = answer_layer(job, net, input ? input->mean : NULL, root, &g, method, error);
     }
+    free(g.slots);
     free(g.queries);
     free(g.functionals);
     free(root);

@@ -33,10 +33,12 @@ static void fold_input(rk_layer *layer, const double *mean, const double *root, 
         b[i] = layer->bias ? layer->bias[i] : 0;
         for (size_t j = 0; mean && j < n; j++)
             b[i] += row[j] * mean[j];
+        if (!root) memcpy(W + i * n, row, n * sizeof *W);
+        if (!root) continue;
         memset(W + i * n, 0, n * sizeof *W);
         for (size_t j = 0; j < n; j++)
             for (size_t k = 0; k < n; k++)
-                W[i * n + k] += root ? row[j] * root[j * n + k] : j == k ? row[j] : 0;
+                W[i * n + k] += row[j] * root[j * n + k];
     }
     layer->weight = W;
     if (mean || layer->bias) layer->bias = b;

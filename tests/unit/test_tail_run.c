@@ -4,6 +4,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,8 +39,37 @@ static void end(setting *s) {
     rk_network_destroy(s->net);
 }
 
+/* However long the functional, its text ends in the threshold; equal ones are one. */
+static void test_long_events_are_told_apart(void **state) {
+    (void)state;
+    char text[1000] = "y[0]";
+    for (int k = 1; k < 40; k++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, " - 0.123456789 y[%d]", k % N);
+    }
+    strcat(text, " > 0.25,0.5; y[*] > 0.5; y[0] > 0.25");
+    setting s = begin("sample", text);
+    const rk_event *events = rk_events_list(s.events);
+    assert_non_null(strstr(events[0].text, "> 0.25"));
+    assert_non_null(strstr(events[1].text, "> 0.5"));
+    rk_tail_answer *answer;
+    assert_int_equal(run(&s, NULL, &answer, NULL), RK_OK);
+    const rk_tail_data *data = rk_tail_view(answer);
+    assert_int_equal(data->n_events, N + 3);
+    assert_true(data->estimates[N + 2].p >= data->estimates[2].p);
+    for (size_t i = 0; i + 1 < data->n_events; i++) { /* each by itself */
+        rk_tail_answer *alone;
+        assert_int_equal(rk_tail(&alone, s.net, NULL, &events[i], 1, &s.options, NULL), RK_OK);
+        assert_true(rk_tail_view(alone)->estimates[0].p == data->estimates[i].p);
+        rk_tail_destroy(alone);
+    }
+    rk_tail_destroy(answer);
+    end(&s);
+}
+
 static bool stop_after(void *context, double fraction) {
     int *left = context;
+    assert_true(fraction >= 0 && fraction <= 1);
     return !isnan(fraction) && (*left)-- > 0;
 }
 
@@ -47,7 +77,7 @@ static bool stop_after(void *context, double fraction) {
  */
 static void test_events_that_are_not_reached_are_nan(void **state) {
     (void)state;
-    setting s = begin("importance", "y[0] > 1; layer 3: z[1] > 1");
+    setting s = begin("subset", "y[0] > 1; layer 3: z[1] > 1");
     rk_tail_answer *answer;
     int calls = 0;
     s.options.progress = stop_after;
@@ -140,6 +170,7 @@ static void test_the_methods_are_listed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_events_are_told_apart),
         cmocka_unit_test(test_events_that_are_not_reached_are_nan),
         cmocka_unit_test(test_what_cannot_be_done_is_refused),
         cmocka_unit_test(test_passes_that_overflow_are_no_answer),
