@@ -27,7 +27,7 @@ const option_row option_table[] = {
     {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL, AT(event),
      "'y[3] > 2', 'y[*] > 3', 'y[0] - y[1] < -1', 'layer 2: z[*] > 1,2,3'; several with ';'"},
     {"method", 'm', OPTION_METHOD, "METHOD", RUN, AT(methods),
-     "how to estimate (covariance); compare takes several; see METHODS below"},
+     "how to estimate (covariance; tail: auto); compare takes several; see METHODS below"},
     {"samples", 'n', OPTION_COUNT, "N", RUN, AT(samples),
      "forward passes of method sample, or for each event (100000)"},
     {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_ESTIMATE | CMD_EXPLAIN, AT(budget),
