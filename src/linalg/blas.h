@@ -45,8 +45,8 @@ void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b
 /** Lower triangle of C (n x n) = A'A, A k x n. */
 void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c);
 
-/** Makes a threaded OpenBLAS serial, for the whole process, until rk_blas_restore has been called as
- *  often: while reckon's own pool is at work. A no-op for other BLAS libraries. */
+/** Makes a threaded OpenBLAS serial, for the whole process, until rk_blas_restore has been called
+ * as often: while reckon's own pool is at work. A no-op for other BLAS libraries. */
 void rk_blas_make_serial(void);
 void rk_blas_restore(void);
 
