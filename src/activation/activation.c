@@ -80,21 +80,30 @@ rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *er
     return RK_OK;
 }
 
-size_t rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
-               int k_max, int p_max, double *w, double *floored) {
+void rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
+             int k_max, int p_max, double *centre, double *w) {
     assert(0 <= k_max && k_max <= RK_WICK_MAX_K && 1 <= p_max && p_max <= RK_WICK_MAX_P);
-    size_t n_floored = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool low = var[i] < RK_VARIANCE_FLOOR;
-        floored[i] = low ? RK_VARIANCE_FLOOR : var[i];
-        n_floored += low;
-    }
-    rk_activation_get(activation->kind)->wick(activation, n, mu, floored, k_max, p_max, w, n);
-    return n_floored;
+    rk_activation_get(activation->kind)->wick(activation, n, mu, var, k_max, p_max, centre, w);
+}
+
+void rk_wick_about_zero(size_t n, int k_max, int p_max, double *centre, double *w) {
+    for (size_t i = 0; i < n; i++)
+        for (int p = p_max; p >= 1; p--) /* from lower powers, which are still about the centre */
+            for (int k = 0; k <= k_max; k++) {
+                double sum = 0, binomial = 1, power = 1; /* (p over j) centre^(p - j) */
+                for (int j = p; j >= 1; j--) {
+                    sum += binomial * power * w[rk_wick_at(n, k_max, k, j) + i];
+                    binomial = binomial * j / (p - j + 1);
+                    power *= centre[i];
+                }
+                w[rk_wick_at(n, k_max, k, p) + i] = k == 0 ? sum + power : sum;
+            }
+    memset(centre, 0, n * sizeof *centre);
 }
 
 double rk_wick_one(const rk_activation *activation, double mu, double var, int k, int p) {
-    double w[(RK_WICK_MAX_K + 1) * RK_WICK_MAX_P], floored;
-    rk_wick(activation, 1, &mu, &var, k, p, w, &floored);
+    double w[(RK_WICK_MAX_K + 1) * RK_WICK_MAX_P], centre;
+    rk_wick(activation, 1, &mu, &var, k, p, &centre, w);
+    rk_wick_about_zero(1, k, p, &centre, w);
     return w[rk_wick_at(1, k, k, p)];
 }

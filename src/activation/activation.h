@@ -6,9 +6,6 @@
 
 #include "base/status.h"
 
-/** Variances below this are raised to it inside the coefficients (docs/MATH.md#wick). */
-#define RK_VARIANCE_FLOOR 1e-10
-
 /** Largest orders anyone asks for: K = 4 augmented needs k = 8 and p = 6, and gradients two more
  *  derivatives. */
 enum { RK_WICK_MAX_K = 16, RK_WICK_MAX_P = 6 };
@@ -19,27 +16,31 @@ typedef struct rk_activation_ops {
     /** h_i = phi(z_i); `z` and `h` may be the same array. */
     void (*value)(const rk_activation *self, size_t n, const double *z, double *h);
     void (*value_float)(const rk_activation *self, size_t n, const float *z, float *h);
-    /** w[(p-1) * (k_max+1) * stride + k * stride + i] = E[d^k/dz^k phi(Z)^p], Z ~ N(mu_i, var_i),
-     *  for k = 0..k_max, p = 1..p_max, i < n. `var` is at least RK_VARIANCE_FLOOR. */
+    /** As rk_wick. */
     void (*wick)(const rk_activation *self, size_t n, const double *mu, const double *var,
-                 int k_max, int p_max, double *w, size_t stride);
+                 int k_max, int p_max, double *centre, double *w);
 } rk_activation_ops;
 
 /** Never NULL for a kind below RK_ACTIVATION_COUNT. */
 const rk_activation_ops *rk_activation_get(rk_activation_kind kind);
 
-/** Wick coefficients of n neurons: w[p-1][k][i] as above with stride n. Variances below the floor
- *  are raised to it; answers how many were. `floored` is scratch of n entries.
- *  Fails on nothing: NaN in, NaN out. */
-size_t rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
-               int k_max, int p_max, double *w, double *floored);
+/** Wick coefficients of n neurons about their value at the mean (docs/MATH.md#wick): centre[i] =
+ *  phi(mu_i) and w[p-1][k][i] = E[d^k/dz^k (phi(Z) - centre_i)^p], Z ~ N(mu_i, var_i), for k =
+ *  0..k_max, p = 1..p_max: no digit is lost where the mean is large against the deviation. Without
+ *  variance, which is what a negative one counts as, derivatives are those of phi at mu_i. Fails on
+ *  nothing: NaN in, NaN out. */
+void rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
+             int k_max, int p_max, double *centre, double *w);
 
 /** Index into what rk_wick fills: coefficient (k, p) of neuron 0. */
 static inline size_t rk_wick_at(size_t n, int k_max, int k, int p) {
     return ((size_t)(p - 1) * (size_t)(k_max + 1) + (size_t)k) * n;
 }
 
-/** E[phi(Z)^p] for Z ~ N(mu, var), and derivatives: one coefficient, for set-up code. */
+/** The same coefficients about zero: E[d^k/dz^k phi(Z)^p]; the centres become 0. */
+void rk_wick_about_zero(size_t n, int k_max, int p_max, double *centre, double *w);
+
+/** E[d^k/dz^k phi(Z)^p] for Z ~ N(mu, var), about zero: one coefficient, for set-up code. */
 double rk_wick_one(const rk_activation *activation, double mu, double var, int k, int p);
 
 #endif

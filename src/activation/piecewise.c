@@ -1,5 +1,6 @@
 #include "activation/piecewise.h"
 
+#include "activation/local.h"
 #include "activation/vector_math.h"
 
 #include <assert.h>
@@ -53,9 +54,9 @@ static shape shape_of(const rk_activation *self) {
 /* Neurons are taken in blocks of a fixed size, so that every loop over them is a vector loop. */
 enum { BLOCK = 32, LOWEST = -RK_WICK_MAX_K, HIGHEST = 3 * RK_WICK_MAX_P };
 
-/* A ladder holds E[d-th antiderivative of f] for a block, rungs d = LOWEST..HIGHEST, negative d
- * being derivatives. For f = 1 and for f = [z > 0] antiderivatives are z^d/d!, on either the whole
- * line or the right half, and all of them obey d l_d = mu l_{d-1} + var l_{d-2}. */
+/* A ladder holds E[d-th antiderivative of f] for a block, f = [z > 0], rungs d = LOWEST..HIGHEST,
+ * negative d being derivatives. Antiderivatives are z^d/d! on the right half, and all rungs obey
+ * d l_d = mu l_{d-1} + var l_{d-2}. */
 typedef double ladder[HIGHEST - LOWEST + 1][BLOCK];
 
 static double *rung(ladder l, int d) {
@@ -80,14 +81,6 @@ static void climb(const block *b, int lowest, int highest, ladder l) {
     }
 }
 
-static void whole_line(const block *b, int lowest, int highest, ladder l) {
-    for (int i = 0; i < BLOCK; i++) {
-        rung(l, 0)[i] = 1;
-        rung(l, -1)[i] = 0;
-    }
-    climb(b, lowest, highest, l);
-}
-
 /* Far left of zero the upward recurrence subtracts nearly equal numbers: the sequence sought is its
  * smallest solution. Ratios of neighbours, started from anything far enough up, come down stably.
  * How far does not depend on `highest`, so that asking for more rungs does not change a bit. */
@@ -101,22 +94,53 @@ static void climb_from_afar(double mu, double var, double alpha, int highest, in
         rung(l, d)[i] = ratio[d] * rung(l, d - 1)[i];
 }
 
+/* mu <= 0. Without variance nothing reaches the right half. */
 static void right_half(const block *b, int lowest, int highest, ladder l) {
+    block spread = *b;
     double sigma[BLOCK], alpha[BLOCK], bell[BLOCK];
     for (int i = 0; i < BLOCK; i++) {
-        sigma[i] = sqrt(b->var[i]);
-        alpha[i] = b->mu[i] / sigma[i];
+        const bool still = b->var[i] == 0;
+        if (still) spread.var[i] = 1;
+        sigma[i] = sqrt(spread.var[i]);
+        alpha[i] = still ? -(double)INFINITY : b->mu[i] / sigma[i];
         bell[i] = -0.5 * alpha[i] * alpha[i];
     }
     rk_vector_exp(BLOCK, bell);
     for (int i = 0; i < BLOCK; i++) {
-        const double tail = 0.5 * bell[i] * erfcx(fabs(alpha[i]) * M_SQRT1_2);
-        rung(l, 0)[i] = alpha[i] < 0 ? tail : 1 - tail;
+        rung(l, 0)[i] = 0.5 * bell[i] * erfcx(-alpha[i] * M_SQRT1_2);
         rung(l, -1)[i] = bell[i] * (0.5 * M_2_SQRTPI * M_SQRT1_2) / sigma[i];
     }
-    climb(b, lowest, highest, l);
+    climb(&spread, lowest, highest, l);
     for (int i = 0; i < BLOCK; i++)
-        if (alpha[i] < -2) climb_from_afar(b->mu[i], b->var[i], alpha[i], highest, i, l);
+        if (alpha[i] < -2 && b->var[i] > 0)
+            climb_from_afar(b->mu[i], b->var[i], alpha[i], highest, i, l);
+}
+
+/* The side of zero where the mean is goes on as a polynomial over the whole line, */
+typedef struct side {
+    double near, far; /* phi(z) = near z^degree on this side, far z^degree beyond zero */
+    double mirror;    /* -1: beyond zero is the left half */
+    double centre;    /* phi(mu) */
+} side;
+
+static side side_of(const shape *s, double mu) {
+    const bool right = mu > 0;
+    side at = {right ? s->right : s->left, right ? s->left : s->right, right ? -1 : 1, 0};
+    at.centre = at.near;
+    for (int j = 0; j < s->degree; j++)
+        at.centre *= mu;
+    return at;
+}
+
+/* phi - centre there, in powers of z - mu. */
+static void expand(const shape *s, const side *at, double mu, double q[RK_LOCAL_DEGREE]) {
+    const double x = s->degree > 1 ? mu : 0;
+    q[0] = s->degree == 0 ? 0
+                          : at->near * (s->degree == 1   ? 1
+                                        : s->degree == 2 ? 2 * x
+                                                         : 3 * x * x);
+    q[1] = s->degree < 2 ? 0 : at->near * (s->degree == 2 ? 1 : 3 * x);
+    q[2] = s->degree < 3 ? 0 : at->near;
 }
 
 /* An absent term is absent even where it overflows. */
@@ -124,39 +148,57 @@ static double scaled(double factor, double x) {
     return factor == 0 ? 0 : factor * x;
 }
 
-/* phi^p = left^p z^q + (right^p - left^p) [z > 0] z^q with q = p degree: both terms are q! times an
- * antiderivative of order q, and the k-th derivative is q - k rungs up. Equal sides leave an exact
- * zero, so that polynomials stay free of the singular part. */
+/* and what phi^p is else beyond zero is a polynomial on that half: the sum over j of (p over j)
+ * (far^j - near^j) z^(j degree) (-centre)^(p - j). */
+static void add_beyond(const shape *s, const side *at, ladder half, int i, int k_max, int p_max,
+                       double *w, size_t stride) {
+    double centre[RK_WICK_MAX_P + 1] = {1}, factor[RK_WICK_MAX_P + 1], near = 1, far = 1;
+    double factorial = 1;
+    for (int j = 1; j <= p_max; j++) {
+        near *= at->near;
+        far *= at->far;
+        for (int d = 0; d < s->degree; d++)
+            factorial *= s->degree * j - d;
+        factor[j] = factorial * (far - near);
+        centre[j] = -centre[j - 1] * at->centre;
+    }
+    for (int p = 1; p <= p_max; p++)
+        for (int k = 0; k <= k_max; k++, w += stride) {
+            double binomial = 1, sum = 0;
+            for (int j = p; j >= 1; j--) {
+                const int q = s->degree * j;
+                const double sign = (q - k) % 2 ? at->mirror : 1;
+                sum += scaled(binomial * factor[j] * centre[p - j] * sign, rung(half, q - k)[i]);
+                binomial = binomial * j / (p - j + 1);
+            }
+            *w += sum;
+        }
+}
+
 void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
-                       int k_max, int p_max, double *w, size_t stride) {
+                       int k_max, int p_max, double *centre, double *w) {
     const shape s = shape_of(self);
     const int lowest = s.degree - k_max, highest = s.degree * p_max;
-    const bool smooth = s.left == s.right;
-    ladder whole = {{0}}, half = {{0}};
+    const bool kinked = s.left != s.right;
+    ladder half = {{0}};
     for (size_t first = 0; first < n; first += BLOCK) {
         const int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
         block b;
         for (int i = 0; i < BLOCK; i++) {
-            b.mu[i] = i < count ? mu[first + (size_t)i] : 0;
+            b.mu[i] = i < count ? -fabs(mu[first + (size_t)i]) : 0;
             b.var[i] = i < count ? var[first + (size_t)i] : 1;
+            if (b.var[i] < 0) b.var[i] = 0;
         }
-        if (s.left != 0) whole_line(&b, lowest, highest, whole);
-        if (!smooth) right_half(&b, lowest, highest, half);
-
-        double *row = w + first;
-        double left = 1, right = 1, factorial = 1;
-        for (int p = 1; p <= p_max; p++) {
-            left *= s.left;
-            right *= s.right;
-            for (int j = 0; j < s.degree; j++)
-                factorial *= s.degree * p - j;
-            const double of_whole = factorial * left, of_half = factorial * (right - left);
-            for (int k = 0; k <= k_max; k++, row += stride) {
-                const double *on_whole = rung(whole, s.degree * p - k);
-                const double *on_half = rung(half, s.degree * p - k);
-                for (int i = 0; i < count; i++)
-                    row[i] = scaled(of_whole, on_whole[i]) + scaled(of_half, on_half[i]);
-            }
+        if (kinked) right_half(&b, lowest, highest, half);
+        for (int i = 0; i < count; i++) {
+            const size_t at = first + (size_t)i;
+            const side here = side_of(&s, mu[at]);
+            double q[RK_LOCAL_DEGREE];
+            expand(&s, &here, mu[at], q);
+            rk_local_wick(q, b.var[i], k_max, p_max, w + at, n);
+            if (kinked) add_beyond(&s, &here, half, i, k_max, p_max, w + at, n);
+            centre[at] = here.centre;
+            if (b.var[i] == 0) rk_activation_get(self->kind)->value(self, 1, mu + at, centre + at);
         }
     }
 }

@@ -25,6 +25,6 @@ RK_PIECEWISE_LIST(RK_PIECEWISE_DECLARE)
  *  order and each coefficient, and one exponential and one error function where the sides differ.
  */
 void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
-                       int k_max, int p_max, double *w, size_t stride);
+                       int k_max, int p_max, double *centre, double *w);
 
 #endif

@@ -1,4 +1,5 @@
 #include "activation/gauss_hermite.h"
+#include "activation/local.h"
 #include "activation/smooth.h"
 
 #include <math.h>
@@ -34,27 +35,55 @@ static void next_power(grid f_above, grid f_below, grid above, grid below, grid 
         }
 }
 
+/* Of one neuron phi - centre is a polynomial to 1e-10 over so few units of its argument; the sum
+ * over nodes would only see the rounding of its values. */
+static const double LOCAL = 1e-3;
+
+static bool is_local(const rk_activation *self, double sigma) {
+    return self->kind == RK_CUSTOM ? sigma == 0 : sigma < LOCAL; /* whose units nobody knows */
+}
+
+/* Derivatives of phi from coefficients at a small deviation s: the heat equation taken back,
+ * phi^(k) = w(k) - h w(k+2) + h^2/2 w(k+4) - ..., h = s^2/2. */
+static void differentiate(const rk_activation *self, double mu, double q[RK_LOCAL_DEGREE]) {
+    enum { K = 7 };
+    static const double s = 0.02;
+    const double var = s * s, h = var / 2;
+    double w[K + 1], centre;
+    rk_quadrature_wick(self, 1, &mu, &var, K, 1, &centre, w);
+    q[0] = w[1] - h * (w[3] - h / 2 * (w[5] - h / 3 * w[7]));
+    q[1] = (w[2] - h * (w[4] - h / 2 * w[6])) / 2;
+    q[2] = (w[3] - h * (w[5] - h / 2 * w[7])) / 6;
+}
+
 void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
-                        int k_max, int p_max, double *w, size_t stride) {
+                        int k_max, int p_max, double *centre, double *w) {
     double weighted[RK_WICK_MAX_K + 1][HERMITE_PAIRS];
     weigh(k_max, weighted);
     const rk_activation_ops *ops = rk_activation_get(self->kind);
+    ops->value(self, n, mu, centre);
     for (size_t first = 0; first < n; first += BLOCK) {
         const size_t count = n - first < BLOCK ? n - first : BLOCK;
-        double center[BLOCK] = {0}, sigma[BLOCK] = {0};
+        double mean[BLOCK] = {0}, at_mean[BLOCK] = {0}, sigma[BLOCK] = {0};
         for (size_t i = 0; i < count; i++) {
-            center[i] = mu[first + i];
-            sigma[i] = sqrt(var[first + i]);
+            mean[i] = mu[first + i];
+            at_mean[i] = centre[first + i];
+            sigma[i] = var[first + i] < 0 ? 0 : sqrt(var[first + i]);
         }
         grid f_above, f_below, above, below, sum, difference;
         for (int m = 0; m < HERMITE_PAIRS; m++)
             for (int i = 0; i < BLOCK; i++) {
-                f_above[m][i] = center[i] + sigma[i] * hermite[m].node;
-                f_below[m][i] = center[i] - sigma[i] * hermite[m].node;
+                f_above[m][i] = mean[i] + sigma[i] * hermite[m].node;
+                f_below[m][i] = mean[i] - sigma[i] * hermite[m].node;
                 above[m][i] = below[m][i] = 1;
             }
         ops->value(self, HERMITE_PAIRS * BLOCK, f_above[0], f_above[0]);
         ops->value(self, HERMITE_PAIRS * BLOCK, f_below[0], f_below[0]);
+        for (int m = 0; m < HERMITE_PAIRS; m++)
+            for (int i = 0; i < BLOCK; i++) {
+                f_above[m][i] -= at_mean[i];
+                f_below[m][i] -= at_mean[i];
+            }
 
         double *row = w + first;
         for (int p = 1; p <= p_max; p++) {
@@ -62,7 +91,7 @@ void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, c
             double scale[BLOCK]; /* sigma^-k */
             for (int i = 0; i < BLOCK; i++)
                 scale[i] = 1;
-            for (int k = 0; k <= k_max; k++, row += stride) {
+            for (int k = 0; k <= k_max; k++, row += n) {
                 double(*pairs)[BLOCK] = k % 2 == 0 ? sum : difference;
                 double total[BLOCK] = {0};
                 for (int m = 0; m < HERMITE_PAIRS; m++)
@@ -73,6 +102,12 @@ void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, c
                     scale[i] /= sigma[i];
                 }
             }
+        }
+        for (size_t i = 0; i < count; i++) {
+            double q[RK_LOCAL_DEGREE];
+            if (!is_local(self, sigma[i])) continue;
+            differentiate(self, mean[i], q);
+            rk_local_wick(q, sigma[i] * sigma[i], k_max, p_max, w + first + i, n);
         }
     }
 }

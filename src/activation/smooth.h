@@ -20,6 +20,6 @@ RK_SMOOTH_DECLARE(custom)
 /** rk_activation_ops.wick of all of them, with 100 nodes, docs/MATH.md#wick-quadrature: 100 values
  *  and 100 (k_max + 2) p_max multiplications a neuron. */
 void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
-                        int k_max, int p_max, double *w, size_t stride);
+                        int k_max, int p_max, double *centre, double *w);
 
 #endif

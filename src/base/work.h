@@ -29,7 +29,7 @@ typedef struct rk_work {
     rk_progress progress;
     void *progress_context;
     bool interrupted;
-    size_t clamped;      /* variances raised to the floor: reported as a warning */
+    size_t clamped;      /* variances that were negative: reported as a warning */
     uint64_t overflowed; /**< passes whose outputs single precision could not hold */
 } rk_work;
 

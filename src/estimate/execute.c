@@ -53,10 +53,11 @@ static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_wor
     for (size_t i = 0; i < answer->data.n_out; i++)
         if (!isfinite(answer->data.mean[i])) bad++;
     if (work->clamped)
-        rk_answer_warn(answer,
-                       "%zu pre-activation variances were not positive and were raised to %g: the "
-                       "closure is outside its regime",
-                       work->clamped, RK_VARIANCE_FLOOR);
+        rk_answer_warn(
+            answer,
+            "%zu pre-activation variances were negative and count as none: the closure is "
+            "outside its regime",
+            work->clamped);
     if (bad && !work->interrupted)
         rk_answer_warn(answer, "%zu of %zu means are not finite: %s", bad, answer->data.n_out,
                        plan->method->samples ? "passes overflow single precision"

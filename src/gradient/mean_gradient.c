@@ -17,7 +17,7 @@ typedef struct tape {
     const rk_network *net;
     record *layers;
     size_t width;
-    double *m, *mu, *var, *C, *scratch, *product, *W_t;
+    double *m, *mu, *var, *centre, *C, *scratch, *product, *W_t;
 } tape;
 
 static tape start(rk_work *work, const rk_network *net) {
@@ -32,6 +32,7 @@ static tape start(rk_work *work, const rk_network *net) {
     t.m = rk_work_doubles(work, t.width, 1);
     t.mu = rk_work_doubles(work, t.width, 1);
     t.var = rk_work_doubles(work, t.width, 1);
+    t.centre = rk_work_doubles(work, t.width, 1);
     t.product = rk_work_doubles(work, t.width, t.width);
     t.C = rk_work_doubles(work, t.width, t.width);
     t.scratch = rk_work_doubles(work, t.width, t.width);
@@ -50,7 +51,7 @@ static void activate(tape *t, size_t n, record r) {
                  *slope = r.w + rk_wick_at(n, MAX_K, 1, 1);
     const double *second = r.w + rk_wick_at(n, MAX_K, 0, 2);
     for (size_t i = 0; i < n; i++) {
-        t->m[i] = first[i];
+        t->m[i] = t->centre[i] + first[i];
         for (size_t j = 0; j < n; j++)
             t->C[i * n + j] = slope[i] * slope[j] * r.Z[i * n + j];
         t->C[i * n + i] = second[i] - first[i] * first[i];
@@ -67,7 +68,7 @@ static void forward(tape *t, const rk_input *input) {
         rk_congruence(t->work, n, layer->cols, layer->weight, l ? t->C : input->covariance,
                       t->scratch, r.Z);
         rk_diagonal(t->work, n, r.Z, t->var);
-        rk_wick_step(t->work, &layer->activation, n, t->mu, t->var, MAX_K, 2, r.w);
+        rk_wick_step(t->work, &layer->activation, n, t->mu, t->var, MAX_K, 2, t->centre, r.w);
         activate(t, n, r);
     }
 }

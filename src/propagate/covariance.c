@@ -6,17 +6,11 @@
 
 #include <math.h>
 
-/* m_i = E phi, var_i = C_ii = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (2, 2); C NULL: not
- * wanted. */
-static void activate(rk_work *work, size_t n, const double *w, double *m, double *var, double *C) {
-    if (!rk_work_charge(work, 2 * n + (C ? 2 * (uint64_t)n * n : 0))) return;
-    const double *first = w + rk_wick_at(n, 2, 0, 1), *slope = w + rk_wick_at(n, 2, 1, 1);
-    const double *second = w + rk_wick_at(n, 2, 0, 2);
+/* C_ii = var_i = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (2, 2). */
+static void activate_pairs(rk_work *work, size_t n, const double *w, const double *var, double *C) {
+    if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return;
+    const double *slope = w + rk_wick_at(n, 2, 1, 1);
     for (size_t i = 0; i < n; i++) {
-        m[i] = first[i];
-        var[i] = second[i] - first[i] * first[i];
-    }
-    for (size_t i = 0; C && i < n; i++) {
         for (size_t j = 0; j < n; j++)
             C[i * n + j] *= slope[i] * slope[j];
         C[i * n + i] = var[i];
@@ -34,7 +28,7 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
     size_t width = rk_network_max_width(net), n_layers = net->n_layers;
     double *m = rk_work_doubles(work, width, 1), *mu = rk_work_doubles(work, width, 1);
     double *var_z = rk_work_doubles(work, width, 1), *var_h = rk_work_doubles(work, width, 1);
-    double *w = rk_work_doubles(work, width, 6);
+    double *w = rk_work_doubles(work, width, 6), *centre = rk_work_doubles(work, width, 1);
     double *scratch = rk_work_doubles(work, width, width);
     double *C = rk_work_doubles(work, width, width), *Z = rk_work_doubles(work, width, width);
     const double *C_in = input->covariance; /* NULL: the identity */
@@ -60,12 +54,13 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
             rk_variances(work, layer, C_in, scratch, var_z);
         }
         if (activated) {
-            rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, w);
-            activate(work, n, w, m, var_h, full ? Z : NULL);
+            rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, centre, w);
+            rk_wick_moments(work, n, 2, centre, w, m, var_h);
+            if (full) activate_pairs(work, n, w, var_h, Z);
         }
         if (l + 1 < n_activated) {
             rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
-            rk_expansion_activate(work, layer, w, 2, 2, mu, var_z, var_h, &e);
+            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e);
             rk_expansion_close(work, l, n, &e, Z, outputs);
         }
         if (l == 0 && radius != 1) rk_rescale(work, n, 1 / radius, m, var_h, full ? Z : NULL);

@@ -30,23 +30,27 @@ void rk_expansion_linear(rk_expansion *e, size_t n, double row) {
 }
 
 /* By scale invariance of the Gaussian, E[(phi^2)'(z) (z - mu)] = var E[(phi^2)''(z)]. */
-static double growth(size_t n, const rk_layer *layer, const double *w, int k_max, const double *mu,
-                     const double *var_z) {
-    const double *square = w + rk_wick_at(n, k_max, 0, 2);
-    const double *slope = w + rk_wick_at(n, k_max, 1, 2);
-    const double *curvature = w + rk_wick_at(n, k_max, 2, 2);
+static double growth(size_t n, const rk_layer *layer, const double *w, int k_max,
+                     const double *centre, const double *mu, const double *var_z) {
+    const double *w1[3], *w2[3];
+    for (int k = 0; k <= 2; k++) {
+        w1[k] = w + rk_wick_at(n, k_max, k, 1);
+        w2[k] = w + rk_wick_at(n, k_max, k, 2);
+    }
     double change = 0, total = 0;
     for (size_t i = 0; i < n; i++) {
         double m = mu[i] - (layer->bias ? layer->bias[i] : 0);
-        change += curvature[i] * var_z[i] + slope[i] * m;
-        total += 2 * square[i];
+        double c = centre[i], square = c * c + 2 * c * w1[0][i] + w2[0][i];
+        double slope = 2 * c * w1[1][i] + w2[1][i], curvature = 2 * c * w1[2][i] + w2[2][i];
+        change += curvature * var_z[i] + slope * m;
+        total += 2 * square;
     }
     return total > 0 ? change / total : 1;
 }
 
 void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w, int k_max,
-                           int p_max, const double *mu, const double *var_z, const double *var_h,
-                           rk_expansion *e) {
+                           int p_max, const double *centre, const double *mu, const double *var_z,
+                           const double *var_h, rk_expansion *e) {
     size_t n = layer->rows;
     if (!rk_work_charge(work, 12 * (uint64_t)n)) return;
     const double *slope = w + rk_wick_at(n, k_max, 1, 1);
@@ -64,7 +68,7 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
     e->random_pair *= average_slope * average_slope;
     e->roughness = variance > linear ? 1 - linear / variance : 0;
     e->total_roughness += e->roughness;
-    if (p_max >= 2) e->growth = growth(n, layer, w, k_max, mu, var_z);
+    if (p_max >= 2) e->growth = growth(n, layer, w, k_max, centre, mu, var_z);
 }
 
 /* How much more concentrated than expected the covariance of h_(l+1) may be: random networks stay

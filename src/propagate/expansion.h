@@ -27,11 +27,11 @@ rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input);
 /** From h (n entries) to z = W h, W of mean square row norm `row`. */
 void rk_expansion_linear(rk_expansion *e, size_t n, double row);
 
-/** From z to h = phi(z): Wick coefficients up to k_max >= 2 and p_max, mean and variances of z,
- *  variances of h. With p_max < 2 `growth` stays what it was. */
+/** From z to h = phi(z): centre and Wick coefficients up to k_max >= 2 and p_max, mean and
+ * variances of z, variances of h. With p_max < 2 `growth` stays what it was. */
 void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w, int k_max,
-                           int p_max, const double *mu, const double *var_z, const double *var_h,
-                           rk_expansion *e);
+                           int p_max, const double *centre, const double *mu, const double *var_z,
+                           const double *var_h, rk_expansion *e);
 
 /** For closures without a covariance, behind the first activation: what it costs them that the
  *  input's entries are not independent and alike, and may cost them that the rows of W are not. */

@@ -48,7 +48,7 @@ static void couple(rk_work *work, const rk_layer *layer, const double *w, const 
         c->u[j] = c->v[j] = c->t[j] = 0;
     for (size_t i = 0; i < m; i++) {
         const double *row = layer->weight + i * n;
-        double inverse = 1 / q[i], ratio = w[i] / q[i];
+        double inverse = q[i] > 0 ? 1 / q[i] : 0, ratio = w[i] * inverse;
         for (size_t j = 0; j < n; j++) {
             double square = row[j] * row[j] * inverse;
             c->u[j] += square;
@@ -142,14 +142,14 @@ static void second_moments(rk_work *work, size_t n, const double *var, const dou
 }
 
 /* A_j, B_j over sqrt(j!) and the cumulants of one layer from its Wick coefficients. */
-static void expand(rk_work *work, size_t n, const double *var, const double *w, const double *high,
-                   law *h) {
+static void expand(rk_work *work, size_t n, const double *var, const double *centre,
+                   const double *w, const double *high, law *h) {
     h->n = n;
     if (!rk_work_charge(work, (uint64_t)n * (6 * TERMS + 30))) return;
     const double *E1 = high, *E2 = high + n, *E3 = high + 2 * n, *E4 = high + 3 * n;
     for (size_t i = 0; i < n; i++) {
-        double m = E1[i], v = E2[i] - m * m;
-        h->mean[i] = m;
+        double m = E1[i], v = fmax(0, E2[i] - m * m);
+        h->mean[i] = centre[i] + m;
         h->var[i] = v;
         h->k3[i] = E3[i] - 3 * m * E2[i] + 2 * m * m * m;
         h->k4[i] = E4[i] - 4 * m * E3[i] + 6 * m * m * E2[i] - 3 * m * m * m * m - 3 * v * v;
@@ -160,7 +160,7 @@ static void expand(rk_work *work, size_t n, const double *var, const double *w, 
             size_t at = (size_t)j * n + i;
             scale *= sd / sqrt((double)j);
             h->A[at] = scale * w[rk_wick_at(n, TERMS, j, 1) + i];
-            h->B[at] = scale * w[rk_wick_at(n, TERMS, j, 2) + i] - 2 * h->mean[i] * h->A[at];
+            h->B[at] = scale * w[rk_wick_at(n, TERMS, j, 2) + i] - 2 * E1[i] * h->A[at];
         }
     }
 }
@@ -169,7 +169,7 @@ static void expand(rk_work *work, size_t n, const double *var, const double *w, 
  */
 typedef struct bivariate {
     law *h;
-    const double *var; /* of y */
+    const double *inverse_sd; /* of y; 0 where there is no variance */
 } bivariate;
 
 RK_HOT static void bivariate_rows(void *context, size_t block) {
@@ -179,9 +179,9 @@ RK_HOT static void bivariate_rows(void *context, size_t block) {
     size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
     for (size_t i = first; i < last; i++) {
         double *restrict R = h->R + i * n, *restrict C = h->C + i * n;
-        double inverse = 1 / sqrt(b->var[i]);
+        double inverse = b->inverse_sd[i];
         for (size_t j = 0; j < n; j++) {
-            double rho = R[j] * inverse / sqrt(b->var[j]);
+            double rho = R[j] * inverse * b->inverse_sd[j];
             R[j] = rho < -1 ? -1 : rho > 1 ? 1 : rho;
             C[j] = 0;
         }
@@ -196,17 +196,26 @@ RK_HOT static void bivariate_rows(void *context, size_t block) {
     }
 }
 
+static void invert(rk_work *work, size_t n, const double *var, double *inverse_sd) {
+    if (!rk_work_charge(work, 2 * n)) return;
+    for (size_t i = 0; i < n; i++)
+        inverse_sd[i] = var[i] > 0 ? 1 / sqrt(var[i]) : 0;
+}
+
 /* The law of h = phi(y), y of mean mu and variances var; its covariance only if `full`, from that
  * of y in h->R. */
-static void activate(rk_work *work, const rk_layer *layer, const double *mu, const double *var,
-                     bool full, law *h, rk_expansion *e) {
+static void activate(rk_work *work, const rk_layer *layer, const double *mu, double *var, bool full,
+                     law *h, rk_expansion *e) {
     size_t n = layer->rows, mark = rk_work_mark(work);
     double *w = rk_work_doubles(work, 2 * (TERMS + 1), n), *powers = rk_work_doubles(work, 4, n);
-    rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, w);
-    rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, powers);
-    expand(work, n, var, w, powers, h);
-    rk_expansion_activate(work, layer, w, TERMS, 2, mu, var, h->var, e);
-    bivariate b = {h, var};
+    double *centre = rk_work_doubles(work, n, 1);
+    rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, centre, w);
+    rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, centre, powers);
+    expand(work, n, var, centre, w, powers, h);
+    rk_expansion_activate(work, layer, w, TERMS, 2, centre, mu, var, h->var, e);
+    double *inverse_sd = rk_work_doubles(work, n, 1);
+    invert(work, n, var, inverse_sd);
+    bivariate b = {h, inverse_sd};
     if (full && rk_work_charge(work, (uint64_t)n * n * (3 * TERMS + 4)))
         rk_pool_run(work->pool, rk_pool_blocks(n, BLOCK_ROWS), bivariate_rows, &b);
     rk_work_release(work, mark);

@@ -53,16 +53,6 @@ static double linear(rk_work *work, const rk_network *net, size_t l, const rk_me
     return average;
 }
 
-/* m = E phi(z), var_h = Var phi(z). */
-static void activate(rk_work *work, size_t n, const double *w, double *m, double *var_h) {
-    if (!rk_work_charge(work, 2 * n)) return;
-    const double *first = w + rk_wick_at(n, 2, 0, 1), *second = w + rk_wick_at(n, 2, 0, 2);
-    for (size_t i = 0; i < n; i++) {
-        m[i] = first[i];
-        var_h[i] = second[i] - first[i] * first[i];
-    }
-}
-
 static void deliver_diagonal(rk_work *work, size_t n, const double *var, double variance,
                              double *out) {
     if (!out || !rk_work_charge(work, 0)) return;
@@ -76,7 +66,7 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
     size_t width = rk_network_max_width(net), n_layers = net->n_layers;
     double *m = rk_work_doubles(work, width, 1), *mu = rk_work_doubles(work, width, 1);
     double *var_z = rk_work_doubles(work, width, 1), *var_h = rk_work_doubles(work, width, 1);
-    double *w = rk_work_doubles(work, width, 6);
+    double *w = rk_work_doubles(work, width, 6), *centre = rk_work_doubles(work, width, 1);
     size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
     rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
     double s = input_variance(work, rk_network_n_in(net), input);
@@ -90,11 +80,11 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
         bool exact = shown || spec->metric == RK_METRIC_EXACT, zero = l == 0 && !input->mean;
         double row = linear(work, net, l, spec, exact, s, zero ? NULL : m, mu, var_z);
         if (activated) {
-            rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, w);
-            activate(work, n, w, m, var_h);
+            rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, centre, w);
+            rk_wick_moments(work, n, 2, centre, w, m, var_h);
             s = rk_average(work, n, var_h);
             rk_expansion_linear(&e, layer->cols, row);
-            rk_expansion_activate(work, layer, w, 2, 2, mu, var_z, var_h, &e);
+            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e);
             if (l == 0) rk_expansion_input(work, layer->cols, &e, outputs);
         }
         if (l + 1 < n_activated) rk_expansion_close(work, l, n, &e, NULL, outputs);

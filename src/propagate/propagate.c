@@ -4,16 +4,42 @@
 #include "base/sum.h"
 #include "linalg/blas.h"
 
+#include <math.h>
 #include <string.h>
 
+/* Against the layer's average: below `NOTHING` a variance is none (and its powers would leave the
+ * range of doubles), and a negative one beyond `ROUNDING` is no rounding of single precision. */
+static const double NOTHING = 1e-36, ROUNDING = 1e-6;
+
+static size_t clear_variances(size_t n, double *var) {
+    double sum = 0;
+    size_t n_negative = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += fabs(var[i]);
+    for (size_t i = 0; i < n; i++) {
+        n_negative += var[i] < -ROUNDING * sum / (double)n;
+        if (var[i] <= NOTHING * sum / (double)n) var[i] = 0;
+    }
+    return n_negative;
+}
+
 void rk_wick_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
-                  const double *var, int k_max, int p_max, double *w) {
-    size_t mark = rk_work_mark(work);
-    double *floored = rk_work_doubles(work, n, 1);
+                  double *var, int k_max, int p_max, double *centre, double *w) {
     uint64_t coefficients = (uint64_t)n * (uint64_t)(k_max + 1) * (uint64_t)p_max;
-    if (rk_work_charge(work, 4 * coefficients)) /* a product, a sum and a scaling, more or less */
-        work->clamped += rk_wick(activation, n, mu, var, k_max, p_max, w, floored);
-    rk_work_release(work, mark);
+    /* a product, a sum and a scaling, more or less */
+    if (!rk_work_charge(work, 4 * coefficients)) return;
+    work->clamped += clear_variances(n, var);
+    rk_wick(activation, n, mu, var, k_max, p_max, centre, w);
+}
+
+void rk_wick_moments(rk_work *work, size_t n, int k_max, const double *centre, const double *w,
+                     double *m, double *var) {
+    if (!rk_work_charge(work, 2 * n)) return;
+    const double *first = w + rk_wick_at(n, k_max, 0, 1), *second = w + rk_wick_at(n, k_max, 0, 2);
+    for (size_t i = 0; i < n; i++) {
+        m[i] = centre[i] + first[i];
+        var[i] = fmax(0, second[i] - first[i] * first[i]);
+    }
 }
 
 void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m) {

@@ -35,10 +35,16 @@ typedef struct rk_outputs {
     size_t narrow_layer;
 } rk_outputs;
 
-/** Wick coefficients of a layer, as rk_wick: w[p-1][k][i] for k <= k_max, p <= p_max. Charges the
- *  ledger and counts clamped variances; `w` has p_max (k_max + 1) n entries. */
+/** Wick coefficients of a layer, as rk_wick: centre (n) and w[p-1][k][i] for k <= k_max, p <=
+ * p_max. Charges the ledger. Neurons whose variance (`var`, in and out) is nothing beside the
+ * layer's have none; those where it is negative beyond rounding are counted in work->clamped. */
 void rk_wick_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
-                  const double *var, int k_max, int p_max, double *w);
+                  double *var, int k_max, int p_max, double *centre, double *w);
+
+/** m_i = E phi(z_i) and var_i = Var phi(z_i), n each, of Gaussian z from its coefficients up to
+ *  (k_max, 2 or more). 2n FLOPs. */
+void rk_wick_moments(rk_work *work, size_t n, int k_max, const double *centre, const double *w,
+                     double *m, double *var);
 
 /** m = the input's mean (zero by default), `n` entries. */
 void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m);

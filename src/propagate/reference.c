@@ -203,7 +203,10 @@ static void wick_coefficients(rk_pass *p, const rk_activation *activation, rk_sl
     int k_max = p->table.k_max, p_max = p->table.p_max;
     double *w = rk_work_doubles(p->work, n * (size_t)(k_max + 1), (size_t)p_max);
     rk_wick_step(p->work, activation, n, p->pre.degree[1].core, sources[RK_SLICE_2].data, k_max,
-                 p_max, w);
+                 p_max, p->centre, w);
+    /* the factored form drops diagrams of some slices only: where it matters about what */
+    bool partial = p->factored && p->spec->kind == RK_REFERENCE_AUGMENT;
+    if (partial && rk_work_charge(p->work, 0)) rk_wick_about_zero(n, k_max, p_max, p->centre, w);
     for (int i = 0; i < (k_max + 1) * p_max; i++) {
         sources[RK_SOURCE_WICK + i] = rk_slice_of((rk_vector){1, {1}}, n);
         sources[RK_SOURCE_WICK + i].data = w + (size_t)i * n;
@@ -279,11 +282,18 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
     }
     rk_expansion_linear(&p->expansion, layer->cols, rk_mean_square_row(p->work, layer));
     rk_expansion_activate(p->work, layer, sources[RK_SOURCE_WICK].data, p->table.k_max,
-                          p->table.p_max, p->pre.degree[1].core, sources[RK_SLICE_2].data,
-                          p->act_variance, &p->expansion);
+                          p->table.p_max, p->centre, p->pre.degree[1].core,
+                          sources[RK_SLICE_2].data, p->act_variance, &p->expansion);
     if (first) rk_expansion_input(p->work, layer->cols, &p->expansion, outputs);
     if (closed) rk_expansion_close(p->work, l, n, &p->expansion, C, outputs);
     rk_work_release(p->work, mark);
+}
+
+/* The coefficients, and so all moments here, are about phi at the mean. */
+static void add_centre(rk_pass *p) {
+    if (!rk_work_charge(p->work, p->act.n)) return;
+    for (size_t i = 0; i < p->act.n; i++)
+        p->act.degree[1].core[i] += p->centre[i];
 }
 
 static void activation_step(rk_pass *p, size_t l, int depth, rk_outputs *outputs) {
@@ -296,6 +306,7 @@ static void activation_step(rk_pass *p, size_t l, int depth, rk_outputs *outputs
     project(p, family, depth);
     p->act.factors.J = 0;
     if (p->factored && depth >= p->spec->K) p->factored->activate(p, sources, family);
+    add_centre(p);
     assess(p, l, sources, family, outputs);
     rk_work_release(p->work, mark);
 }
@@ -371,6 +382,7 @@ static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
     }
     if (p->factored) p->factored->take(p);
     p->act_variance = rk_work_doubles(p->work, width, 1);
+    p->centre = rk_work_doubles(p->work, width, 1);
     p->expansion = rk_expansion_start(p->work, rk_network_n_in(p->net), input);
     start_from_input(p, input);
     for (size_t l = 0; l < n_layers; l++) {

@@ -32,6 +32,7 @@ struct rk_pass {
     rk_tower act, pre;
     double *act_core[RK_MAX_DEGREE + 1], *pre_core[RK_MAX_DEGREE + 1]; /* where cores may live */
     double *metric_diagonal, *metric_pairs;
+    double *centre;       /* phi at the mean, where the Wick coefficients are about */
     double *act_variance; /* of every neuron, also where no second cumulant is tracked */
     rk_expansion expansion;
 };

@@ -21,18 +21,18 @@ static double root_mean_square(size_t n, const double *x) {
 
 /* Of the deviation of its quadratic part a neuron's share is `bend`; of that of the linear and the
  * quadratic part, or of the mean if that is more, `voice`. */
-static void measure(size_t n, const double *var, const double *w, double *bend, double *voice) {
-    const double *w0 = w + rk_wick_at(n, MAX_K, 0, 1), *w1 = w + rk_wick_at(n, MAX_K, 1, 1);
-    const double *w2 = w + rk_wick_at(n, MAX_K, 2, 1);
+static void measure(size_t n, const double *var, const double *m, const double *w, double *bend,
+                    double *voice) {
+    const double *w1 = w + rk_wick_at(n, MAX_K, 1, 1), *w2 = w + rk_wick_at(n, MAX_K, 2, 1);
     for (size_t i = 0; i < n; i++) {
         bend[i] = fabs(w2[i]) * var[i] / sqrt(2);
         voice[i] = hypot(w1[i] * sqrt(var[i]), bend[i]);
     }
     double typical_bend = root_mean_square(n, bend), typical_voice = root_mean_square(n, voice);
-    double typical_mean = root_mean_square(n, w0);
+    double typical_mean = root_mean_square(n, m);
     for (size_t i = 0; i < n; i++) {
         bend[i] /= typical_bend;
-        voice[i] = fmax(voice[i] / typical_voice, fabs(w0[i]) / typical_mean);
+        voice[i] = fmax(voice[i] / typical_voice, fabs(m[i]) / typical_mean);
     }
 }
 
@@ -59,14 +59,14 @@ RK_HOT static void linear(const rk_layer *layer, const pass *p) {
 
 static void activate(const rk_layer *layer, const pass *p) {
     size_t n = layer->rows;
-    rk_wick(&layer->activation, n, p->mu, p->var, MAX_K, MAX_P, p->w, p->scratch);
-    measure(n, p->var, p->w, p->bend, p->voice);
+    rk_wick(&layer->activation, n, p->mu, p->var, MAX_K, MAX_P, p->scratch, p->w);
     const double *first = p->w + rk_wick_at(n, MAX_K, 0, 1);
     const double *second = p->w + rk_wick_at(n, MAX_K, 0, 2);
     for (size_t i = 0; i < n; i++) {
-        p->m[i] = first[i];
-        p->var_h[i] = second[i] - first[i] * first[i];
+        p->m[i] = p->scratch[i] + first[i];
+        p->var_h[i] = fmax(0, second[i] - first[i] * first[i]);
     }
+    measure(n, p->var, p->m, p->w, p->bend, p->voice);
 }
 
 static rk_role count(size_t n, const pass *p) {
@@ -134,12 +134,14 @@ static void sort(scored *x, size_t n, const double *score) {
 void rk_roles_order(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
                     const double *var, rk_role role, size_t *order) {
     size_t mark = rk_work_mark(work);
-    double *w = rk_work_doubles(work, n, WICK), *floored = rk_work_doubles(work, n, 1);
+    double *w = rk_work_doubles(work, n, WICK), *m = rk_work_doubles(work, n, 1);
     double *bend = rk_work_doubles(work, n, 1), *voice = rk_work_doubles(work, n, 1);
     scored *x = rk_work_take(work, n, sizeof *x);
     if (rk_work_charge(work, 20 * n)) {
-        rk_wick(activation, n, mu, var, MAX_K, MAX_P, w, floored);
-        measure(n, var, w, bend, voice);
+        rk_wick(activation, n, mu, var, MAX_K, MAX_P, m, w);
+        for (size_t i = 0; i < n; i++)
+            m[i] += w[rk_wick_at(n, MAX_K, 0, 1) + i];
+        measure(n, var, m, w, bend, voice);
         for (size_t i = 0; i < n; i++)
             x[i].neuron = i;
         sort(x, n, voice);

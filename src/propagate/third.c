@@ -580,8 +580,8 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         if (activated) activation(&c, l, law);
         if (law == FOR_THIRD) {
             rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
-            rk_expansion_activate(work, layer, c.neurons.wick, RK_NEURONS_MAX_K, 4, c.mu, c.var,
-                                  c.neurons.var, &e);
+            rk_expansion_activate(work, layer, c.neurons.wick, RK_NEURONS_MAX_K, 4,
+                                  c.neurons.centre, c.mu, c.var, c.neurons.var, &e);
             rk_expansion_close(work, l, n, &e, c.C, outputs);
         }
         c.m = activated ? c.neurons.m : c.mu;

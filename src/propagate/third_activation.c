@@ -3,6 +3,7 @@
 #include "base/simd.h"
 #include "base/sum.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_K = RK_NEURONS_MAX_K, MAX_P = 4, ROWS = 16, CHUNK = 256 };
@@ -15,6 +16,7 @@ static rk_ends take_ends(rk_work *work, size_t width) {
 rk_neurons rk_neurons_take(rk_work *work, size_t width, bool pair_cumulants) {
     return (rk_neurons){
         .wick = rk_work_doubles(work, width, (MAX_K + 1) * MAX_P),
+        .centre = rk_work_doubles(work, width, 1),
         .m = rk_work_doubles(work, width, 1),
         .var = rk_work_doubles(work, width, 1),
         .k3 = rk_work_doubles(work, width, 1),
@@ -40,25 +42,42 @@ static void set_ends(const rk_ends *ends, size_t i, const double *k, double d3, 
     ends->tail[i] = k[4] * d3 / 6 + k[5] * d4 / 24;
 }
 
+static double within(double bound, double x) {
+    return x < -bound ? -bound : x > bound ? bound : x;
+}
+
+/* The third and fourth cumulants of z_i. Where next to nothing is left of a neuron, rounding of
+ * others in single precision must not be all of its law: no more than its variance has room for. */
+static void own_cumulants(const rk_slices *z, size_t i, double var, double typical, double *d3,
+                          double *d4) {
+    static const double next_to_nothing = 1e-4, most_skewed = 10, most_peaked = 100;
+    *d3 = z->d3[i];
+    *d4 = rk_slices_k4(z, i);
+    if (!(var < next_to_nothing * typical)) return;
+    *d3 = within(most_skewed * var * sqrt(var), *d3);
+    *d4 = within(most_peaked * var * var, *d4);
+}
+
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
-                     const double *var, const rk_slices *z, bool pairs, rk_neurons *neurons) {
+                     double *var, const rk_slices *z, bool pairs, rk_neurons *neurons) {
     int max_p = pairs ? MAX_P : 2;
-    rk_wick_step(work, activation, n, mu, var, MAX_K, max_p, neurons->wick);
+    rk_wick_step(work, activation, n, mu, var, MAX_K, max_p, neurons->centre, neurons->wick);
     if (!rk_work_charge(work, (pairs ? 60 : 12) * (uint64_t)n)) return;
-    double square = 0;
+    double square = 0, typical = rk_sum(n, var) / (double)n;
     for (size_t i = 0; i < n; i++) {
         double w[MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
-        double d3 = z->d3[i], d4 = rk_slices_k4(z, i);
+        double d3, d4;
+        own_cumulants(z, i, var[i], typical, &d3, &d4);
         for (int p = 1; p <= max_p; p++) {
             for (int k = 0; k <= MAX_K; k++)
                 w[k][p] = neurons->wick[rk_wick_at(n, MAX_K, k, p) + i];
             moment[p] = w[0][p] + d3 / 6 * w[3][p] + d4 / 24 * w[4][p];
         }
         double m = moment[1], m2 = m * m;
-        neurons->m[i] = m;
+        neurons->m[i] = neurons->centre[i] + m;
         neurons->var[i] = moment[2] - m2;
         if (!pairs) continue;
-        square += m2;
+        square += neurons->m[i] * neurons->m[i];
         neurons->k3[i] = moment[3] - 3 * moment[2] * m + 2 * m2 * m;
         neurons->k4[i] = moment[4] - 4 * moment[3] * m - 3 * moment[2] * moment[2] +
                          12 * moment[2] * m2 - 6 * m2 * m2;

@@ -37,7 +37,7 @@ enum { RK_NEURONS_MAX_K = 5 };
 
 /** What the pairs need of the two neurons, and the new diagonals; `width` entries each. */
 typedef struct rk_neurons {
-    double *wick;              /* k <= RK_NEURONS_MAX_K, p <= 4 */
+    double *centre, *wick;     /* k <= RK_NEURONS_MAX_K, p <= 4 */
     double *m, *var, *k3, *k4; /* cumulants of phi(z_i) */
     rk_ends w, e, t;           /* of phi, phi^2 and phi^3, less what lower cumulants explain */
     double *bend; /* w3 / w2 of phi: what one leg more is worth at the centre of a tree */
@@ -70,7 +70,7 @@ typedef enum rk_diagrams {
 
 /** Fills `m`, `var`; with `pairs` everything but D12, k22 and k21_q. */
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
-                     const double *var, const rk_slices *z, bool pairs, rk_neurons *neurons);
+                     double *var, const rk_slices *z, bool pairs, rk_neurons *neurons);
 
 /**
  * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the

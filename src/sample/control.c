@@ -64,13 +64,15 @@ static void close_layer(const rk_float_layer *layer, bool first, double *mean, d
     apply(m, layer->cols, layer->transposed, true, var, var_z);
     for (size_t i = 0; layer->bias && i < m; i++)
         mu[i] += (double)layer->bias[i];
-    rk_wick(&layer->activation, m, mu, var_z, 1, 2, w, var);
+    rk_wick(&layer->activation, m, mu, var_z, 1, 2, mean, w);
     memcpy(slope, w + rk_wick_at(m, 1, 1, 1), m * sizeof *slope);
-    memcpy(mean, w + rk_wick_at(m, 1, 0, 1), m * sizeof *mean);
+    for (size_t i = 0; i < m; i++) {
+        const double above = w[rk_wick_at(m, 1, 0, 1) + i];
+        mean[i] += above;
+        var[i] = fmax(w[rk_wick_at(m, 1, 0, 2) + i] - above * above, 0);
+    }
     if (first && rk_activation_get(layer->activation.kind)->wick != rk_piecewise_wick)
         first_means(&layer->activation, m, mu, var_z, mean);
-    for (size_t i = 0; i < m; i++)
-        var[i] = fmax(w[rk_wick_at(m, 1, 0, 2) + i] - mean[i] * mean[i], 0);
 }
 
 rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers,

@@ -50,9 +50,10 @@ static double series_of(series *formula, const rk_law *law, const rk_query *q,
         return (double)NAN;
     }
     if (seen->kappa[2] == 0) return seen->kappa[1] > t ? 0 : -INFINITY;
-    if (!(seen->kappa[2] > RK_VARIANCE_FLOOR))
-        rk_tail_warn(q->estimate, "the closure's variance is %.2g: raised to %g", seen->kappa[2],
-                     RK_VARIANCE_FLOOR);
+    if (seen->kappa[2] < 0) {
+        rk_tail_warn(q->estimate, "the closure's variance is %.2g: no answer", seen->kappa[2]);
+        return (double)NAN;
+    }
     return formula(seen, t, source, q->estimate);
 }
 

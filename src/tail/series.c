@@ -1,6 +1,5 @@
 #include "tail/series.h"
 
-#include "activation/activation.h"
 #include "tail/log_probability.h"
 
 #include <math.h>
@@ -14,9 +13,9 @@ rk_law rk_law_mirror(const rk_law *law) {
     return mirror;
 }
 
-/* (t - mean) / sd with the variance floor of all closures. */
+/* (t - mean) / sd. */
 static double standardise(const rk_law *law, double t, double *sd) {
-    *sd = sqrt(fmax(law->kappa[2], RK_VARIANCE_FLOOR));
+    *sd = sqrt(law->kappa[2]);
     return (t - law->kappa[1]) / *sd;
 }
 
