@@ -83,7 +83,13 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->samples = answer->report.samples;
     report_error(plan, answer);
     report_problems(plan, answer, work);
-    return rk_network_sha256(plan->problem.net, data->weights_sha256, error);
+    return rk_network_sha256(plan->net, data->weights_sha256, error);
+}
+
+static void restore_units(const rk_plan *plan, rk_answer *answer) {
+    double **hidden = answer->report.outputs.hidden_mean;
+    for (size_t l = 0; hidden && l + 1 < plan->net->n_layers; l++)
+        rk_normal_form_restore(&plan->form, l, hidden[l]);
 }
 
 static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
@@ -100,6 +106,7 @@ static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
         double start = rk_seconds();
         status = plan->method->run(&work, &plan->problem, &answer->report, error);
         answer->data.seconds = rk_seconds() - start;
+        restore_units(plan, answer);
         if (status == RK_OK) status = report(plan, &work, answer, error);
         rk_blas_restore();
     }

@@ -28,8 +28,9 @@ typedef struct rk_method_arguments {
 
 /** Everything a method is asked. */
 typedef struct rk_problem {
-    const rk_network *net;
-    rk_input input;
+    const rk_network *net; /**< in normal form */
+    rk_input input;        /**< without a mean */
+    bool is_extreme;       /**< see rk_normal_form */
     rk_options options;
     rk_method_arguments arguments;
     rk_network *homogeneous; /**< the network without biases, if `third` asks for it, or NULL */

@@ -149,7 +149,7 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     }
     int rank = problem->arguments.rank;
     rk_third_spec spec = {.metric = (rk_metric)problem->arguments.metric,
-                          .double_legs = problem->arguments.double_legs != 0,
+                          .double_legs = problem->arguments.double_legs != 0 || problem->is_extreme,
                           .gauge = (rk_gauge)problem->arguments.gauge,
                           .rank = rank == RANK_FULL ? 0 : (size_t)rank,
                           .reach =

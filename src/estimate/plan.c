@@ -97,6 +97,16 @@ static rk_status choose(rk_plan *plan, rk_error *error) {
     return parse(plan, error);
 }
 
+/* What methods see. */
+static rk_status bring_to_normal_form(rk_plan *plan, rk_error *error) {
+    rk_problem *problem = &plan->problem;
+    rk_status status = rk_normal_form_create(&plan->form, plan->net, &problem->input, error);
+    if (plan->form.net) problem->net = plan->form.net;
+    problem->input.mean = NULL;
+    problem->is_extreme = plan->form.is_extreme;
+    return status;
+}
+
 rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
                          const rk_options *options, rk_error *error) {
     *out = NULL;
@@ -104,7 +114,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     rk_plan *plan = calloc(1, sizeof *plan);
     if (!plan) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     rk_problem *problem = &plan->problem;
-    problem->net = net;
+    plan->net = problem->net = net;
     if (input) problem->input = *input;
     problem->options = options ? *options : rk_options_default();
     if (problem->options.threads == 0) problem->options.threads = rk_pool_default_threads();
@@ -113,6 +123,7 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     rk_status status = parse(plan, error);
     if (status == RK_OK) status = check_options(&problem->options, error);
     if (status == RK_OK) status = rk_input_check(&problem->input, rk_network_n_in(net), error);
+    if (status == RK_OK) status = bring_to_normal_form(plan, error);
     if (status == RK_OK) status = choose(plan, error);
     if (status == RK_OK) status = check_scope(plan, error);
     if (status == RK_OK && plan->method->resolve) {
@@ -133,6 +144,7 @@ void rk_plan_destroy(rk_plan *plan) {
     if (!plan) return;
     rk_choice_clear(&plan->choice);
     rk_network_destroy(plan->problem.homogeneous);
+    rk_normal_form_clear(&plan->form);
     free(plan->problem.roles);
     free(plan->dry.steps);
     free(plan);

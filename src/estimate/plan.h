@@ -4,8 +4,11 @@
 
 #include "estimate/answer.h"
 #include "estimate/auto.h"
+#include "network/normal_form.h"
 
 struct rk_plan {
+    const rk_network *net; /* as it was given */
+    rk_normal_form form;
     rk_problem problem;
     const rk_method *method;
     char canonical[sizeof((rk_answer *)0)->method];

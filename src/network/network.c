@@ -1,6 +1,7 @@
 #include "network/network.h"
 
 #include "base/size.h"
+#include "base/sum.h"
 
 #include <limits.h>
 #include <math.h>
@@ -87,12 +88,42 @@ rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_l
         copies[l].bias = storage;
         storage += layers[l].rows;
     }
+    rk_status status = rk_network_measure(net, error);
+    if (status != RK_OK) {
+        rk_network_destroy(net);
+        return status;
+    }
     *out = net;
+    return RK_OK;
+}
+
+rk_status rk_network_measure(rk_network *net, rk_error *error) {
+    size_t total = 0; /* no overflow: the network itself fits */
+    for (size_t l = 0; l < net->n_layers; l++)
+        total += net->layers[l].rows;
+    double *squares = rk_alloc(total, 1, sizeof *squares);
+    net->row_square = rk_alloc(net->n_layers, 1, sizeof *net->row_square);
+    if (!squares || !net->row_square) {
+        free(squares);
+        free(net->row_square);
+        net->row_square = NULL;
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for a network");
+    }
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        net->row_square[l] = squares;
+        for (size_t i = 0; i < layer->rows; i++) {
+            const double *row = layer->weight + i * layer->cols;
+            *squares++ = rk_dot(layer->cols, row, row);
+        }
+    }
     return RK_OK;
 }
 
 void rk_network_destroy(rk_network *net) {
     if (!net) return;
+    if (net->row_square) free(net->row_square[0]);
+    free(net->row_square);
     free(net->layers);
     free(net->storage);
     free(net->notes);

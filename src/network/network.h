@@ -8,8 +8,12 @@ struct rk_network {
     size_t n_layers;
     rk_layer *layers; /* weight and bias point into `storage` */
     double *storage;
-    char *notes; /* what a reader inferred, or NULL */
+    double **row_square; /* [l][i]: |row i of W_l|^2 */
+    char *notes;         /* what a reader inferred, or NULL */
 };
+
+/** Fills row_square. 2 FLOPs a weight. */
+rk_status rk_network_measure(rk_network *net, rk_error *error);
 
 /** True if an activation follows layer l: always for hidden layers, for the output only if it is
  *  not the identity. Hidden identity layers count too: they are layers the user sees. */
