@@ -51,7 +51,7 @@ static const rk_word covariance_words[] = {
 
 static rk_status check_covariance(const rk_problem *problem, rk_error *error) {
     if (!problem->arguments.angular) return RK_OK;
-    if (problem->input.mean || problem->input.covariance)
+    if (problem->input.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "covariance:gauge=angular takes standard normal inputs only");
     return rk_network_check_scales(problem->net, error);
@@ -79,7 +79,7 @@ const rk_method rk_method_covariance = {
 };
 
 static rk_status check_gain(const rk_problem *problem, rk_error *error) {
-    return rk_network_check_scales(problem->net, error);
+    return rk_network_check_homogeneous(problem->net, error);
 }
 
 static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *report,

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "estimate/flops.h"
 #include "network/homogeneous.h"
+#include "network/input.h"
 
 #include <math.h>
 #include <string.h>
@@ -115,7 +116,9 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     if (!gauged) arguments->all_neurons = 1;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {
-        rk_status status = rk_network_homogenise(&problem->homogeneous, net, error);
+        rk_status status =
+            rk_network_homogenise(&problem->homogeneous, net,
+                                  rk_input_variance(&problem->input, rk_network_n_in(net)), error);
         if (status != RK_OK) return status;
         net = problem->homogeneous;
     }

@@ -16,16 +16,19 @@ rk_status rk_network_check_scales(const rk_network *net, rk_error *error);
 /** True if activations and, from the second layer on, biases before an activation leave
  *  F(c h) = c F(h) for c > 0, h the first layer's output. */
 bool rk_network_is_homogeneous(const rk_network *net);
+/** RK_ERROR_UNSUPPORTED, naming the layer, if not. */
+rk_status rk_network_check_homogeneous(const rk_network *net, rk_error *error);
 
 /** The same if the biases were not there. */
 bool rk_network_can_be_homogeneous(const rk_network *net);
 
 /**
  * A homogeneous network of the same outputs, for one that can be: every hidden layer has one more
- * neuron, its last. In the first layer it comes from a bias of 1 (and a trace of the first input:
- * its variance is 1e-9 of that, for closures divide by variances), later from itself; the biases of
+ * neuron, its last, which is about as large as they are, whatever that is for an input of mean
+ * square `input_square`. In the first layer it comes from a bias, later from itself; the biases of
  * later layers are the weights on it. Free with rk_network_destroy. Fails on lack of memory only.
  */
-rk_status rk_network_homogenise(rk_network **out, const rk_network *net, rk_error *error);
+rk_status rk_network_homogenise(rk_network **out, const rk_network *net, double input_square,
+                                rk_error *error);
 
 #endif

@@ -22,3 +22,11 @@ rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error) {
     }
     return RK_OK;
 }
+
+double rk_input_variance(const rk_input *input, size_t n) {
+    if (!input->covariance) return 1;
+    double trace = 0;
+    for (size_t i = 0; i < n; i++)
+        trace += input->covariance[i * n + i];
+    return trace / (double)n;
+}

@@ -7,4 +7,7 @@
 /** RK_ERROR_ARGUMENT unless mean and covariance are finite and the latter could be one. */
 rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error);
 
+/** The average variance of its n entries. */
+double rk_input_variance(const rk_input *input, size_t n);
+
 #endif

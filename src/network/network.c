@@ -150,11 +150,16 @@ bool rk_network_is_activated(const rk_network *net, size_t l) {
     return l + 1 < net->n_layers || net->layers[l].activation.kind != RK_IDENTITY;
 }
 
-size_t rk_network_max_width(const rk_network *net) {
-    size_t width = rk_network_n_in(net);
+size_t rk_network_max_rows(const rk_network *net) {
+    size_t rows = 0;
     for (size_t l = 0; l < net->n_layers; l++)
-        if (net->layers[l].rows > width) width = net->layers[l].rows;
-    return width;
+        if (net->layers[l].rows > rows) rows = net->layers[l].rows;
+    return rows;
+}
+
+size_t rk_network_max_width(const rk_network *net) {
+    size_t rows = rk_network_max_rows(net), n_in = rk_network_n_in(net);
+    return rows > n_in ? rows : n_in;
 }
 
 double rk_network_weight_scale(const rk_network *net, size_t l) {

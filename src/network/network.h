@@ -19,7 +19,8 @@ rk_status rk_network_measure(rk_network *net, rk_error *error);
  *  not the identity. Hidden identity layers count too: they are layers the user sees. */
 bool rk_network_is_activated(const rk_network *net, size_t l);
 
-/** The largest width of any layer, the input included. */
+/** The largest width of any layer, and with the input included. */
+size_t rk_network_max_rows(const rk_network *net);
 size_t rk_network_max_width(const rk_network *net);
 
 /** cols * Var(W) of layer l: as given, or measured as the mean square of its weights. */

@@ -3,6 +3,7 @@
 #include "activation/activation.h"
 #include "base/size.h"
 #include "base/sum.h"
+#include "network/input.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,16 +38,6 @@ static bool is_zero(const double *x, size_t n) {
     for (size_t i = 0; x && i < n; i++)
         if (x[i] != 0) return false;
     return true;
-}
-
-/* The average variance of the input. */
-static double input_variance(const rk_network *net, const rk_input *input) {
-    size_t n = rk_network_n_in(net);
-    if (!input->covariance) return 1;
-    double trace = 0;
-    for (size_t i = 0; i < n; i++)
-        trace += input->covariance[i * n + i];
-    return trace / (double)n;
 }
 
 /* ------------------------------------------------------------------------ is there any need? */
@@ -247,7 +238,8 @@ rk_status rk_normal_form_create(rk_normal_form *form, const rk_network *net, con
                                 rk_error *error) {
     *form = (rk_normal_form){NULL, NULL, false};
     bool centred = is_zero(input->mean, rk_network_n_in(net));
-    bool moderate = is_moderate(net, input_variance(net, input), &form->is_extreme);
+    bool moderate =
+        is_moderate(net, rk_input_variance(input, rk_network_n_in(net)), &form->is_extreme);
     if (centred && moderate) return RK_OK;
     double *room;
     form->net = calloc(1, sizeof *form->net);

@@ -25,11 +25,12 @@ static double mean_radius(size_t n) {
 
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
                              const rk_covariance_spec *spec, rk_outputs *outputs) {
-    size_t width = rk_network_max_width(net), n_layers = net->n_layers;
-    double *m = rk_work_doubles(work, width, 1), *mu = rk_work_doubles(work, width, 1);
+    size_t width = rk_network_max_rows(net), n_layers = net->n_layers;
+    double *m = rk_work_doubles(work, rk_network_max_width(net), 1),
+           *mu = rk_work_doubles(work, width, 1);
     double *var_z = rk_work_doubles(work, width, 1), *var_h = rk_work_doubles(work, width, 1);
     double *w = rk_work_doubles(work, width, 6), *centre = rk_work_doubles(work, width, 1);
-    double *scratch = rk_work_doubles(work, width, width);
+    double *scratch = rk_congruence_scratch(work, net, input);
     double *C = rk_work_doubles(work, width, width), *Z = rk_work_doubles(work, width, width);
     const double *C_in = input->covariance; /* NULL: the identity */
     size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;

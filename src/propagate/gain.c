@@ -221,11 +221,18 @@ static void activate(rk_work *work, const rk_layer *layer, const double *mu, dou
     rk_work_release(work, mark);
 }
 
+static void add(rk_work *work, size_t n, const double *bias, double *mean) {
+    if (!bias || !rk_work_charge(work, n)) return;
+    for (size_t i = 0; i < n; i++)
+        mean[i] += bias[i];
+}
+
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
                        rk_outputs *outputs) {
-    size_t width = rk_network_max_width(net), n_layers = net->n_layers;
+    size_t width = rk_network_max_rows(net), n_layers = net->n_layers;
     law laws[2] = {take_law(work, width), take_law(work, width)};
-    double *scratch = rk_work_doubles(work, width, width);
+    double *scratch = rk_congruence_scratch(work, net, input);
+    double *m_in = rk_work_doubles(work, rk_network_n_in(net), 1);
     double *mu = rk_work_doubles(work, width, 1), *var = rk_work_doubles(work, width, 1);
     double *q = rk_work_doubles(work, width, 1);
     coupling c = {rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1),
@@ -234,7 +241,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
     double gamma = 0, gain = 1; /* Var G^2 and E G of the activations so far */
     const double *C = input->covariance;
     rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
-    rk_input_mean(work, rk_network_n_in(net), input, laws[0].mean);
+    rk_input_mean(work, rk_network_n_in(net), input, m_in);
     for (size_t l = 0; l < n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
         law *h = &laws[l % 2], *next = &laws[(l + 1) % 2];
@@ -242,7 +249,8 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
         bool last = l + 1 == n_layers, activated = rk_network_is_activated(net, l);
         bool full = outputs->covariance || l + 1 < n_activated;
         if (!rk_work_step(work, "layer %zu: gain", l + 1)) return;
-        rk_gemv(work, n, layer->cols, layer->weight, h->mean, NULL, mu);
+        rk_gemv(work, n, layer->cols, layer->weight, l ? h->mean : m_in, l ? NULL : layer->bias,
+                mu);
         if (full) {
             rk_congruence(work, n, layer->cols, layer->weight, C, scratch, next->R);
             rk_diagonal(work, n, next->R, var);
@@ -267,6 +275,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
             double *variance = activated ? next->var : var;
             double *covariance = activated ? next->C : next->R;
             rk_rescale(work, n, gain, mean, variance, full ? covariance : NULL);
+            if (l > 0) add(work, n, layer->bias, mean);
             rk_deliver(work, n, mean, outputs->mean);
             rk_deliver(work, n * n, covariance, outputs->covariance);
             if (activated || full)

@@ -2,17 +2,13 @@
 
 #include "base/simd.h"
 #include "base/sum.h"
+#include "network/input.h"
 #include "propagate/expansion.h"
 
 #include <string.h>
 
-/* The average variance of the input. */
 static double input_variance(rk_work *work, size_t n, const rk_input *input) {
-    if (!input->covariance || !rk_work_charge(work, n)) return 1;
-    double trace = 0;
-    for (size_t i = 0; i < n; i++)
-        trace += input->covariance[i * n + i];
-    return trace / (double)n;
+    return input->covariance && rk_work_charge(work, n) ? rk_input_variance(input, n) : 1;
 }
 
 /* One pass over the weights for both: they are what costs. */

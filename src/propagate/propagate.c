@@ -42,6 +42,15 @@ void rk_wick_moments(rk_work *work, size_t n, int k_max, const double *centre, c
     }
 }
 
+double *rk_congruence_scratch(rk_work *work, const rk_network *net, const rk_input *input) {
+    size_t most = 0;
+    for (size_t l = input->covariance ? 0 : 1; l < net->n_layers; l++) {
+        size_t count = net->layers[l].rows * net->layers[l].cols;
+        if (count > most) most = count;
+    }
+    return rk_work_doubles(work, most, 1);
+}
+
 void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)

@@ -49,6 +49,10 @@ void rk_wick_moments(rk_work *work, size_t n, int k_max, const double *centre, c
 /** m = the input's mean (zero by default), `n` entries. */
 void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m);
 
+/** Scratch for rk_congruence and rk_variances of every layer: the covariance of an input that has
+ *  one, and of all hidden layers. */
+double *rk_congruence_scratch(rk_work *work, const rk_network *net, const rk_input *input);
+
 /** var_i = (W C W')_ii without the other entries, 2mn^2 FLOPs for W m x n; C NULL is the identity
  *  (2mn), otherwise `scratch` is m x n. */
 void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,

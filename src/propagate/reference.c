@@ -1,5 +1,6 @@
 #include "propagate/reference.h"
 
+#include "base/sum.h"
 #include "cumulant/harmonic.h"
 #include "propagate/reference_factored.h"
 
@@ -197,6 +198,15 @@ static void read_slices(rk_pass *p, int depth, rk_slice *family) {
     fill_constant(p->work, p->pre.n, 1, family[RK_SLICE_2].data);
 }
 
+/* Not so far from zero, against the deviations, that moments about it would be all rounding. */
+static bool is_near_zero(size_t n, const double *centre, const double *var) {
+    static const double far = 100;
+    double squares = 0;
+    for (size_t i = 0; i < n; i++)
+        squares += centre[i] * centre[i];
+    return squares < far * far * rk_sum(n, var);
+}
+
 /* Wick coefficients of the layer, as sources behind `sources`' slices. */
 static void wick_coefficients(rk_pass *p, const rk_activation *activation, rk_slice *sources) {
     size_t n = p->pre.n;
@@ -206,7 +216,9 @@ static void wick_coefficients(rk_pass *p, const rk_activation *activation, rk_sl
                  p_max, p->centre, w);
     /* the factored form drops diagrams of some slices only: where it matters about what */
     bool partial = p->factored && p->spec->kind == RK_REFERENCE_AUGMENT;
-    if (partial && rk_work_charge(p->work, 0)) rk_wick_about_zero(n, k_max, p_max, p->centre, w);
+    if (partial && rk_work_charge(p->work, 0) &&
+        is_near_zero(n, p->centre, sources[RK_SLICE_2].data))
+        rk_wick_about_zero(n, k_max, p_max, p->centre, w);
     for (int i = 0; i < (k_max + 1) * p_max; i++) {
         sources[RK_SOURCE_WICK + i] = rk_slice_of((rk_vector){1, {1}}, n);
         sources[RK_SOURCE_WICK + i].data = w + (size_t)i * n;

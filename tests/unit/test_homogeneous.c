@@ -35,7 +35,7 @@ static void test_the_outputs_are_the_same(void **state) {
         rk_network *net = biased(kinds[k]), *same;
         assert_true(rk_network_can_be_homogeneous(net));
         assert_false(rk_network_is_homogeneous(net));
-        assert_int_equal(rk_network_homogenise(&same, net, NULL), RK_OK);
+        assert_int_equal(rk_network_homogenise(&same, net, 1, NULL), RK_OK);
         assert_true(rk_network_is_homogeneous(same));
         for (int trial = 0; trial < 5; trial++) {
             double x[N_IN], y[N_OUT], y_same[N_OUT];
