@@ -36,9 +36,9 @@ void rk_regenerate(rk_work *work, const rk_amplitude *amplitude, size_t l, const
     if (!rk_work_charge(work, 5 * (uint64_t)n * layer->cols)) return;
     if (!amplitude) amplitude = &fitted;
     double c = amplitude->far - amplitude->gap * pow(amplitude->ratio, (double)l - 1);
-    double total = rk_sum(n, var);
-    *z->coherence = total > 0 ? c * rk_sum(n, z->core) / total : 0;
-    variances x = {layer, var_h, var, *z->coherence, z->core};
+    double total = rk_sum(n, var), lambda = total > 0 ? c * rk_sum(n, z->core) / total : 0;
+    *z->coherence = lambda * rk_sum(n, z->metric) / (2 * (double)n); /* fitted where that is 1 */
+    variances x = {layer, var_h, var, lambda, z->core};
     rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), add_coherent_rows, &x);
 }
 

@@ -85,9 +85,10 @@ def regenerate(W, h, z, l):
     """The same of the core diag(q) + lambda C behind l activations."""
     squares, var = W * W, np.diag(z.C)
     q = squares @ h.q
-    z.coherence = (FAR - GAP * RATIO**(l - 1)) * q.sum() / var.sum()
-    q += z.coherence * (var - squares @ np.diag(h.C))
-    one = np.outer(q, squares.sum(axis=1))
+    lam, metric = (FAR - GAP * RATIO**(l - 1)) * q.sum() / var.sum(), squares.sum(axis=1)
+    z.coherence = lam * metric.mean() / 2
+    q += lam * (var - squares @ np.diag(h.C))
+    one = np.outer(q, metric)
     z.iiii, z.iijj, z.iiij = np.diag(one), (one + one.T) / 6, z.coherence * z.C
 
 
@@ -133,7 +134,7 @@ def activate(z, slope, gauge):
     T = z.R + sym(np.multiply.outer(z.C, z.y))
     C, var = off_diagonal(z.C), np.diag(z.C)
     iii, iij, iiii, iijj, iiij = T[i, i, i], T[i, i], z.iiii, z.iijj, z.iiij
-    w = wick(z.mu, var, slope)
+    w = wick(z.mu, np.maximum(var, 1e-20), slope)  # one neuron is constant
     w1, w2 = w(1, 1), w(2, 1)
 
     P1, P2, P3, P4 = [w(0, p) + iii / 6 * w(3, p) + iiii / 24 * w(4, p) for p in range(1, 5)]
@@ -268,13 +269,16 @@ def reckon(net, slope, gauge, neurons):
 
 
 def homogeneous(layers):
-    """Biases as weights of a last neuron that is always 1, but for 1e-9 of the first input's variance."""
+    """Biases as weights of a last neuron, twice as large as the others of its relu layer roughly are."""
     (W, b), *hidden, last = layers
-    unit = np.eye(1, W.shape[1]) * math.sqrt(1e-9)
-    extended = [(np.vstack([W, unit]), np.append(b + np.zeros(len(W)), 1))]
+    square = ((W * W).sum(axis=1) + b * b).mean() / 2
+    own = 2 * math.sqrt(square)
+    extended = [(np.vstack([W, np.zeros(W.shape[1])]), np.append(b, own))]
     for W, b in hidden:
-        row = np.eye(1, W.shape[1] + 1, W.shape[1])
-        extended.append((np.vstack([np.column_stack([W, b + np.zeros(len(W))]), row]), 0))
+        below, square = own, ((W * W).sum(axis=1) * square + b * b).mean() / 2
+        own = 2 * math.sqrt(square)
+        row = np.eye(1, W.shape[1] + 1, W.shape[1]) * own / below
+        extended.append((np.vstack([np.column_stack([W, b / below]), row]), 0))
     return [*extended, (np.column_stack([last[0], np.zeros(len(last[0]))]), last[1])]
 
 
