@@ -116,63 +116,78 @@ static void right_half(const block *b, int lowest, int highest, ladder l) {
             climb_from_afar(b->mu[i], b->var[i], alpha[i], highest, i, l);
 }
 
-/* The side of zero where the mean is goes on as a polynomial over the whole line, */
-typedef struct side {
-    double near, far; /* phi(z) = near z^degree on this side, far z^degree beyond zero */
-    double mirror;    /* -1: beyond zero is the left half */
-    double centre;    /* phi(mu) */
-} side;
+/* The side of zero where the mean is goes on as a polynomial over the whole line, and what phi is
+ * else beyond zero is a polynomial on that half. */
+typedef struct sides {
+    double near[BLOCK], far[BLOCK]; /* phi(z) = near z^degree on this side, far z^degree beyond */
+    double mirror[BLOCK];           /* -1: beyond zero is the left half */
+    double centre[BLOCK];           /* phi(mu) */
+} sides;
 
-static side side_of(const shape *s, double mu) {
-    const bool right = mu > 0;
-    side at = {right ? s->right : s->left, right ? s->left : s->right, right ? -1 : 1, 0};
-    at.centre = at.near;
-    for (int j = 0; j < s->degree; j++)
-        at.centre *= mu;
-    return at;
-}
-
-/* phi - centre there, in powers of z - mu. */
-static void expand(const shape *s, const side *at, double mu, double q[RK_LOCAL_DEGREE]) {
-    const double x = s->degree > 1 ? mu : 0;
-    q[0] = s->degree == 0 ? 0
-                          : at->near * (s->degree == 1   ? 1
-                                        : s->degree == 2 ? 2 * x
-                                                         : 3 * x * x);
-    q[1] = s->degree < 2 ? 0 : at->near * (s->degree == 2 ? 1 : 3 * x);
-    q[2] = s->degree < 3 ? 0 : at->near;
-}
-
-/* An absent term is absent even where it overflows. */
-static double scaled(double factor, double x) {
-    return factor == 0 ? 0 : factor * x;
-}
-
-/* and what phi^p is else beyond zero is a polynomial on that half: the sum over j of (p over j)
- * (far^j - near^j) z^(j degree) (-centre)^(p - j). */
-static void add_beyond(const shape *s, const side *at, ladder half, int i, int k_max, int p_max,
-                       double *w, size_t stride) {
-    double centre[RK_WICK_MAX_P + 1] = {1}, factor[RK_WICK_MAX_P + 1], near = 1, far = 1;
-    double factorial = 1;
-    for (int j = 1; j <= p_max; j++) {
-        near *= at->near;
-        far *= at->far;
-        for (int d = 0; d < s->degree; d++)
-            factorial *= s->degree * j - d;
-        factor[j] = factorial * (far - near);
-        centre[j] = -centre[j - 1] * at->centre;
+static void find_sides(const shape *s, const double *mu, int count, sides *at) {
+    for (int i = 0; i < BLOCK; i++) {
+        const double x = i < count ? mu[i] : 0;
+        const bool right = x > 0;
+        at->near[i] = right ? s->right : s->left;
+        at->far[i] = right ? s->left : s->right;
+        at->mirror[i] = right ? -1 : 1;
+        at->centre[i] = at->near[i] * (s->degree > 0 ? x : 1);
+        for (int j = 1; j < s->degree; j++)
+            at->centre[i] *= x;
     }
-    for (int p = 1; p <= p_max; p++)
-        for (int k = 0; k <= k_max; k++, w += stride) {
-            double binomial = 1, sum = 0;
-            for (int j = p; j >= 1; j--) {
-                const int q = s->degree * j;
-                const double sign = (q - k) % 2 ? at->mirror : 1;
-                sum += scaled(binomial * factor[j] * centre[p - j] * sign, rung(half, q - k)[i]);
-                binomial = binomial * j / (p - j + 1);
-            }
-            *w += sum;
+}
+
+/* Without a kink: phi - centre in powers of z - mu. */
+static void smooth_wick(const shape *s, double mu, double var, int k_max, int p_max, double *w,
+                        size_t stride) {
+    const double b = s->right;
+    const double q[][RK_LOCAL_DEGREE] = {
+        {0, 0, 0}, {b, 0, 0}, {2 * b * mu, b, 0}, {3 * b * mu * mu, 3 * b * mu, b}};
+    rk_local_wick(q[s->degree], var, k_max, p_max, w, stride);
+}
+
+/* With one, degree 0 or 1: phi - centre is near (z - mu), and phi^p beyond zero more than that by
+ * the sum over j of (p over j) (far^j - near^j) z^(j degree) (-centre)^(p - j). */
+static void kinked_wick(const shape *s, const sides *at, const block *b, ladder half, int count,
+                        int k_max, int p_max, double *w, size_t stride) {
+    double power[RK_WICK_MAX_P + 1][BLOCK], beyond[RK_WICK_MAX_P + 1][BLOCK];
+    double near[RK_WICK_MAX_P + 1][BLOCK], far[BLOCK];
+    double moment[RK_WICK_MAX_P + 1][BLOCK]; /* E[(z - mu)^d/d!], d even */
+    double factorial = 1;
+    for (int i = 0; i < BLOCK; i++)
+        power[0][i] = near[0][i] = far[i] = moment[0][i] = 1;
+    for (int p = 1; p <= p_max; p++) {
+        if (s->degree > 0) factorial *= p;
+        for (int i = 0; i < BLOCK; i++) {
+            power[p][i] = -power[p - 1][i] * at->centre[i];
+            near[p][i] = near[p - 1][i] * at->near[i];
+            far[i] *= at->far[i];
+            beyond[p][i] = factorial * (far[i] - near[p][i]);
+            moment[p][i] = p % 2 ? 0 : moment[p - 2][i] * b->var[i] / p;
         }
+        double binomial = 1, weight[RK_WICK_MAX_P + 1][BLOCK];
+        for (int j = p; j >= 1; j--) {
+            for (int i = 0; i < BLOCK; i++)
+                weight[j][i] = binomial * beyond[j][i] * power[p - j][i];
+            binomial = binomial * j / (p - j + 1);
+        }
+        for (int k = 0; k <= k_max; k++, w += stride) {
+            double sum[BLOCK];
+            const bool has_main = s->degree > 0 && k <= p && (p - k) % 2 == 0;
+            for (int i = 0; i < BLOCK; i++)
+                sum[i] = has_main ? factorial * near[p][i] * moment[p - k][i] : 0;
+            for (int j = p; j >= 1; j--) {
+                const int q = s->degree * j - k;
+                const double *on_half = rung(half, q);
+                for (int i = 0; i < BLOCK; i++) { /* an absent term is absent where it overflows */
+                    const double term = weight[j][i] * (q % 2 ? at->mirror[i] : 1) * on_half[i];
+                    sum[i] += weight[j][i] == 0 ? 0 : term;
+                }
+            }
+            for (int i = 0; i < count; i++)
+                w[i] = sum[i];
+        }
+    }
 }
 
 void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
@@ -184,21 +199,22 @@ void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, co
     for (size_t first = 0; first < n; first += BLOCK) {
         const int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
         block b;
+        sides at;
         for (int i = 0; i < BLOCK; i++) {
             b.mu[i] = i < count ? -fabs(mu[first + (size_t)i]) : 0;
             b.var[i] = i < count ? var[first + (size_t)i] : 1;
             if (b.var[i] < 0) b.var[i] = 0;
         }
-        if (kinked) right_half(&b, lowest, highest, half);
+        find_sides(&s, mu + first, count, &at);
+        if (kinked) {
+            right_half(&b, lowest, highest, half);
+            kinked_wick(&s, &at, &b, half, count, k_max, p_max, w + first, n);
+        }
         for (int i = 0; i < count; i++) {
-            const size_t at = first + (size_t)i;
-            const side here = side_of(&s, mu[at]);
-            double q[RK_LOCAL_DEGREE];
-            expand(&s, &here, mu[at], q);
-            rk_local_wick(q, b.var[i], k_max, p_max, w + at, n);
-            if (kinked) add_beyond(&s, &here, half, i, k_max, p_max, w + at, n);
-            centre[at] = here.centre;
-            if (b.var[i] == 0) rk_activation_get(self->kind)->value(self, 1, mu + at, centre + at);
+            const size_t j = first + (size_t)i;
+            if (!kinked) smooth_wick(&s, mu[j], b.var[i], k_max, p_max, w + j, n);
+            centre[j] = at.centre[i];
+            if (b.var[i] == 0) rk_activation_get(self->kind)->value(self, 1, mu + j, centre + j);
         }
     }
 }
