@@ -1,6 +1,7 @@
 #include "activation/gauss_hermite.h"
 #include "activation/local.h"
 #include "activation/smooth.h"
+#include "activation/wide.h"
 
 #include <math.h>
 
@@ -35,29 +36,8 @@ static void next_power(grid f_above, grid f_below, grid above, grid below, grid 
         }
 }
 
-/* Of one neuron phi - centre is a polynomial to 1e-10 over so few units of its argument; the sum
- * over nodes would only see the rounding of its values. */
-static const double LOCAL = 1e-3;
-
-static bool is_local(const rk_activation *self, double sigma) {
-    return self->kind == RK_CUSTOM ? sigma == 0 : sigma < LOCAL; /* whose units nobody knows */
-}
-
-/* Derivatives of phi from coefficients at a small deviation s: the heat equation taken back,
- * phi^(k) = w(k) - h w(k+2) + h^2/2 w(k+4) - ..., h = s^2/2. */
-static void differentiate(const rk_activation *self, double mu, double q[RK_LOCAL_DEGREE]) {
-    enum { K = 7 };
-    static const double s = 0.02;
-    const double var = s * s, h = var / 2;
-    double w[K + 1], centre;
-    rk_quadrature_wick(self, 1, &mu, &var, K, 1, &centre, w);
-    q[0] = w[1] - h * (w[3] - h / 2 * (w[5] - h / 3 * w[7]));
-    q[1] = (w[2] - h * (w[4] - h / 2 * w[6])) / 2;
-    q[2] = (w[3] - h * (w[5] - h / 2 * w[7])) / 6;
-}
-
-void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
-                        int k_max, int p_max, double *centre, double *w) {
+void rk_hermite_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
+                     int k_max, int p_max, double *centre, double *w) {
     double weighted[RK_WICK_MAX_K + 1][HERMITE_PAIRS];
     weigh(k_max, weighted);
     const rk_activation_ops *ops = rk_activation_get(self->kind);
@@ -103,11 +83,42 @@ void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, c
                 }
             }
         }
-        for (size_t i = 0; i < count; i++) {
-            double q[RK_LOCAL_DEGREE];
-            if (!is_local(self, sigma[i])) continue;
-            differentiate(self, mean[i], q);
-            rk_local_wick(q, sigma[i] * sigma[i], k_max, p_max, w + first + i, n);
+    }
+}
+
+/* Of one neuron phi - centre is a polynomial to 1e-10 over so few units of its argument; the sum
+ * over nodes would only see the rounding of its values. */
+static const double LOCAL = 1e-3;
+
+static bool is_local(const rk_activation *self, double sigma) {
+    return self->kind == RK_CUSTOM ? sigma == 0 : sigma < LOCAL; /* whose units nobody knows */
+}
+
+/* Derivatives of phi from coefficients at a small deviation s: the heat equation taken back,
+ * phi^(k) = w(k) - h w(k+2) + h^2/2 w(k+4) - ..., h = s^2/2. */
+static void differentiate(const rk_activation *self, double mu, double q[RK_LOCAL_DEGREE]) {
+    enum { K = 7 };
+    static const double s = 0.02;
+    const double var = s * s, h = var / 2;
+    double w[K + 1], centre;
+    rk_hermite_wick(self, 1, &mu, &var, K, 1, &centre, w);
+    q[0] = w[1] - h * (w[3] - h / 2 * (w[5] - h / 3 * w[7]));
+    q[1] = (w[2] - h * (w[4] - h / 2 * w[6])) / 2;
+    q[2] = (w[3] - h * (w[5] - h / 2 * w[7])) / 6;
+}
+
+void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
+                        int k_max, int p_max, double *centre, double *w) {
+    rk_hermite_wick(self, n, mu, var, k_max, p_max, centre, w);
+    const bool has_asymptote = rk_asymptote(self->kind) != RK_CUSTOM;
+    for (size_t i = 0; i < n; i++) {
+        const double variance = var[i] < 0 ? 0 : var[i];
+        double q[RK_LOCAL_DEGREE];
+        if (is_local(self, sqrt(variance))) {
+            differentiate(self, mu[i], q);
+            rk_local_wick(q, variance, k_max, p_max, w + i, n);
+        } else if (variance >= RK_WIDE_VARIANCE && has_asymptote) {
+            rk_wide_wick(self, mu[i], variance, k_max, p_max, centre[i], w + i, n);
         }
     }
 }

@@ -17,8 +17,13 @@ RK_SMOOTH_DECLARE(softplus)
 RK_SMOOTH_DECLARE(custom)
 #undef RK_SMOOTH_DECLARE
 
-/** rk_activation_ops.wick of all of them, with 100 nodes, docs/MATH.md#wick-quadrature: 100 values
- *  and 100 (k_max + 2) p_max multiplications a neuron. */
+/** The sum over 100 nodes, docs/MATH.md#wick-quadrature, whatever it is worth: 100 values and 100
+ *  (k_max + 2) p_max multiplications a neuron. */
+void rk_hermite_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
+                     int k_max, int p_max, double *centre, double *w);
+
+/** rk_activation_ops.wick of all of them: that sum, or for small and for large variances what is
+ *  exact there. */
 void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
                         int k_max, int p_max, double *centre, double *w);
 

@@ -1,5 +1,6 @@
 #include "propagate/reference.h"
 
+#include "activation/smooth.h"
 #include "base/sum.h"
 #include "cumulant/harmonic.h"
 #include "propagate/reference_factored.h"
@@ -214,6 +215,10 @@ static void wick_coefficients(rk_pass *p, const rk_activation *activation, rk_sl
     double *w = rk_work_doubles(p->work, n * (size_t)(k_max + 1), (size_t)p_max);
     rk_wick_step(p->work, activation, n, p->pre.degree[1].core, sources[RK_SLICE_2].data, k_max,
                  p_max, p->centre, w);
+    const rk_activation_ops *ops = rk_activation_get(activation->kind);
+    if (p->spec->hundred_nodes && ops->wick == rk_quadrature_wick && rk_work_charge(p->work, 0))
+        rk_hermite_wick(activation, n, p->pre.degree[1].core, sources[RK_SLICE_2].data, k_max,
+                        p_max, p->centre, w);
     /* the factored form drops diagrams of some slices only: where it matters about what */
     bool partial = p->factored && p->spec->kind == RK_REFERENCE_AUGMENT;
     if (partial && rk_work_charge(p->work, 0) &&

@@ -21,6 +21,9 @@ typedef struct rk_reference_spec {
     /** Ablation, base kind only: the diagram sum for phi itself at all indices, not for its powers
      *  at distinct ones. */
     bool no_power_cumulants;
+    /** Smooth activations by 100 Gauss-Hermite nodes at any variance, as published; otherwise exact
+     *  where that rule is not. */
+    bool hundred_nodes;
 } rk_reference_spec;
 
 /** Called in the wet run with every law on the way: that of the pre-activations of layer l and,

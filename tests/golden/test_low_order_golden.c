@@ -34,11 +34,14 @@ static size_t compare(const golden *g, const char *name, const char *key, const 
         fail_msg("%s %s: %s", name, method, error.message);
     const rk_answer_data *data = rk_answer_view(answer);
     size_t n = data->n_out;
+    /* the reference's 100 nodes err by this where pre-activations of tanh are wide */
+    double tolerance = strncmp(name, "tanh", 4) ? 1e-12 : 1e-6;
     double error_1 = difference(data->mean, golden_get(g, "%s_K1", key), n);
-    if (!(error_1 <= 1e-12)) fail_msg("%s %s: means differ by %g", name, key, error_1);
+    if (!(error_1 <= tolerance)) fail_msg("%s %s: means differ by %g", name, key, error_1);
     if (covariance) {
         double error_2 = difference(data->covariance, golden_get(g, "%s_K2", key), n * n);
-        if (!(error_2 <= 1e-12)) fail_msg("%s %s: covariances differ by %g", name, key, error_2);
+        if (!(error_2 <= tolerance))
+            fail_msg("%s %s: covariances differ by %g", name, key, error_2);
     }
     rk_answer_destroy(answer);
     return 1;

@@ -100,6 +100,7 @@ static size_t compare_file(const char *name, bool trace, bool factored, size_t *
                 rk_reference_spec spec = {.K = K,
                                           .kind = (rk_reference_kind)kind,
                                           .factored = factored,
+                                          .hundred_nodes = true,
                                           .metric = average ? RK_METRIC_AVERAGE : RK_METRIC_EXACT};
                 comparison c = {.g = &g,
                                 .name = name,

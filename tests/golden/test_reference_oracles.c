@@ -200,7 +200,7 @@ static void test_deterministic_network(void **state) {
             next++;
         char kind[8];
         int average, factored, powers = 1;
-        rk_reference_spec spec = {.K = 0};
+        rk_reference_spec spec = {.hundred_nodes = true};
         assert_true(sscanf(lines[first], "%*[^/]/%7[a-z]/K%d/avg%d/fac%d/pK%d", kind, &spec.K,
                            &average, &factored, &powers) >= 4);
         spec.kind = kind_named(kind);
@@ -250,7 +250,7 @@ static void test_golden_setting(void **state) {
     }
     for (size_t next; first < n_lines; first = next) {
         char kind[8], other[8];
-        rk_reference_spec spec = {.metric = RK_METRIC_AVERAGE};
+        rk_reference_spec spec = {.metric = RK_METRIC_AVERAGE, .hundred_nodes = true};
         assert_int_equal(sscanf(lines[first], "%*s %7s %d", kind, &spec.K), 2);
         spec.kind = kind_named(kind);
         int K = spec.K;
