@@ -276,6 +276,43 @@ static void test_small_deviations(void **state) {
             }
 }
 
+/* E[He_k(x) f(mu + sigma x)^p] / sigma^k by an even grid: exact for what is smooth on its scale. */
+static double by_grid(const rk_activation *phi, double mu, double sigma, int k, int p, double c) {
+    enum { N = 40000 };
+    double sum = 0;
+    for (int i = -N; i <= N; i++) {
+        double x = 12. * i / N, z = mu + sigma * x, f, before = 0, hermite = 1;
+        for (int j = 0; j < k; j++) {
+            double next = x * hermite - j * before;
+            before = hermite;
+            hermite = next;
+        }
+        rk_activation_get(phi->kind)->value(phi, 1, &z, &f);
+        sum += hermite * exp(-0.5 * x * x) * pow(f - c, p);
+    }
+    return sum * 12 / N / sqrt(2 * M_PI) * pow(sigma, -k);
+}
+
+/* Smooth activations over many of their own units, across where the way to sum changes. */
+static void test_large_deviations(void **state) {
+    (void)state;
+    static const rk_activation_kind smooth[] = {RK_GELU, RK_TANH, RK_SIGMOID, RK_SILU, RK_SOFTPLUS};
+    static const double sigma[] = {1.5, 1.6, 4, 10, 100}, mu[] = {0, 0.7, -9};
+    for (int a = 0; a < 5; a++)
+        for (int s = 0; s < 5; s++)
+            for (int m = 0; m < 3; m++) {
+                const rk_activation phi = kind(smooth[a]);
+                double var = sigma[s] * sigma[s], centre, w[5 * 3];
+                rk_wick(&phi, 1, &mu[m], &var, 4, 3, &centre, w);
+                for (int k = 0; k <= 4; k += 2)
+                    for (int p = 1; p <= 3; p++) {
+                        double grid = by_grid(&phi, mu[m], sigma[s], k, p, centre);
+                        double size = pow(sigma[s] + 1, p) * pow(sigma[s], -k);
+                        ASSERT_NEAR(w[rk_wick_at(1, 4, k, p)], grid, (s ? 1e-12 : 1e-6) * size);
+                    }
+            }
+}
+
 /* Large means cost no digit of the moments about the centre. */
 static void test_large_means(void **state) {
     (void)state;
@@ -316,6 +353,7 @@ int main(void) {
         cmocka_unit_test(test_neurons_are_independent),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_small_deviations),
+        cmocka_unit_test(test_large_deviations),
         cmocka_unit_test(test_large_means),
         cmocka_unit_test(test_nan_shows),
     };
