@@ -19,7 +19,7 @@ static void fill_covariance(rk_work *work, size_t n, const double *covariance, d
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j <= i; j++)
-            *packed++ = covariance ? covariance[i * n + j] : i == j;
+            *packed++ = covariance[i * n + j];
 }
 
 static void fill_input_variance(rk_work *work, size_t n, const double *covariance, double *var) {
@@ -61,9 +61,9 @@ static void start_from_input(rk_pass *p, const rk_input *input) {
     rk_input_mean(p->work, n, input, p->act.degree[1].core);
     if (p->table.radial[2] >= 0) {
         p->act.degree[2].core = p->act_core[2];
-        if (p->table.radial[2] == 0)
+        if (p->table.radial[2] == 0 && input->covariance)
             fill_covariance(p->work, n, input->covariance, p->act_core[2]);
-        else
+        else if (p->table.radial[2] > 0)
             fill_constant(p->work, 1, rk_average(p->work, n, p->act_variance), p->act_core[2]);
     }
     if (input->third_cumulant && p->table.radial[3] >= 0) {
@@ -119,7 +119,8 @@ static void transform_metric(rk_pass *p, size_t l, const rk_layer *layer) {
     }
 }
 
-static void linear_step(rk_pass *p, size_t l, const rk_layer *layer, int depth) {
+/* `white`: the covariance that comes in is the identity, and not written out. */
+static void linear_step(rk_pass *p, size_t l, const rk_layer *layer, bool white, int depth) {
     bool radial = false;
     p->pre.n = layer->rows;
     for (int d = 1; d <= RK_MAX_DEGREE; d++) {
@@ -130,6 +131,8 @@ static void linear_step(rk_pass *p, size_t l, const rk_layer *layer, int depth) 
         radial |= from->radial > 0;
         if (rk_tower_order(&p->act, d) == 0)
             copy_scalar(p->work, from->core, to->core);
+        else if (white && d == 2 && from->radial == 0)
+            rk_symmetric_gram(p->work, layer->rows, layer->cols, layer->weight, to->core);
         else
             rk_symmetric_transform(p->work, rk_tower_order(&p->act, d), layer->rows, layer->cols,
                                    layer->weight, from->core, to->core);
@@ -359,12 +362,15 @@ static void deliver(rk_pass *p, bool activated, rk_outputs *outputs) {
 
 /* ----------------------------------------------------------------------------------- the pass */
 
-/* Room for a core of every tracked degree, for the widest layer. */
-static void take_cores(rk_pass *p, rk_tower *tower, double **core) {
-    size_t width = rk_network_max_width(p->net);
+/* Room for a core of every tracked degree, for the widest layer, and the input as far as it is more
+ * than a mean. */
+static void take_cores(rk_pass *p, const rk_input *input, rk_tower *tower, double **core) {
+    bool is_more = input->covariance || input->third_cumulant;
     for (int d = 1; d <= RK_MAX_DEGREE; d++) {
         int r = p->table.radial[d];
         if (r < 0 || (p->factored && d == p->spec->K)) continue;
+        size_t width =
+            d == 1 || is_more ? rk_network_max_width(p->net) : rk_network_max_rows(p->net);
         tower->degree[d].radial = r;
         core[d] = rk_work_doubles(p->work, rk_symmetric_count(width, d - 2 * r), 1);
     }
@@ -390,12 +396,13 @@ static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
     size_t n_layers = p->net->n_layers, width = rk_network_max_width(p->net);
     for (size_t l = 0; l < n_layers; l++)
         p->full_steps += wanted_depth(p, l) >= p->spec->K;
-    take_cores(p, &p->act, p->act_core);
-    take_cores(p, &p->pre, p->pre_core);
+    take_cores(p, input, &p->act, p->act_core);
+    take_cores(p, input, &p->pre, p->pre_core);
     if (tracks_radial(&p->table)) {
         p->metric_diagonal = rk_work_doubles(p->work, width, 1);
         if (p->spec->K > 1)
-            p->metric_pairs = rk_work_doubles(p->work, rk_symmetric_count(width, 2), 1);
+            p->metric_pairs =
+                rk_work_doubles(p->work, rk_symmetric_count(rk_network_max_rows(p->net), 2), 1);
     }
     if (p->factored) p->factored->take(p);
     p->act_variance = rk_work_doubles(p->work, width, 1);
@@ -406,7 +413,8 @@ static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
         const rk_layer *layer = &p->net->layers[l];
         bool activated = rk_network_is_activated(p->net, l), last = l + 1 == n_layers;
         if (!rk_work_step(p->work, "layer %zu: K = %d", l + 1, p->spec->K)) return;
-        linear_step(p, l, layer, activated ? RK_MAX_DEGREE : p->depth);
+        linear_step(p, l, layer, l == 0 && !input->covariance,
+                    activated ? RK_MAX_DEGREE : p->depth);
         if (observer && !p->work->dry) observer->see(observer->context, l, false, &p->pre);
         if (activated) {
             activation_step(p, l, wanted_depth(p, l), outputs);

@@ -13,7 +13,7 @@ static size_t products_per_layer(const rk_pass *p) {
 }
 
 static void take(rk_pass *p) {
-    size_t width = rk_network_max_width(p->net), J = products_per_layer(p) * width * p->full_steps;
+    size_t width = rk_network_max_rows(p->net), J = products_per_layer(p) * width * p->full_steps;
     p->act.factors.degree = p->pre.factors.degree = LISTS;
     for (int f = 0; f < LISTS; f++) {
         p->act.factors.list[f] = rk_work_doubles(p->work, J, width);

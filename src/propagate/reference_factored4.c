@@ -12,7 +12,7 @@ static size_t products_per_layer(const rk_pass *p, size_t width) {
 }
 
 static void take(rk_pass *p) {
-    size_t width = rk_network_max_width(p->net);
+    size_t width = rk_network_max_rows(p->net);
     size_t J = products_per_layer(p, width) * p->full_steps;
     p->act.factors.degree = p->pre.factors.degree = 4;
     for (int f = 0; f < LISTS; f++) {
