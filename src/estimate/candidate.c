@@ -1,6 +1,7 @@
 #include "estimate/candidate.h"
 
 #include "base/size.h"
+#include "estimate/plan.h"
 #include "linalg/blas.h"
 #include "propagate/mean.h"
 #include "sample/division.h"
@@ -95,7 +96,8 @@ static rk_status plan(const rk_problem *problem, rk_candidate *c, rk_error *erro
     options.samples = c->samples;
     options.budget_flops = options.budget_seconds = options.tolerance = 0;
     rk_plan *planned;
-    rk_status status = rk_plan_create(&planned, problem->net, &problem->input, &options, error);
+    rk_status status =
+        rk_plan_create_accepted(&planned, problem->net, &problem->input, &options, error);
     if (status != RK_OK) return status;
     c->flops = (double)rk_plan_cost(planned).flops_executed;
     c->bytes = rk_plan_cost(planned).bytes;
@@ -232,6 +234,9 @@ void rk_candidate_assess(const rk_scout *scout, const rk_problem *problem, const
     snprintf(c->method, sizeof c->method, "%s", method);
     if (assess(scout, problem, method, goal, c, &error) != RK_OK)
         snprintf(c->verdict, sizeof c->verdict, "%.150s", error.message);
+    else if (!*c->verdict && isnan(c->error_rms))
+        snprintf(c->verdict, sizeof c->verdict,
+                 "its expected error overflows: the weights are too large");
 }
 
 bool rk_candidate_is_anchored(const rk_candidate *candidate) {

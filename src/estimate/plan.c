@@ -107,22 +107,20 @@ static rk_status bring_to_normal_form(rk_plan *plan, rk_error *error) {
     return status;
 }
 
-rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
-                         const rk_options *options, rk_error *error) {
+rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
+                                  const rk_options *options, rk_error *error) {
     *out = NULL;
-    if (!net) return rk_fail(error, RK_ERROR_ARGUMENT, "no network");
     rk_plan *plan = calloc(1, sizeof *plan);
     if (!plan) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     rk_problem *problem = &plan->problem;
     plan->net = problem->net = net;
-    if (input) problem->input = *input;
+    problem->input = *law;
     problem->options = options ? *options : rk_options_default();
     if (problem->options.threads == 0) problem->options.threads = rk_pool_default_threads();
     rk_work_init_dry(&plan->dry);
 
     rk_status status = parse(plan, error);
     if (status == RK_OK) status = check_options(&problem->options, error);
-    if (status == RK_OK) status = rk_input_check(&problem->input, rk_network_n_in(net), error);
     if (status == RK_OK) status = bring_to_normal_form(plan, error);
     if (status == RK_OK) status = choose(plan, error);
     if (status == RK_OK) status = check_scope(plan, error);
@@ -140,12 +138,28 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     return RK_OK;
 }
 
+rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
+                         const rk_options *options, rk_error *error) {
+    *out = NULL;
+    if (!net) return rk_fail(error, RK_ERROR_ARGUMENT, "no network");
+    rk_input law;
+    double *symmetric;
+    rk_status status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
+    if (status == RK_OK) status = rk_plan_create_accepted(out, net, &law, options, error);
+    if (status == RK_OK)
+        (*out)->symmetric = symmetric;
+    else
+        free(symmetric);
+    return status;
+}
+
 void rk_plan_destroy(rk_plan *plan) {
     if (!plan) return;
     rk_choice_clear(&plan->choice);
     rk_network_destroy(plan->problem.homogeneous);
     rk_normal_form_clear(&plan->form);
     free(plan->problem.roles);
+    free(plan->symmetric);
     free(plan->dry.steps);
     free(plan);
 }

@@ -10,12 +10,17 @@ struct rk_plan {
     const rk_network *net; /* as it was given */
     rk_normal_form form;
     rk_problem problem;
+    double *symmetric; /* an input covariance of our own, or NULL */
     const rk_method *method;
     char canonical[sizeof((rk_answer *)0)->method];
     rk_work dry;
     rk_goal goal;
     rk_choice choice; /* among no candidates if the method was given */
 };
+
+/** rk_plan_create for a law of the input that rk_input_accept has accepted. */
+rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
+                                  const rk_options *options, rk_error *error);
 
 /** What `work`, dry or wet, has counted. */
 rk_cost rk_plan_cost_of(const rk_plan *plan, const rk_work *work);

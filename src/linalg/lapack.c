@@ -37,3 +37,13 @@ bool rk_eigen_symmetric(rk_work *work, size_t n, double *a, double *values) {
     return LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'U', size, a, size, values, doubles,
                                lapack_size(n_doubles), ints, lapack_size(n_ints)) == 0;
 }
+
+bool rk_eigenvalues_symmetric(rk_work *work, size_t n, double *a, double *values) {
+    const size_t mark = rk_work_mark(work), n_doubles = 2 * n + 1;
+    double *doubles = rk_work_doubles(work, 1, n_doubles);
+    rk_work_release(work, mark);
+    if (!rk_work_charge(work, 4 * (uint64_t)n * n * n / 3)) return true;
+    lapack_int size = lapack_size(n), one;
+    return LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'N', 'U', size, a, size, values, doubles,
+                               lapack_size(n_doubles), &one, 1) == 0;
+}

@@ -1,11 +1,19 @@
-/* The law of the input, as users give it. */
+/* The law of the input, as users give it: the one place that accepts or refuses it. */
 #ifndef RK_NETWORK_INPUT_H
 #define RK_NETWORK_INPUT_H
 
 #include "base/status.h"
 
-/** RK_ERROR_ARGUMENT unless mean and covariance are finite and the latter could be one. */
-rk_status rk_input_check(const rk_input *input, size_t n, rk_error *error);
+/**
+ * Fills `law` with what the mathematics may rely on: finite numbers, and a covariance that is
+ * symmetric and, up to rounding of single precision, positive semidefinite; NULL `given` is the
+ * standard normal. `law` borrows from `given`, but for a covariance that rounding made asymmetric
+ * it points at a symmetric copy: *copy, to be freed, else NULL. RK_ERROR_ARGUMENT names the entry
+ * or the eigenvalue. O(n^2) where no correlation matters much, n^3 / 3 FLOPs and n^2 doubles
+ * otherwise.
+ */
+rk_status rk_input_accept(rk_input *law, double **copy, const rk_input *given, size_t n,
+                          rk_error *error);
 
 /** The average variance of its n entries. */
 double rk_input_variance(const rk_input *input, size_t n);

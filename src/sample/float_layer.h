@@ -14,13 +14,14 @@ typedef struct rk_float_layer {
 
 /** Layer l of `net` in float, in memory of `work`. The first layer takes z ~ N(0, I) instead of
  *  x = mu + S z: W S and b + W mu, computed in double, are its weights and biases.
- *  RK_ERROR_ARGUMENT if the input covariance is not positive semidefinite. */
+ *  RK_ERROR_ARGUMENT as of rk_input_root. */
 rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, const rk_input *input,
                               rk_float_layer *out, rk_error *error);
 
 /** root = the symmetric square root of `covariance` (n x n each): it is unique, unlike a Cholesky
  *  factor of a singular matrix or eigenvectors, so x = mu + root z does not depend on anybody's
- *  LAPACK. RK_ERROR_ARGUMENT if there is none. */
+ *  LAPACK. Eigenvalues below zero count as zero: rk_input_accept has seen that they are rounding.
+ *  RK_ERROR_ARGUMENT if there are more inputs than LAPACK can count. */
 rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
                         rk_error *error);
 

@@ -136,13 +136,13 @@ static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_in
                             const rk_event *events, size_t n, const rk_tail_method *method,
                             rk_tail_answer *answer, rk_error *error) {
     size_t n_in = rk_network_n_in(net);
-    double *root = input && input->covariance ? rk_alloc(n_in, n_in, sizeof *root) : NULL;
+    double *root = input->covariance ? rk_alloc(n_in, n_in, sizeof *root) : NULL;
     group g = {.functionals = rk_alloc(n, 1, sizeof *g.functionals),
                .queries = rk_alloc(n, 1, sizeof *g.queries),
                .n_slots = slots_for(n)};
     g.slots = rk_alloc(g.n_slots, 1, sizeof *g.slots);
     rk_status status = RK_OK;
-    if (!g.functionals || !g.queries || !g.slots || (input && input->covariance && !root))
+    if (!g.functionals || !g.queries || !g.slots || (input->covariance && !root))
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", n);
     if (status == RK_OK && root)
         status =
@@ -150,8 +150,7 @@ static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_in
     for (size_t layer = 0; status == RK_OK && !job->interrupted && layer <= net->n_layers;
          layer++) {
         collect(events, n, layer, answer->estimates, &g);
-        if (g.n_queries)
-            status = answer_layer(job, net, input ? input->mean : NULL, root, &g, method, error);
+        if (g.n_queries) status = answer_layer(job, net, input->mean, root, &g, method, error);
     }
     free(g.slots);
     free(g.queries);
@@ -168,7 +167,6 @@ static rk_status check(const rk_network *net, const rk_input *input, const rk_ev
     if (input && input->third_cumulant)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "events take normal inputs only");
     rk_status status = RK_OK;
-    if (input) status = rk_input_check(input, rk_network_n_in(net), error);
     for (size_t i = 0; status == RK_OK && i < n; i++)
         status = rk_event_check(&events[i], net, error);
     return status;
@@ -184,7 +182,11 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
     job.memory_limit = job.options->memory_limit ? job.options->memory_limit : rk_physical_memory();
     const rk_tail_method *method = NULL;
     rk_tail_answer *answer = NULL;
+    rk_input law;
+    double *symmetric = NULL;
     rk_status status = check(net, input, events, n_events, job.options, error);
+    if (status == RK_OK)
+        status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
     if (status == RK_OK) status = answer_create(&answer, n_events, error);
     if (status == RK_OK)
         status =
@@ -193,7 +195,7 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
     if (status == RK_OK) {
         rk_blas_make_serial();
         double start = rk_seconds();
-        status = answer_all(&job, net, input, events, n_events, method, answer, error);
+        status = answer_all(&job, net, &law, events, n_events, method, answer, error);
         answer->data.seconds = rk_seconds() - start;
         rk_blas_restore();
     }
@@ -207,6 +209,7 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
         status = rk_network_sha256(net, answer->data.weights_sha256, error);
     }
     rk_pool_destroy(job.pool);
+    free(symmetric);
     if (status != RK_OK) {
         rk_tail_destroy(answer);
         return status;
