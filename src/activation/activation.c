@@ -2,6 +2,7 @@
 
 #include "activation/piecewise.h"
 #include "activation/smooth.h"
+#include "base/nearest.h"
 #include "base/number.h"
 
 #include <assert.h>
@@ -42,28 +43,109 @@ static const double default_parameter[RK_ACTIVATION_COUNT] = {
 #undef PARAMETER
 };
 
-static rk_status unknown_name(const char *text, rk_error *error) {
-    char known[400] = "";
+/* ---------------------------------------------------------------------------------------- names */
+
+/* What others call those that we have, and why others are none of them; without case and '_'. */
+static const struct {
+    const char *name;
+    rk_activation_kind kind; /* RK_CUSTOM: none */
+    const char *why;
+} others[] = {
+    {"linear", RK_IDENTITY, NULL},
+    {"none", RK_IDENTITY, NULL},
+    {"swish", RK_SILU, NULL},
+    {"logistic", RK_SIGMOID, NULL},
+    {"step", RK_HEAVISIDE, NULL},
+    {"gelunew", RK_CUSTOM, "an approximation by tanh; gelu is the exact one, up to 5e-4 away"},
+    {"gelutanh", RK_CUSTOM, "an approximation by tanh; gelu is the exact one, up to 5e-4 away"},
+    {"gelupytorchtanh", RK_CUSTOM,
+     "an approximation by tanh; gelu is the exact one, up to 5e-4 away"},
+    {"quickgelu", RK_CUSTOM, "z sigmoid(1.702 z); gelu is the exact one, up to 2e-2 away"},
+    {"prelu", RK_CUSTOM, "its slopes are weights; with one slope for all it is leaky_relu:SLOPE"},
+    {"softmax", RK_CUSTOM, "it mixes the outputs; leave it out and ask for the logits"},
+    {"logsoftmax", RK_CUSTOM, "it mixes the outputs; leave it out and ask for the logits"},
+    {"glu", RK_CUSTOM, "it multiplies two layers"},
+    {"swiglu", RK_CUSTOM, "it multiplies two layers"},
+    {"elu", RK_CUSTOM, NULL},
+    {"selu", RK_CUSTOM, NULL},
+    {"celu", RK_CUSTOM, NULL},
+    {"mish", RK_CUSTOM, NULL},
+    {"relu6", RK_CUSTOM, NULL},
+    {"hardtanh", RK_CUSTOM, NULL},
+    {"hardsigmoid", RK_CUSTOM, NULL},
+    {"hardswish", RK_CUSTOM, NULL},
+    {"softsign", RK_CUSTOM, NULL},
+    {"sin", RK_CUSTOM, NULL},
+    {"cos", RK_CUSTOM, NULL},
+    {"exp", RK_CUSTOM, NULL},
+};
+
+static const char *known_names(char out[400]) {
+    *out = '\0';
     for (int kind = 0; kind < RK_CUSTOM; kind++) {
-        strncat(known, " ", sizeof known - strlen(known) - 1);
-        strncat(known, table[kind].name, sizeof known - strlen(known) - 1);
+        strncat(out, " ", 400 - strlen(out) - 1);
+        strncat(out, table[kind].name, 400 - strlen(out) - 1);
     }
-    return rk_fail(error, RK_ERROR_ARGUMENT, "unknown activation '%.60s'; known:%s", text, known);
+    return out;
+}
+
+static rk_status unknown_name(const char *text, rk_error *error) {
+    const char *names[RK_CUSTOM];
+    for (int kind = 0; kind < RK_CUSTOM; kind++)
+        names[kind] = table[kind].name;
+    const char *near = rk_nearest(text, names, RK_CUSTOM, 3);
+    char known[400];
+    return rk_fail(error, RK_ERROR_ARGUMENT, "unknown activation '%.60s'%s%s%s; known:%s", text,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",
+                   known_names(known));
+}
+
+static rk_status no_kind(const char *text, const char *why, rk_error *error) {
+    char known[400];
+    if (why)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "activation '%.60s' is not supported: %s", text,
+                       why);
+    return rk_fail(error, RK_ERROR_ARGUMENT,
+                   "activation '%.60s' is not supported yet (in C: RK_CUSTOM); known:%s", text,
+                   known_names(known));
+}
+
+/* ReLU, LeakyReLU, leaky-relu: the same for everybody else. */
+static void simplify(const char *text, size_t length, char *out, size_t size) {
+    size_t used = 0;
+    for (size_t i = 0; i < length && used + 1 < size; i++) {
+        const char c = text[i];
+        if (c == '_' || c == '-') continue;
+        out[used++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    out[used] = '\0';
 }
 
 /* Every kind but custom, the last, which no text can describe. */
-static int find_kind(const char *name, size_t length) {
+static rk_status find_kind(const char *text, size_t length, rk_activation_kind *out,
+                           rk_error *error) {
+    char typed[40], known[40];
+    simplify(text, length, typed, sizeof typed);
     for (int kind = 0; kind < RK_CUSTOM; kind++) {
-        const char *known = table[kind].name;
-        if (strlen(known) == length && strncmp(known, name, length) == 0) return kind;
+        const char *name = table[kind].name;
+        simplify(name, strlen(name), known, sizeof known);
+        if (strcmp(typed, known) != 0) continue;
+        *out = (rk_activation_kind)kind;
+        return RK_OK;
     }
-    return RK_CUSTOM;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strcmp(typed, others[i].name) != 0) continue;
+        *out = others[i].kind;
+        return *out == RK_CUSTOM ? no_kind(text, others[i].why, error) : RK_OK;
+    }
+    return unknown_name(text, error);
 }
 
 rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *error) {
     const size_t length = strcspn(text, ":");
-    const int kind = find_kind(text, length);
-    if (kind == RK_CUSTOM) return unknown_name(text, error);
+    rk_activation_kind kind;
+    rk_status status = find_kind(text, length, &kind, error);
+    if (status != RK_OK) return status;
 
     double parameter = default_parameter[kind];
     if (text[length] == ':') {
@@ -76,9 +158,11 @@ rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *er
             return rk_fail(error, RK_ERROR_ARGUMENT,
                            "'%.60s' is not a slope; write for example leaky_relu:0.2", number);
     }
-    *out = (rk_activation){.kind = (rk_activation_kind)kind, .parameter = parameter};
+    *out = (rk_activation){.kind = kind, .parameter = parameter};
     return RK_OK;
 }
+
+/* ------------------------------------------------------------------------------- coefficients */
 
 void rk_wick(const rk_activation *activation, size_t n, const double *mu, const double *var,
              int k_max, int p_max, double *centre, double *w) {

@@ -1,5 +1,6 @@
 #include "format/description.h"
 
+#include "base/nearest.h"
 #include "base/number.h"
 #include "format/tensor.h"
 
@@ -52,6 +53,12 @@ static bool is_scale(const json_t *value) {
     return json_is_number(value) && json_number_value(value) >= 0;
 }
 
+/* Which of our keys an unknown one misspells, by at most so many letters. */
+static const char *meant(const char *key, size_t most) {
+    static const char *const known[] = {"activation", "output_activation", "weight_scale"};
+    return rk_nearest(key, known, sizeof known / sizeof *known, most);
+}
+
 static rk_status read_key(rk_description *out, const char *key, json_t *value, bool *known,
                           rk_error *error) {
     *known = true;
@@ -87,10 +94,17 @@ static rk_status read_object(rk_description *out, json_t *object, bool strict, r
         bool known;
         rk_status status = read_key(out, key, value, &known, error);
         if (status != RK_OK) return status;
-        if (strict && !known)
+        if (known) continue;
+        const char *near = meant(key, strict ? 5 : 2);
+        const bool printable = rk_name_check(key, NULL) == RK_OK;
+        if (strict)
             return rk_fail(error, RK_ERROR_FORMAT,
-                           "%s: a key is none of activation, output_activation, weight_scale",
-                           out->source);
+                           "%s: the key '%.60s' is none of activation, output_activation, "
+                           "weight_scale%s%s%s",
+                           out->source, printable ? key : "(malformed)",
+                           near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        if (near && printable && !json_object_get(object, near))
+            snprintf(out->misspelt, sizeof out->misspelt, "'%.60s' for '%s'", key, near);
     }
     if (out->output_activation && !out->activations)
         return rk_fail(error, RK_ERROR_FORMAT, "%s: \"output_activation\" without \"activation\"",
@@ -182,6 +196,21 @@ static rk_status apply_scales(const rk_description *from, rk_layer *layers, size
     return RK_OK;
 }
 
+static rk_status nothing_says(const rk_description *sources, size_t n_sources, size_t n_hidden,
+                              rk_error *error) {
+    const char *misspelt = "", *source = "";
+    for (size_t i = 0; i < n_sources && !*misspelt; i++) {
+        misspelt = sources[i].misspelt;
+        source = sources[i].source;
+    }
+    return rk_fail(error, RK_ERROR_FORMAT,
+                   "nothing says which activation the %zu hidden layers have: pass one "
+                   "(--activation relu), or write {\"activation\": \"relu\"} to a side-car "
+                   "file named like the model with .json appended%s%s%s%s",
+                   n_hidden, *misspelt ? "; does the " : "", *misspelt ? source : "",
+                   *misspelt ? " say " : "", misspelt);
+}
+
 rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
                                size_t n_layers, rk_deciders *by, rk_error *error) {
     const rk_description *activations = NULL, *scales = NULL;
@@ -190,12 +219,10 @@ rk_status rk_description_apply(const rk_description *sources, size_t n_sources, 
         if (sources[i].weight_scales) scales = &sources[i];
     }
     *by = (rk_deciders){NULL, NULL};
-    if (!activations && n_layers > 1)
-        return rk_fail(error, RK_ERROR_FORMAT,
-                       "nothing says which activation the %zu hidden layers have: pass one "
-                       "(--activation relu), or write {\"activation\": \"relu\"} to a side-car "
-                       "file named like the model with .json appended",
-                       n_layers - 1);
+    if (!activations && n_layers > 1) return nothing_says(sources, n_sources, n_layers - 1, error);
+    if (activations && *activations->misspelt)
+        return rk_fail(error, activations->fault, "%s: does it say %s? Rename the key",
+                       activations->source, activations->misspelt);
     rk_status status =
         activations ? apply_activations(activations, layers, n_layers, by, error) : RK_OK;
     if (status == RK_OK && scales) status = apply_scales(scales, layers, n_layers, error);

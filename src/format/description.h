@@ -14,6 +14,7 @@ typedef struct rk_description {
     json_t *activations; /**< array of strings */
     json_t *output_activation; /**< string */
     json_t *weight_scales;     /**< array of numbers, one a layer */
+    char misspelt[96]; /**< "'activaton' for 'activation'": of keys that were ignored, or "" */
 } rk_description;
 
 enum { RK_DESCRIPTION_MAX = 1 << 20 }; /* bytes */
@@ -22,7 +23,8 @@ enum { RK_DESCRIPTION_MAX = 1 << 20 }; /* bytes */
  * misspelt. */
 rk_status rk_description_parse(rk_description *out, const char *source, const unsigned char *bytes,
                                size_t size, rk_error *error);
-/** From the metadata of a file that others wrote too: unknown keys are ignored. */
+/** From the metadata of a file that others wrote too: unknown keys are ignored, and remembered if
+ *  they look like one of ours. */
 rk_status rk_description_from_metadata(rk_description *out, json_t *object, rk_error *error);
 /** From a comma-separated list of activations. */
 rk_status rk_description_from_text(rk_description *out, const char *source, const char *activations,
@@ -35,7 +37,7 @@ typedef struct rk_deciders {
 } rk_deciders;
 
 /** Sets activation and weight_scale of the layers. The first source that speaks of activations
- *  decides all of them, likewise for scales. */
+ *  decides all of them, likewise for scales; one that seems to misspell a key is refused. */
 rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
                                size_t n_layers, rk_deciders *by, rk_error *error);
 

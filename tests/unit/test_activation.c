@@ -170,6 +170,32 @@ static void test_names_round_trip(void **state) {
     assert_true(phi.parameter == -0.25);
 }
 
+static void test_names_of_others(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        rk_activation_kind kind;
+    } names[] = {{"ReLU", RK_RELU},
+                 {"RELU", RK_RELU},
+                 {"GELU", RK_GELU},
+                 {"swish", RK_SILU},
+                 {"SiLU", RK_SILU},
+                 {"linear", RK_IDENTITY},
+                 {"None", RK_IDENTITY},
+                 {"Tanh", RK_TANH},
+                 {"LeakyReLU", RK_LEAKY_RELU},
+                 {"leaky-relu", RK_LEAKY_RELU},
+                 {"logistic", RK_SIGMOID}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        rk_activation phi;
+        assert_int_equal(rk_activation_parse(names[i].text, &phi, NULL), RK_OK);
+        assert_int_equal(phi.kind, names[i].kind);
+    }
+    rk_activation phi;
+    assert_int_equal(rk_activation_parse("LeakyReLU:0.2", &phi, NULL), RK_OK);
+    assert_true(phi.parameter == 0.2);
+}
+
 static void test_parse_complains(void **state) {
     (void)state;
     static const struct {
@@ -177,8 +203,17 @@ static void test_parse_complains(void **state) {
     } bad[] = {{"", "known: identity relu"},
                {"rel", "'rel'"},
                {"relu ", "known:"},
-               {"ReLU", "softplus"},
+               {"rellu", "did you mean 'relu'?"},
+               {"Sofplus", "did you mean 'softplus'?"},
+               {"nonsense", "unknown activation 'nonsense'; known: identity"},
                {"custom", "unknown activation"},
+               {"elu", "'elu' is not supported yet"},
+               {"Mish", "'Mish' is not supported yet"},
+               {"gelu_new", "an approximation by tanh"},
+               {"gelu_pytorch_tanh", "an approximation by tanh"},
+               {"PReLU", "leaky_relu:SLOPE"},
+               {"softmax", "logits"},
+               {"softplus:2", "'softplus' takes no parameter"},
                {"relu:1", "no parameter"},
                {"leaky_relu:", "slope"},
                {"leaky_relu:x", "'x'"},
@@ -198,6 +233,7 @@ int main(void) {
         cmocka_unit_test(test_values),           cmocka_unit_test(test_values_are_independent),
         cmocka_unit_test(test_far_values),       cmocka_unit_test(test_homogeneous_means_it),
         cmocka_unit_test(test_names_round_trip), cmocka_unit_test(test_parse_complains),
+        cmocka_unit_test(test_names_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,11 @@ static const struct {
     {2, NULL, "{\"output_activation\": \"relu\"}", NULL, "without \"activation\""},
     {3, NULL, "{\"activation\": [\"relu\", \"relu\", \"tanh\"], \"output_activation\": \"tanh\"}",
      NULL, "3 activations"},
-    {2, NULL, "{\"activaton\": \"relu\"}", NULL, "a key is none of"},
+    {2, NULL, "{\"activaton\": \"relu\"}", NULL,
+     "the key 'activaton' is none of activation, output_activation, weight_scale; did you mean "
+     "'activation'?"},
+    {2, NULL, "{\"hidden\": \"relu\"}", NULL, "the key 'hidden' is none of activation"},
+    {2, NULL, "{\"\\u001b[31m\": 1}", NULL, "the key '(malformed)' is none"},
     {2, NULL, "{\"activation\": \"relu\", \"activation\": \"relu\"}", NULL, "not valid JSON"},
     {2, NULL, "[]", NULL, "not a JSON object"},
     {2, NULL, "relu", NULL, "not valid JSON"},
@@ -100,6 +104,50 @@ static void test_who_says_what(void **state) {
     }
 }
 
+/* Metadata may hold anything, but not a misspelling where we would have been told something. */
+static void test_metadata_of_others(void **state) {
+    (void)state;
+    static const struct {
+        const char *metadata, *options, *activations, *refusal;
+    } rows[] = {
+        {"{\"activation\": \"relu\", \"step\": 7, \"x\": null}", NULL, "relu relu identity", NULL},
+        {"{\"activation\": \"relu\", \"activations\": 7}", NULL, "relu relu identity", NULL},
+        {"{\"activation\": \"relu\", \"validation\": 0.9}", NULL, "relu relu identity", NULL},
+        {"{\"activaton\": \"relu\"}", NULL, NULL,
+         "; does the metadata say 'activaton' for 'activation'"},
+        {"{\"Activation\": \"relu\"}", NULL, NULL, "'Activation' for 'activation'"},
+        {"{\"activaton\": \"relu\"}", "tanh", "tanh tanh identity", NULL},
+        {"{\"activation\": \"relu\", \"output_activaton\": \"tanh\"}", NULL, NULL,
+         "metadata: does it say 'output_activaton' for 'output_activation'? Rename the key"},
+        {"{\"creation\": \"today\"}", NULL, NULL, "with .json appended"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rk_layer layers[3] = {{0}};
+        rk_description sources[2] = {{0}};
+        rk_deciders by;
+        rk_error error;
+        json_t *object = json_loads(rows[i].metadata, 0, NULL);
+        assert_non_null(object);
+        if (rows[i].options)
+            assert_int_equal(
+                rk_description_from_text(&sources[0], "options", rows[i].options, NULL), RK_OK);
+        assert_int_equal(rk_description_from_metadata(&sources[1], object, &error), RK_OK);
+        rk_status status = rk_description_apply(sources, 2, layers, 3, &by, &error);
+        if (rows[i].refusal) {
+            assert_int_equal(status, RK_ERROR_FORMAT);
+            if (!strstr(error.message, rows[i].refusal)) fail_msg("%zu: %s", i, error.message);
+        } else {
+            if (status != RK_OK) fail_msg("%zu: %s", i, error.message);
+            rk_activation_text one;
+            assert_memory_equal(rk_activation_format(&layers[0].activation, &one),
+                                rows[i].activations, 4);
+        }
+        json_decref(object);
+        for (int k = 0; k < 2; k++)
+            rk_description_destroy(&sources[k]);
+    }
+}
+
 static void test_mistakes_are_the_callers_or_the_files(void **state) {
     (void)state;
     rk_layer layers[2] = {{0}};
@@ -118,6 +166,7 @@ static void test_scales(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_says_what),
+        cmocka_unit_test(test_metadata_of_others),
         cmocka_unit_test(test_mistakes_are_the_callers_or_the_files),
         cmocka_unit_test(test_scales),
     };
