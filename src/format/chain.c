@@ -1,6 +1,8 @@
 #include "format/chain.h"
 
 #include "base/size.h"
+#include "format/diagnosis.h"
+#include "format/foreign.h"
 #include "format/name.h"
 
 #include <math.h>
@@ -14,6 +16,10 @@ static rk_status refuse(rk_error *error, const rk_tensor *tensor, const char *wh
 }
 
 /* -------------------------------------------------------------- which is a weight, which a bias */
+
+#define EXTRA                                                                                      \
+    "neither a weight nor a bias by its name; leave it out of the file if the network does "       \
+    "without"
 
 /* A tensor with what its name says. */
 typedef struct entry {
@@ -31,15 +37,22 @@ static rk_status classify(entry *out, const rk_tensor *tensor, rk_error *error) 
     out->stem = strdup(tensor->name);
     if (!out->stem) return rk_fail(error, RK_ERROR_MEMORY, "no memory for names");
     out->role = rk_name_split(out->stem);
-    if (out->role == RK_ROLE_KERNEL)
-        return refuse(error, tensor,
-                      "a kernel is stored (in, out); save it transposed and call it a weight");
-    size_t wanted = out->role == RK_ROLE_WEIGHT ? 2 : out->role == RK_ROLE_BIAS ? 1 : 0;
-    if (wanted && tensor->array.n_dims != wanted)
-        return refuse(error, tensor,
-                      wanted == 2 ? "a weight has two dimensions; only linear layers are read"
-                                  : "a bias has one dimension; only linear layers are read");
-    return RK_OK;
+    const size_t n_dims = tensor->array.n_dims;
+    if (out->role == RK_ROLE_BIAS && n_dims != 1)
+        return refuse(error, tensor, "a bias has one dimension; only linear layers are read");
+    if (out->role != RK_ROLE_WEIGHT || n_dims == 2) return RK_OK;
+    if (n_dims == 1)
+        return refuse(
+            error, tensor,
+            tensor->array.shape[0] == 1
+                ? "a weight of one number, as a PReLU has: leave it out and give "
+                  "leaky_relu:SLOPE as the activation"
+                : "a weight of one dimension, as LayerNorm and other normalisations have; "
+                  "only linear layers with entrywise activations are read");
+    return refuse(error, tensor,
+                  n_dims >= 3 ? "a weight of more than two dimensions, as convolutions have; only "
+                                "linear layers are read"
+                              : "a weight has two dimensions; only linear layers are read");
 }
 
 /* Names like arr_0, arr_1: numbered alike and saying nothing else, so dimensions decide. */
@@ -49,7 +62,7 @@ static rk_status name_by_dimensions(entry *entries, size_t count, rk_error *erro
         size_t n_dims = tensor->array.n_dims;
         if (entries[i].role != RK_ROLE_NONE || strpbrk(tensor->name, "./") || n_dims < 1 ||
             n_dims > 2 || !rk_name_alike(entries[0].stem, entries[i].stem))
-            return refuse(error, tensor, "neither a weight nor a bias by its name");
+            return refuse(error, tensor, EXTRA);
     }
     qsort(entries, count, sizeof *entries, by_stem);
     for (size_t i = 0; i < count; i++)
@@ -87,15 +100,18 @@ static int by_role_and_stem(const void *a, const void *b) {
  */
 static rk_status pair_by_stem(entry *entries, size_t count, size_t *n_weights, rk_error *error) {
     for (size_t i = 0; i < count; i++)
-        if (entries[i].role == RK_ROLE_NONE)
-            return refuse(error, entries[i].tensor, "neither a weight nor a bias by its name");
+        if (entries[i].role == RK_ROLE_NONE) return refuse(error, entries[i].tensor, EXTRA);
     qsort(entries, count, sizeof *entries, by_role_and_stem);
     size_t n = 0;
     while (n < count && entries[n].role == RK_ROLE_WEIGHT)
         n++;
     for (size_t i = n; i < count; i++) {
         entry *weight = bsearch(&entries[i], entries, n, sizeof *entries, by_stem);
-        if (!weight) return refuse(error, entries[i].tensor, "a bias without a weight");
+        if (!weight)
+            return refuse(error, entries[i].tensor,
+                          "a bias without a weight; a matrix that two layers share (tied weights) "
+                          "is stored once: save a copy of it, transposed if need be, beside this "
+                          "bias");
         if (weight->bias) return refuse(error, entries[i].tensor, "a second bias of one weight");
         weight->bias = entries[i].tensor;
     }
@@ -119,6 +135,10 @@ static rk_status pair(entry *entries, size_t count, size_t *n_weights, rk_error 
 }
 
 /* ------------------------------------------------------------------------------ who comes next */
+
+#define TRANSPOSED                                                                                 \
+    "the weights are stored (in, out), as Conv1D of GPT-2 and Keras do; reckon wants (out, in), "  \
+    "layer by layer: in Python, numpy.savez('net.npz', *[W1.T, b1, W2.T, b2, ...])"
 
 /* Searches the orders in which the shapes chain and alike names stay in order. */
 enum { MAX_SEARCHED = 64, MAX_STEPS = 100000 };
@@ -153,6 +173,26 @@ static void extend(search *s, size_t depth) {
         extend(s, depth + 1);
         s->used[i] = false;
     }
+}
+
+static rk_status refuse_bias(const entry *weight, const char *more, rk_error *error) {
+    return rk_fail(error, RK_ERROR_FORMAT,
+                   "tensor '%s' has %zu entries, but '%s' has %zu outputs%s", weight->bias->name,
+                   weight->bias->array.shape[0], weight->tensor->name,
+                   weight->tensor->array.shape[0], more);
+}
+
+/* Biases tell which way a matrix lies: (in, out) throughout, as GPT-2's Conv1D has it. */
+static rk_status check_orientation(const entry *weights, size_t count, rk_error *error) {
+    const entry *wrong = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!weights[i].bias) continue;
+        const size_t *shape = weights[i].tensor->array.shape;
+        const size_t n = weights[i].bias->array.shape[0];
+        if (n != shape[1]) return RK_OK;
+        if (n != shape[0] && !wrong) wrong = &weights[i];
+    }
+    return wrong ? refuse_bias(wrong, "; transposed they would fit: " TRANSPOSED, error) : RK_OK;
 }
 
 static rk_status ambiguous(const entry *a, const entry *b, rk_error *error) {
@@ -210,17 +250,30 @@ static rk_status check_shapes(const entry *weights, size_t count, rk_error *erro
                            weight->name, weight->array.shape[1], weights[i - 1].tensor->name,
                            weights[i - 1].tensor->array.shape[0],
                            chains_transposed(weights, count)
-                               ? "; transposed they would fit: weights are (out, in)"
+                               ? "; transposed they would fit: " TRANSPOSED
                                : "");
         if (bias && bias->array.shape[0] != weight->array.shape[0])
-            return rk_fail(error, RK_ERROR_FORMAT,
-                           "tensor '%s' has %zu entries, but '%s' has %zu outputs", bias->name,
-                           bias->array.shape[0], weight->name, weight->array.shape[0]);
+            return refuse_bias(&weights[i], "", error);
     }
     return RK_OK;
 }
 
+/* Few bits are somebody's code for numbers; the scales may be anywhere. */
+static rk_status refuse_type(const rk_tensor *tensor, rk_error *error) {
+    static const char *const narrow[] = {"F8", "F6", "F4", "I8", "U8", "I4", "U4"};
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++)
+        if (strncmp(tensor->unread, narrow[i], 2) == 0)
+            return rk_fail(error, RK_ERROR_FORMAT,
+                           "tensor '%s': its values are quantised (%s); dequantise them first and "
+                           "save them as F32: t.float() times the scale, if there is one",
+                           tensor->name, tensor->unread);
+    return rk_fail(error, RK_ERROR_FORMAT,
+                   "tensor '%s': dtype %s is not supported (F64, F32, F16 and BF16 are)",
+                   tensor->name, tensor->unread);
+}
+
 static rk_status check_values(const rk_tensor *tensor, rk_error *error) {
+    if (*tensor->unread) return refuse_type(tensor, error);
     size_t count = rk_array_count(&tensor->array);
     if (count == 0) return refuse(error, tensor, "empty");
     for (size_t i = 0; i < count; i++)
@@ -237,6 +290,36 @@ static rk_status check_values(const rk_tensor *tensor, rk_error *error) {
     return RK_OK;
 }
 
+/* The first number in which `a` and `b`, named alike, differ; false if there is none. */
+static bool differing_number(const char *a, const char *b, size_t *first, size_t *second) {
+    while (*a) {
+        if (!rk_name_number(&a, first) || !rk_name_number(&b, second)) return false;
+        if (*first != *second) return true;
+    }
+    return false;
+}
+
+/* Numbers that begin so high that a layer before them would fit: half of a network, that is one
+ * shard of several. From 0 or 1 on people count; 2, 5, 8 leaves no room for -1. */
+static rk_status check_beginning(const entry *weights, size_t count, rk_error *error) {
+    const char *stem = weights[0].stem, *rest = stem;
+    size_t first, second, step = SIZE_MAX, begin = 0;
+    if (count == 1 || !rk_name_alike(stem, weights[1].stem)) {
+        if (rk_name_number(&rest, &first) && !rk_name_number(&rest, &second))
+            begin = first, step = 1;
+    } else if (differing_number(stem, weights[1].stem, &first, &second) && second > first) {
+        begin = first;
+        step = second - first;
+    }
+    if (begin < 2 || begin < step) return RK_OK;
+    return rk_fail(
+        error, RK_ERROR_FORMAT,
+        "the layers' numbers begin at %zu ('%s'): is this one shard of several, or a part "
+        "of a network? If nothing is missing, number them from 0; if it is, join the "
+        "shards, " RK_FOREIGN_JOIN,
+        begin, weights[0].tensor->name);
+}
+
 /* ------------------------------------------------------------------------------------ the whole */
 
 static rk_status alloc_links(rk_chain *out, size_t count, rk_error *error) {
@@ -247,6 +330,8 @@ static rk_status alloc_links(rk_chain *out, size_t count, rk_error *error) {
 
 static rk_status chain_stack(rk_chain *out, const rk_tensor *stack, rk_error *error) {
     const size_t *shape = stack->array.shape;
+    if (*stack->unread) return refuse_type(stack, error);
+    if (rk_array_count(&stack->array) == 0) return refuse(error, stack, "empty");
     if (shape[0] > 1 && shape[1] != shape[2])
         return refuse(error, stack, "a stack (layer, out, in) of several layers must be square");
     rk_status status = alloc_links(out, shape[0], error);
@@ -262,27 +347,26 @@ static rk_status chain_entries(rk_chain *out, entry *entries, const rk_tensors *
         status = classify(&entries[i], &tensors->items[i], error);
     size_t n = 0;
     if (status == RK_OK) status = pair(entries, tensors->count, &n, error);
+    if (status == RK_OK) status = check_orientation(entries, n, error);
     if (status == RK_OK) status = order(entries, n, &out->by_shape, error);
     if (status == RK_OK) status = check_shapes(entries, n, error);
+    if (status == RK_OK) status = check_beginning(entries, n, error);
     if (status == RK_OK) status = alloc_links(out, n, error);
     for (size_t i = 0; status == RK_OK && i < n; i++)
         out->links[i] = (rk_link){.weight = entries[i].tensor, .bias = entries[i].bias};
     return status;
 }
 
-rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *error) {
-    *out = (rk_chain){0};
-    size_t count = tensors->count;
-    if (count == 0) return rk_fail(error, RK_ERROR_FORMAT, "the file contains no tensors");
-    for (size_t i = 0; i < count; i++) {
-        rk_status status = check_values(&tensors->items[i], error);
-        if (status != RK_OK) return status;
-    }
+static rk_status chain(rk_chain *out, const rk_tensors *tensors, rk_error *error) {
+    const size_t count = tensors->count;
     if (count == 1 && tensors->items[0].array.n_dims == 3)
         return chain_stack(out, &tensors->items[0], error);
+    rk_status status = rk_diagnose_names(tensors, error);
+    if (status != RK_OK) return status;
     entry *entries = rk_alloc(count, 1, sizeof *entries);
     if (!entries) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu tensors", count);
-    rk_status status = chain_entries(out, entries, tensors, error);
+    status = chain_entries(out, entries, tensors, error);
+    if (status == RK_ERROR_FORMAT) rk_diagnose_groups(tensors, error);
     for (size_t i = 0; i < count; i++)
         free(entries[i].stem);
     free(entries);
@@ -292,6 +376,16 @@ rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *er
 void rk_chain_destroy(rk_chain *chain) {
     free(chain->links);
     *chain = (rk_chain){0};
+}
+
+rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *error) {
+    *out = (rk_chain){0};
+    if (tensors->count == 0) return rk_fail(error, RK_ERROR_FORMAT, "the file contains no tensors");
+    rk_status status = chain(out, tensors, error);
+    for (size_t i = 0; status == RK_OK && i < tensors->count; i++)
+        status = check_values(&tensors->items[i], error);
+    if (status != RK_OK) rk_chain_destroy(out);
+    return status;
 }
 
 rk_layer rk_link_layer(const rk_link *link) {

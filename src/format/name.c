@@ -1,6 +1,6 @@
 #include "format/name.h"
 
-#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 static const char digits[] = "0123456789";
@@ -21,7 +21,7 @@ rk_role rk_name_split(char *name) {
     } known[] = {
         {"weight", RK_ROLE_WEIGHT}, {"weights", RK_ROLE_WEIGHT}, {"w", RK_ROLE_WEIGHT},
         {"W", RK_ROLE_WEIGHT},      {"bias", RK_ROLE_BIAS},      {"biases", RK_ROLE_BIAS},
-        {"b", RK_ROLE_BIAS},        {"B", RK_ROLE_BIAS},         {"kernel", RK_ROLE_KERNEL},
+        {"b", RK_ROLE_BIAS},        {"B", RK_ROLE_BIAS},
     };
     char *end = name + strlen(name);
     while (end > name && !is_letter(end[-1]))
@@ -72,6 +72,33 @@ bool rk_name_alike(const char *a, const char *b) {
             a++, b++;
         }
     }
+}
+
+bool rk_name_number(const char **name, size_t *out) {
+    const char *c = *name + strcspn(*name, digits);
+    const bool found = *c != '\0';
+    size_t value = 0;
+    for (; is_digit(*c); c++) {
+        const size_t digit = (size_t)(*c - '0');
+        value = value > (SIZE_MAX - digit) / 10 ? SIZE_MAX : 10 * value + digit;
+    }
+    *name = c;
+    *out = value;
+    return found;
+}
+
+bool rk_name_is_shard(const char *path, size_t *which, size_t *count) {
+    const char *slash = strrchr(path, '/'), *at = slash ? slash + 1 : path;
+    for (; (at = strstr(at, "-of-")); at++) {
+        const char *start = at, *rest = at;
+        while (start > path && is_digit(start[-1]))
+            start--;
+        if (start == at || start == path || start[-1] != '-' || !is_digit(at[4])) continue;
+        rk_name_number(&start, which);
+        rk_name_number(&rest, count);
+        return true;
+    }
+    return false;
 }
 
 bool rk_name_ends_with(const char *name, const char *ending) {

@@ -103,6 +103,34 @@ static bool parse_descr(const char *descr, rk_element *out) {
     return false;
 }
 
+/* Why not, and what to do, by the letter of the type. */
+static rk_status refuse_descr(const char *descr, const char *name, int64_t offset,
+                              rk_error *error) {
+    static const struct {
+        char letter;
+        const char *what, *way_out;
+    } known[] = {
+        {'O', "is a pickled object array, perhaps a list of arrays",
+         "in Python: a = numpy.load(FILE, allow_pickle=True); numpy.savez('net.npz', *a), with "
+         "a[NAME] for a of an .npz"},
+        {'V', "holds raw bytes or records, perhaps bfloat16", "save it as .astype('float32')"},
+        {'f', "holds floats of a size that is not read", "save it as .astype('float64')"},
+        {'c', "holds complex numbers", "reckon knows real ones only"},
+        {'b', "holds booleans", "save it as .astype('float64')"},
+        {'U', "holds text", "leave it out of the file"},
+        {'S', "holds text", "leave it out of the file"},
+        {'M', "holds dates", "leave it out of the file"},
+        {'m', "holds spans of time", "leave it out of the file"},
+    };
+    const char letter = descr[strspn(descr, "<>|=")];
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (letter == known[i].letter)
+            return rk_fail_at(error, RK_ERROR_FORMAT, offset, "array '%s' %s (type '%s'): %s", name,
+                              known[i].what, descr, known[i].way_out);
+    return rk_fail_at(error, RK_ERROR_FORMAT, offset,
+                      "array '%s': elements of type '%s' are not supported", name, descr);
+}
+
 static rk_status malformed(const cursor *c, const char *name, const char *what, rk_error *error) {
     return rk_fail_at(error, RK_ERROR_FORMAT, c->at - c->start, "array '%s': %s", name, what);
 }
@@ -119,9 +147,7 @@ static rk_status read_dictionary(cursor *c, const char *name, rk_npy_header *out
             if (!read_string(c, descr, sizeof descr))
                 return malformed(c, name, "its elements are not plain numbers", error);
             if (!parse_descr(descr, &out->element))
-                return rk_fail_at(error, RK_ERROR_FORMAT, c->at - c->start,
-                                  "array '%s': elements of type '%s' are not supported", name,
-                                  descr);
+                return refuse_descr(descr, name, c->at - c->start, error);
         } else if (strcmp(key, "fortran_order") == 0 && !has_order) {
             has_order = true;
             if (!read_order(c, &out->fortran_order))

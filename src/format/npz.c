@@ -1,6 +1,7 @@
 #include "format/npz.h"
 
 #include "base/size.h"
+#include "format/foreign.h"
 #include "format/name.h"
 #include "format/npy.h"
 
@@ -114,9 +115,6 @@ static rk_status read_member(zip_t *archive, zip_uint64_t index, rk_tensors *ten
     rk_status status = check_member(&stat, sum, error);
     if (status != RK_OK) return status;
     bool is_description = strcmp(stat.name, RK_NPZ_DESCRIPTION) == 0;
-    if (rk_name_ends_with(stat.name, "data.pkl"))
-        return refuse(error, stat.name,
-                      "is a Python pickle, which is not read: save the weights as .safetensors");
     if (!is_description && !rk_name_ends_with(stat.name, ".npy"))
         return refuse(error, stat.name, "is not an array (.npy)");
     if (is_description && stat.size > RK_DESCRIPTION_MAX)
@@ -151,6 +149,35 @@ static rk_status open_archive(zip_t **out, const unsigned char *bytes, size_t si
     return status;
 }
 
+/* Refuses a member's beginning as a pickle; of a damaged one, what there is. */
+static rk_status refuse_pickle(zip_t *archive, zip_uint64_t index, rk_error *error) {
+    enum { SEEN = 1 << 16 };
+    unsigned char *bytes = malloc(SEEN);
+    if (!bytes) return rk_fail(error, RK_ERROR_MEMORY, "no memory for a pickle");
+    size_t used = 0;
+    zip_file_t *file = zip_fopen_index(archive, index, 0);
+    zip_int64_t got;
+    while (file && used < SEEN && (got = zip_fread(file, bytes + used, SEEN - used)) > 0)
+        used += (size_t)got;
+    if (file) zip_fclose(file);
+    rk_status status = rk_foreign_pickle("a PyTorch file (.pt)", bytes, used, error);
+    free(bytes);
+    return status;
+}
+
+/* Archives of others, by what their members are called. */
+static rk_status check_foreign(zip_t *archive, zip_int64_t members, rk_error *error) {
+    zip_int64_t pickle = -1;
+    for (zip_int64_t i = 0; i < members; i++) {
+        const char *name = zip_get_name(archive, (zip_uint64_t)i, 0);
+        bool is_pickle;
+        rk_status status = name ? rk_foreign_check_member(name, &is_pickle, error) : RK_OK;
+        if (status != RK_OK) return status;
+        if (name && is_pickle) pickle = i;
+    }
+    return pickle < 0 ? RK_OK : refuse_pickle(archive, (zip_uint64_t)pickle, error);
+}
+
 rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const unsigned char *bytes,
                       size_t size, rk_error *error) {
     zip_t *archive;
@@ -158,6 +185,7 @@ rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const un
     if (status != RK_OK) return status;
     tally sum = {.archive = size};
     zip_int64_t members = zip_get_num_entries(archive, 0);
+    status = check_foreign(archive, members, error);
     for (zip_int64_t i = 0; i < members && status == RK_OK; i++)
         status = read_member(archive, (zip_uint64_t)i, tensors, description, &sum, error);
     zip_discard(archive);

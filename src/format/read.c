@@ -4,6 +4,8 @@
 #include "format/chain.h"
 #include "format/description.h"
 #include "format/file.h"
+#include "format/foreign.h"
+#include "format/name.h"
 #include "format/npy.h"
 #include "format/npz.h"
 #include "format/safetensors.h"
@@ -20,12 +22,18 @@ static rk_status read_tensors(rk_tensors *tensors, rk_description *description,
                               const rk_model_bytes *model, rk_error *error) {
     if (rk_npz_recognise(model->bytes, model->size))
         return rk_npz_read(tensors, description, model->bytes, model->size, error);
-    if (!rk_npy_recognise(model->bytes, model->size))
-        return rk_safetensors_read(tensors, description, model->bytes, model->size, error);
-    rk_tensor *tensor;
-    rk_status status = rk_tensors_add(tensors, "array", &tensor, error);
+    rk_status status = RK_OK;
+    if (rk_npy_recognise(model->bytes, model->size)) {
+        rk_tensor *tensor;
+        status = rk_tensors_add(tensors, "array", &tensor, error);
+        if (status == RK_OK)
+            status = rk_npy_read(&tensor->array, tensor->name, model->bytes, model->size, error);
+        return status;
+    }
+    if (!rk_safetensors_recognise(model->bytes, model->size))
+        status = rk_foreign_check(model->bytes, model->size, error);
     return status == RK_OK
-               ? rk_npy_read(&tensor->array, tensor->name, model->bytes, model->size, error)
+               ? rk_safetensors_read(tensors, description, model->bytes, model->size, error)
                : status;
 }
 
@@ -41,6 +49,16 @@ static void note_layer(FILE *notes, size_t l, const rk_link *link, const rk_laye
     fprintf(notes, source ? " from %s\n" : " by default\n", source);
 }
 
+/* Square matrices tell nobody which way they lie; "0.weight" is PyTorch's, which is known. */
+static bool may_be_transposed(const rk_network *net, const rk_chain *chain) {
+    for (size_t l = 0; l < chain->count; l++) {
+        const rk_layer layer = rk_network_layer(net, l);
+        if (layer.rows != layer.cols || rk_name_ends_with(chain->links[l].weight->name, "weight"))
+            return false;
+    }
+    return true;
+}
+
 static rk_status write_notes(rk_network *net, const rk_chain *chain, rk_deciders by,
                              rk_error *error) {
     char *text = NULL;
@@ -48,6 +66,8 @@ static rk_status write_notes(rk_network *net, const rk_chain *chain, rk_deciders
     FILE *notes = open_memstream(&text, &length);
     if (!notes) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
     if (chain->by_shape) fprintf(notes, "order of the layers: the only one their shapes allow\n");
+    if (may_be_transposed(net, chain))
+        fprintf(notes, "weights taken as (out, in): being square, they do not tell\n");
     for (size_t l = 0; l < chain->count; l++) {
         rk_layer layer = rk_network_layer(net, l);
         note_layer(notes, l, &chain->links[l], &layer,
@@ -102,6 +122,16 @@ rk_status rk_network_parse(rk_network **out, const rk_model_bytes *model,
     return status;
 }
 
+/* A part of a network may well look like a whole one. */
+static rk_status check_shard(const char *path, rk_error *error) {
+    size_t which, count;
+    if (!rk_name_is_shard(path, &which, &count) || count < 2) return RK_OK;
+    return rk_fail(error, RK_ERROR_FORMAT,
+                   "this is shard %zu of %zu, by its name; the index beside it (.index.json) lists "
+                   "all, and reckon reads one file: " RK_FOREIGN_JOIN,
+                   which, count);
+}
+
 /* "<path>.json", if it exists; stdin has none. */
 static rk_status read_sidecar(unsigned char **bytes, size_t *size, const char *path,
                               rk_error *error) {
@@ -122,7 +152,8 @@ rk_status rk_network_read(rk_network **out, const char *path, const rk_read_opti
     *out = NULL;
     unsigned char *bytes, *sidecar = NULL;
     size_t size, sidecar_size = 0;
-    rk_status status = rk_file_read(&bytes, &size, path, error);
+    rk_status status = check_shard(path, error);
+    if (status == RK_OK) status = rk_file_read(&bytes, &size, path, error);
     if (status != RK_OK) return status;
     status = read_sidecar(&sidecar, &sidecar_size, path, error);
     rk_model_bytes model = {bytes, sidecar, size, sidecar_size};
@@ -138,7 +169,13 @@ rk_status rk_array_read(rk_array *out, const char *path, rk_error *error) {
     size_t size;
     rk_status status = rk_file_read(&bytes, &size, path, error);
     if (status != RK_OK) return status;
-    status = rk_npy_read(out, path, bytes, size, error);
+    if (rk_npz_recognise(bytes, size) || rk_safetensors_recognise(bytes, size))
+        status = rk_fail(error, RK_ERROR_FORMAT,
+                         "this is a file of several arrays (.npz or .safetensors): save the one "
+                         "as .npy, in Python: numpy.save('array.npy', a)");
+    else if (!rk_npy_recognise(bytes, size))
+        status = rk_foreign_check(bytes, size, error);
+    if (status == RK_OK) status = rk_npy_read(out, path, bytes, size, error);
     free(bytes);
     return status;
 }

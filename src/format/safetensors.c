@@ -14,11 +14,13 @@ typedef struct entry {
     rk_element element;
     size_t n_dims, shape[RK_MAX_DIMS];
     size_t begin, end; /* within the values */
+    char unread[sizeof((rk_tensor *)0)->unread];
 } entry;
 
 /* ------------------------------------------------------------------------------- the header */
 
-static rk_status parse_dtype(entry *out, const json_t *value, rk_error *error) {
+/* Types that are not read are noted: whether that matters depends on what the tensor is. */
+static bool parse_dtype(entry *out, const json_t *value) {
     static const struct {
         const char *name;
         rk_element element;
@@ -29,15 +31,16 @@ static rk_status parse_dtype(entry *out, const json_t *value, rk_error *error) {
         {"BF16", {RK_BFLOAT, 2, false}},
     };
     const char *dtype = json_string_value(value);
-    for (size_t i = 0; dtype && i < sizeof known / sizeof *known; i++)
+    if (!dtype || !*dtype || strlen(dtype) >= sizeof out->unread ||
+        rk_name_check(dtype, NULL) != RK_OK)
+        return false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(dtype, known[i].name) == 0) {
             out->element = known[i].element;
-            return RK_OK;
+            return true;
         }
-    bool printable = dtype && rk_name_check(dtype, NULL) == RK_OK;
-    return rk_fail(error, RK_ERROR_FORMAT,
-                   "tensor '%s': dtype %.20s is not supported (F64, F32, F16 and BF16 are)",
-                   out->name, printable ? dtype : "(malformed)");
+    strcpy(out->unread, dtype);
+    return true;
 }
 
 static bool parse_size(const json_t *value, size_t *out) {
@@ -63,29 +66,27 @@ static rk_status parse_entry(entry *out, const char *name, json_t *value, rk_err
     if (!dtype || !shape || !offsets || json_object_size(value) != 3)
         return rk_fail(error, RK_ERROR_FORMAT,
                        "tensor '%s' is not described by dtype, shape and data_offsets", name);
-    status = parse_dtype(out, dtype, error);
-    if (status != RK_OK) return status;
+    if (!parse_dtype(out, dtype))
+        return rk_fail(error, RK_ERROR_FORMAT, "tensor '%s': malformed dtype", name);
     if (!parse_shape(out, shape))
         return rk_fail(error, RK_ERROR_FORMAT, "tensor '%s': malformed shape", name);
     if (json_array_size(offsets) != 2 || !parse_size(json_array_get(offsets, 0), &out->begin) ||
         !parse_size(json_array_get(offsets, 1), &out->end) || out->end < out->begin)
         return rk_fail(error, RK_ERROR_FORMAT, "tensor '%s': malformed data_offsets", name);
     size_t bytes;
-    if (!rk_shape_bytes(out->shape, out->n_dims, out->element.size, &bytes))
+    if (!rk_shape_bytes(out->shape, out->n_dims, *out->unread ? 1 : out->element.size, &bytes))
         return rk_fail(error, RK_ERROR_FORMAT, "tensor '%s': its shape overflows", name);
-    if (bytes != out->end - out->begin)
+    if (!*out->unread && bytes != out->end - out->begin)
         return rk_fail(error, RK_ERROR_FORMAT,
                        "tensor '%s': its shape needs %zu bytes, its data_offsets hold %zu", name,
                        bytes, out->end - out->begin);
     return RK_OK;
 }
 
+/* The format wants strings only; what others write there is theirs. */
 static rk_status read_metadata(rk_description *out, json_t *metadata, rk_error *error) {
-    const char *key;
-    json_t *value;
-    bool sound = json_is_object(metadata);
-    json_object_foreach(metadata, key, value) sound = sound && json_is_string(value);
-    if (!sound) return rk_fail(error, RK_ERROR_FORMAT, "__metadata__ is not an object of strings");
+    if (!json_is_object(metadata))
+        return rk_fail(error, RK_ERROR_FORMAT, "__metadata__ is not an object");
     return rk_description_from_metadata(out, metadata, error);
 }
 
@@ -121,6 +122,12 @@ static rk_status decode(rk_tensors *tensors, const entry *from, const unsigned c
                         rk_error *error) {
     rk_tensor *tensor;
     rk_status status = rk_tensors_add(tensors, from->name, &tensor, error);
+    if (status == RK_OK && *from->unread) {
+        memcpy(tensor->unread, from->unread, sizeof tensor->unread);
+        tensor->array.n_dims = from->n_dims;
+        memcpy(tensor->array.shape, from->shape, sizeof from->shape);
+        return RK_OK;
+    }
     if (status == RK_OK)
         status = rk_array_create(&tensor->array, from->name, from->shape, from->n_dims, error);
     if (status == RK_OK)
@@ -154,13 +161,23 @@ static rk_status read_tensors(rk_tensors *tensors, rk_description *description, 
     return status;
 }
 
+static uint64_t announced_length(const unsigned char *bytes) {
+    uint64_t length = 0;
+    for (int i = LENGTH_BYTES; i-- > 0;)
+        length = length << 8 | bytes[i];
+    return length;
+}
+
+bool rk_safetensors_recognise(const unsigned char *bytes, size_t size) {
+    return size > LENGTH_BYTES && announced_length(bytes) <= MAX_HEADER &&
+           bytes[LENGTH_BYTES] == '{';
+}
+
 rk_status rk_safetensors_read(rk_tensors *tensors, rk_description *description,
                               const unsigned char *bytes, size_t size, rk_error *error) {
     if (size < LENGTH_BYTES)
         return rk_fail_at(error, RK_ERROR_FORMAT, (int64_t)size, "the file is cut short");
-    uint64_t length = 0;
-    for (int i = LENGTH_BYTES; i-- > 0;)
-        length = length << 8 | bytes[i];
+    const uint64_t length = announced_length(bytes);
     if (length > MAX_HEADER)
         return rk_fail_at(
             error, RK_ERROR_FORMAT, 0,

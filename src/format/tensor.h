@@ -8,7 +8,8 @@ enum { RK_MAX_DIMS = sizeof((rk_array *)0)->shape / sizeof *((rk_array *)0)->sha
 
 typedef struct rk_tensor {
     char *name;
-    rk_array array;
+    rk_array array;  /**< without data if the values are of a type that is not read */
+    char unread[16]; /**< that type, or "" */
 } rk_tensor;
 
 /** A growing list; zero-initialise, free with rk_tensors_destroy. */

@@ -64,7 +64,12 @@ static const struct {
     {"w 1x2x3", "w[0]", NULL},
     {"arr_0 4x3, arr_1 2x4", "arr_0 arr_1", NULL},
     {"arr_0 4x3, arr_1 4, arr_2 2x4, arr_3 2", "arr_0+arr_1 arr_2+arr_3", NULL},
-    {"arr_10 3x3, arr_9 3x3", "arr_9 arr_10", NULL},
+    {"arr_10 3x3, arr_1 3x3, arr_9 3x3", "arr_1 arr_9 arr_10", NULL},
+    {"2.weight 3x3, 5.weight 3x3, 8.weight 3x3", "2.weight 5.weight 8.weight", NULL},
+    {"layer3.0.weight 3x3, layer3.1.weight 3x3", "layer3.0.weight layer3.1.weight", NULL},
+    {"policy.weight 2x3, policy.bias 2", "policy.weight+policy.bias", NULL},
+    {"model.encoder.weight 4x3, model.value.weight 1x4", "model.encoder.weight model.value.weight",
+     NULL},
 
     /* the shapes decide where the names do not */
     {"encoder.weight 4x3, decoder.weight 3x4, head.weight 1x3",
@@ -91,17 +96,72 @@ static const struct {
 
     /* what is no chain of linear layers */
     {"", NULL, "no tensors"},
-    {"0.weight 4x3, 1.weight 4, 1.bias 4", NULL, "'1.weight' (4,): a weight has two dimensions"},
     {"conv.weight 4x3x5x5, conv.bias 4", NULL, "'conv.weight' (4, 3, 5, 5)"},
     {"0.weight 4x3, 0.bias 4x1", NULL, "a bias has one dimension"},
-    {"0.weight 4x3, 1.running_mean 4", NULL, "'1.running_mean' (4,): neither"},
-    {"0.weight 4x3, 1.num_batches_tracked", NULL, "'1.num_batches_tracked' ()"},
+    {"0.weight 4x3, 1.num_batches_tracked", NULL, "'1.num_batches_tracked' (): a batch norm"},
     {"0.weight 4x3, Kin2 3x3", NULL, "'Kin2' (3, 3): neither"},
-    {"0.weight_g 4x1, 0.weight_v 4x3", NULL, "neither"},
-    {"weight_g 1x1, weight_v 1x5", NULL, "neither"},
-    {"p.weight.original0 8x1, p.weight.original1 8x8", NULL, "neither"},
-    {"rnn.weight_ih_l0 4x4, rnn.weight_hh_l0 4x4", NULL, "neither"},
-    {"dense.kernel 3x4", NULL, "stored (in, out)"},
+    {"0.weight 4x3, temperature", NULL,
+     "'temperature' (): neither a weight nor a bias by its name; "
+     "leave it out"},
+
+    /* what it is instead, and the way out */
+    {"0.weight 4x3, 1.weight 4, 1.bias 4, 1.running_mean 4, 1.running_var 4, "
+     "1.num_batches_tracked, "
+     "2.weight 4x4",
+     NULL,
+     "'1.running_mean' (4,): a batch normalisation is not read; "
+     "torch.nn.utils.fusion.fuse_linear_bn_eval"},
+    {"0.weight 4x3, 1.weight 4, 1.bias 4, 2.weight 4x4", NULL,
+     "'1.weight' (4,): a weight of one dimension, as LayerNorm"},
+    {"0.weight 4x3, 1.weight 1, 2.weight 4x4", NULL,
+     "'1.weight' (1,): a weight of one number, as a PReLU has"},
+    {"conv.weight 4x3x5x5", NULL, "as convolutions have"},
+    {"0.weight_g 4x1, 0.weight_v 4x3", NULL, "torch.nn.utils.remove_weight_norm"},
+    {"weight_g 1x1, weight_v 1x5", NULL, "a weight norm (old spelling)"},
+    {"p.parametrizations.weight.original0 8x1, p.parametrizations.weight.original1 8x8", NULL,
+     "a weight norm (new spelling) or another parametrization"},
+    {"0.weight_orig 8x8, 0.weight_mask 8x8", NULL, "torch.nn.utils.prune.remove"},
+    {"0.weight_orig 8x8, 0.weight_u 8, 0.weight_v 8", NULL, "remove_spectral_norm"},
+    {"0.weight 4x4, 0.lora_A.weight 1x4, 0.lora_B.weight 4x1", NULL, "merge_and_unload"},
+    {"rnn.weight_ih_l0 4x4, rnn.weight_hh_l0 4x4", NULL, "a recurrent layer"},
+    {"attn.in_proj_weight 12x4, attn.out_proj.weight 4x4", NULL, "attention"},
+    {"params/Dense_0/kernel 8x8, params/Dense_0/bias 8, params/Dense_1/kernel 8x3, "
+     "params/Dense_1/bias 3",
+     NULL, "'params/Dense_0/kernel' (8, 8): flax and Keras store a kernel (in, out)"},
+    {"coefs_0 8x8, coefs_1 8x3, intercepts_0 8, intercepts_1 3", NULL,
+     "'coefs_0' (8, 8): scikit-learn stores weights (in, out)"},
+    {"h.0.mlp.c_fc.weight 8x32, h.0.mlp.c_fc.bias 32, h.0.mlp.c_proj.weight 32x8, "
+     "h.0.mlp.c_proj.bias 8",
+     NULL,
+     "'h.0.mlp.c_fc.bias' has 32 entries, but 'h.0.mlp.c_fc.weight' has 8 outputs; transposed they "
+     "would fit: the weights are stored (in, out), as Conv1D of GPT-2"},
+    {"0.weight 3x4, 0.bias 4, 1.weight 4x4, 1.bias 4", NULL, "stored (in, out)"},
+    {"encoder.weight 4x8, encoder.bias 4, decoder_bias 8", NULL,
+     "'decoder_bias' (8,): a bias without a weight; a matrix that two layers share (tied weights)"},
+
+    /* halves and doubles */
+    {"2.weight 8x8, 2.bias 8, 4.weight 3x8, 4.bias 3", NULL,
+     "the layers' numbers begin at 2 ('2.weight'): is this one shard of several"},
+    {"model.layers.7.weight 3x3, model.layers.8.weight 3x3", NULL, "begin at 7"},
+    {"fc3.weight 3x3", NULL, "begin at 3"},
+    {"arr_9 3x3, arr_10 3x3", NULL, "begin at 9"},
+    {"fc99999999999999999999999.weight 3x3", NULL, "begin at 18446744073709551615"},
+    {"actor.0.weight 8x8, actor.2.weight 3x8, critic.0.weight 8x8, critic.2.weight 1x8", NULL,
+     "the file holds several networks by their names, actor.* (2 tensors), critic.* (2 tensors); "
+     "to keep one, with "
+     "safetensors.torch: save_file({k: t for k, t in load_file(FILE).items() if "
+     "k.startswith('actor.')}"},
+    {"model.0.weight 8x8, model.2.weight 3x8, optimizer.0.weight.exp_avg 8x8", NULL,
+     "the file holds several groups, model.* (2 tensors), optimizer.* (1 tensor)"},
+    {"actor.0.weight 8x4, actor.2.weight 3x8, critic.0.weight 8x3, critic.2.weight 1x8", NULL,
+     "several networks by their names, actor.* (2 tensors), critic.*"},
+    {"generator.weight 8x4, discriminator.weight 1x8", NULL, "several networks"},
+    {"q1.0.weight 3x3, q1.2.weight 3x3, q2.0.weight 3x3, q2.2.weight 3x3", NULL,
+     "several networks by their names, q1.* (2 tensors), q2.* (2 tensors)"},
+    {"agent.policy_net.0.weight 3x3, agent.target_net.0.weight 3x3", NULL, "several networks"},
+    {"models.0.0.weight 3x3, models.0.2.weight 3x3, models.1.0.weight 3x3, models.1.2.weight 3x3",
+     NULL, "several networks by their names, models.0.* (2 tensors), models.1.*"},
+
     {"0.weight 4x3, 1.bias 4", NULL, "'1.bias' (4,): a bias without a weight"},
     {"0.weight 4x3, 0.bias 4, 0.b 4", NULL, "a second bias"},
     {"0.weight 3x3, 0.w 3x3", NULL, "the same place"},
@@ -132,6 +192,61 @@ static void test_tensors_chain_or_are_refused(void **state) {
         }
         rk_chain_destroy(&chain);
         rk_tensors_destroy(&tensors);
+    }
+}
+
+/* Values of types that are not read matter only where they are weights. */
+static void test_types_that_are_not_read(void **state) {
+    (void)state;
+    static const struct {
+        const char *tensors, *unread, *type, *refusal;
+    } rows[] = {
+        {"0.weight 4x3, 1.weight 2x4", "1.weight", "F8_E4M3",
+         "tensor '1.weight': its values are quantised (F8_E4M3); dequantise them first"},
+        {"0.weight 4x3, 1.weight 2x4", "0.weight", "I8", "quantised (I8)"},
+        {"0.weight 4x3, 0.bias 4", "0.bias", "I64", "'0.bias': dtype I64 is not supported"},
+        {"w 2x2x2", "w", "U8", "quantised (U8)"},
+        {"0.weight 4x3, 1.num_batches_tracked", "1.num_batches_tracked", "I64", "a batch norm"},
+        {"0.weight 4x3, step", "step", "I64", "'step' (): neither a weight nor a bias"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rk_tensors tensors = make_tensors(rows[i].tensors);
+        for (size_t t = 0; t < tensors.count; t++)
+            if (strcmp(tensors.items[t].name, rows[i].unread) == 0) {
+                strcpy(tensors.items[t].unread, rows[i].type);
+                free(tensors.items[t].array.data);
+                tensors.items[t].array.data = NULL;
+            }
+        rk_chain chain;
+        rk_error error;
+        assert_int_equal(rk_chain_create(&chain, &tensors, &error), RK_ERROR_FORMAT);
+        if (!strstr(error.message, rows[i].refusal)) fail_msg("%s", error.message);
+        rk_chain_destroy(&chain);
+        rk_tensors_destroy(&tensors);
+    }
+}
+
+static void test_names_of_shards(void **state) {
+    (void)state;
+    static const struct {
+        const char *path;
+        size_t which, count; /* 0: none */
+    } rows[] = {
+        {"model-00001-of-00002.safetensors", 1, 2},
+        {"a/b-of-c/pytorch_model-00010-of-00012.bin", 10, 12},
+        {"net-3-of-4.npz", 3, 4},
+        {"one-of-us.safetensors", 0, 0},
+        {"out-of-1.safetensors", 0, 0},
+        {"model-00001-of-00002/model.safetensors", 0, 0},
+        {"1-of-2.npz", 0, 0},
+        {"-of-", 0, 0},
+        {"", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t which = 0, count = 0;
+        assert_int_equal(rk_name_is_shard(rows[i].path, &which, &count), rows[i].count > 0);
+        assert_int_equal(which, rows[i].which);
+        assert_int_equal(count, rows[i].count);
     }
 }
 
@@ -205,6 +320,8 @@ static void test_names_in_natural_order(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tensors_chain_or_are_refused),
+        cmocka_unit_test(test_types_that_are_not_read),
+        cmocka_unit_test(test_names_of_shards),
         cmocka_unit_test(test_layers_point_into_the_stack),
         cmocka_unit_test(test_values_that_are_not_finite_are_named),
         cmocka_unit_test(test_hopeless_searches_end),

@@ -4,6 +4,10 @@
     /usr/bin/python3 tests/data/formats/make.py
 
 The files are committed; run this only to change them. Output does not depend on the clock.
+
+foreign_*.pt and foreign_net.onnx are not among them: PyTorch wrote those, a state dict of random
+numbers (8-8-3) in its archive and in its legacy format, a whole nn.Sequential, a checkpoint
+{"model": state dict, "step": number}, and the export.
 """
 import io
 import json
@@ -131,6 +135,13 @@ flags = bytearray(sound)
 for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
     flags[flags.index(signature) + offset] |= 1
 put("bad_encrypted.npz", bytes(flags))
+
+# Archives of others, and what a bfloat16 array of JAX becomes.
+put("bad_torchscript.npz", archive([("net/data.pkl", "x"), ("net/code/net.py", "y"),
+                                    ("net/constants.pkl", "z")]))
+put("bad_keras.npz", archive([("metadata.json", "{}"), ("config.json", "{}"),
+                              ("model.weights.h5", "x")]))
+put("bad_bfloat16.npz", npz({"W0": np.zeros((2, 2), "V2")}))
 
 # A bomb: a million zeros behind a header that announces one number.
 put("bad_bomb.npz", archive([("W0.npy", npy(one) + bytes(10**6))], zipfile.ZIP_DEFLATED))
