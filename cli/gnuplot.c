@@ -95,14 +95,21 @@ static int print_whole(const void *result, FILE *stream) {
     return 0;
 }
 
-int gnuplot_draw(const char *path, void (*print)(const void *context, FILE *stream),
-                 const void *context) {
-    size_t stem = (size_t)(strrchr(path, '.') - path);
+char *gnuplot_script_path(const char *path) {
+    const char *dot = strrchr(path, '.');
+    size_t stem = dot ? (size_t)(dot - path) : strlen(path);
     /* "./" so that no name looks like an option to gnuplot */
     size_t size = stem + sizeof "./.gp";
     char *script_path = malloc(size);
+    if (script_path)
+        snprintf(script_path, size, "%s%.*s.gp", *path == '-' ? "./" : "", (int)stem, path);
+    return script_path;
+}
+
+int gnuplot_draw(const char *path, void (*print)(const void *context, FILE *stream),
+                 const void *context) {
+    char *script_path = gnuplot_script_path(path);
     if (!script_path) return fail(EXIT_FAILED, "out of memory");
-    snprintf(script_path, size, "%s%.*s.gp", *path == '-' ? "./" : "", (int)stem, path);
     script s = {path, print, context};
     int code = output_print(script_path, print_whole, &s);
     if (!code) {

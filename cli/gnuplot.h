@@ -13,6 +13,9 @@ int gnuplot_check_path(const char *path);
 int gnuplot_draw(const char *path, void (*print)(const void *context, FILE *stream),
                  const void *context);
 
+/** Where that script goes, to be freed; NULL without memory. */
+char *gnuplot_script_path(const char *path);
+
 /** A string as gnuplot quotes it: its scripts can run commands, a single-quoted string cannot. */
 void gnuplot_quote(FILE *stream, const char *text);
 

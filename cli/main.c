@@ -2,6 +2,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "collision.h"
 #include "commands.h"
 #include "message.h"
 #include "reckon/reckon.h"
@@ -109,6 +110,7 @@ static int run(int argc, char **argv) {
         return 0;
     }
     if (opts.quiet) message_be_quiet();
+    if ((code = collision_check(&opts))) return code;
     return cmd->run(&opts);
 }
 

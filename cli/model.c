@@ -5,11 +5,12 @@
 #include "message.h"
 #include "progress.h"
 
-/* Everything wrong with a file that is read is the file's fault, except our memory. */
+/* Everything wrong with a file that is read is the file's fault, except our memory. Errors of input
+ * and output name it themselves. */
 static int fail_reading(const char *path, const rk_error *error) {
     if (error->status == RK_ERROR_MEMORY || error->status == RK_ERROR_ARGUMENT)
         return fail_status(error);
-    if (strstr(error->message, path)) return fail(EXIT_MODEL, "%s", error->message);
+    if (error->status == RK_ERROR_IO) return fail(EXIT_MODEL, "%s", error->message);
     return fail(EXIT_MODEL, "%s: %s", path, error->message);
 }
 

@@ -51,16 +51,16 @@ const option_row option_table[] = {
 
     {"activation", 'a', OPTION_TEXT, "NAME", CMD_RANDOM | MODEL, AT(activation),
      "of the hidden layers: relu, gelu, leaky_relu:0.2, ...; or a comma-separated list"},
-    {"input-mean", 0, OPTION_TEXT, "FILE", RUN, AT(input_mean), "mean of the input, .npy (0)"},
-    {"input-cov", 0, OPTION_TEXT, "FILE", RUN, AT(input_cov),
+    {"input-mean", 0, OPTION_READ, "FILE", RUN, AT(input_mean), "mean of the input, .npy (0)"},
+    {"input-cov", 0, OPTION_READ, "FILE", RUN, AT(input_cov),
      "covariance of the input, .npy (the identity)"},
 
-    {"output", 'o', OPTION_TEXT, "FILE", ANY, AT(output),
+    {"output", 'o', OPTION_WRITE, "FILE", ANY, AT(output),
      "write the result there instead of to stdout"},
     {"json", 'j', OPTION_FLAG, NULL, ANY, AT(json), "the result as one JSON object"},
-    {"csv", 0, OPTION_TEXT, "FILE", CMD_ESTIMATE | CMD_COMPARE | CMD_TAIL, AT(csv),
+    {"csv", 0, OPTION_WRITE, "FILE", CMD_ESTIMATE | CMD_COMPARE | CMD_TAIL, AT(csv),
      "also write the table as CSV"},
-    {"plot", 0, OPTION_TEXT, "FILE", CMD_COMPARE | CMD_TAIL, AT(plot),
+    {"plot", 0, OPTION_WRITE, "FILE", CMD_COMPARE | CMD_TAIL, AT(plot),
      "also draw the comparison or the probabilities, .svg, .png or .pdf, with gnuplot"},
     {"all", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_TAIL, AT(all),
      "print every output or event, however many"},
@@ -209,6 +209,8 @@ static const char *store(options *opts, const option_row *row, const char *value
         *(bool *)member = true;
         return NULL;
     case OPTION_TEXT:
+    case OPTION_READ:
+    case OPTION_WRITE:
         *(const char **)member = value;
         return NULL;
     case OPTION_METHOD:

@@ -38,6 +38,8 @@ typedef struct options {
 typedef enum option_kind {
     OPTION_FLAG,   /* bool */
     OPTION_TEXT,   /* const char * */
+    OPTION_READ,   /* the same: a file that is read */
+    OPTION_WRITE,  /* the same: a file that is written */
     OPTION_METHOD, /* appended to methods */
     OPTION_COUNT,  /* uint64_t: 100000, 1e5 */
     OPTION_SIZE,   /* uint64_t, not 0 */

@@ -116,7 +116,8 @@ typedef struct rk_activation {
     void *context;
 } rk_activation;
 
-/** Parse "relu", "leaky_relu" or "leaky_relu:0.2". RK_ERROR_ARGUMENT lists the known names. */
+/** Parse "relu", "leaky_relu" or "leaky_relu:0.2", whatever the case, and some names of others
+ *  (swish, linear, LeakyReLU). RK_ERROR_ARGUMENT lists the known names or says why it is none. */
 RK_API rk_status rk_activation_parse(const char *text, rk_activation *out, rk_error *error);
 
 /** Name of an activation kind, as rk_activation_parse reads it; NULL if `kind` is out of range. */
@@ -219,7 +220,9 @@ RK_API void rk_array_destroy(rk_array *array);
 
 /* --------------------------------------------------------------------------------- estimation */
 
-/** The law of the input. NULL members: mean 0, covariance the identity, third cumulant 0. */
+/** The law of the input. NULL members: mean 0, covariance the identity, third cumulant 0. Every
+ *  method refuses, with RK_ERROR_ARGUMENT and the entry or eigenvalue, what is not finite, not
+ *  symmetric or indefinite; 1e-6 of the deviations is taken for rounding. */
 typedef struct rk_input {
     const double *mean;           /**< n_in */
     const double *covariance;     /**< n_in x n_in, symmetric positive semidefinite */

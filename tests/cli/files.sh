@@ -37,7 +37,64 @@ has err '--input-mean: short.npy is 2, but the network needs 3 numbers'
 run 3 estimate net.safetensors --input-cov square.npy
 has err '--input-cov: square.npy is 2x2, but the network needs 3x3'
 run 3 estimate net.safetensors --input-cov missing.npy
+run 3 estimate net.safetensors --input-mean net.safetensors
+has err 'net.safetensors: this is a file of several arrays'
 rm -r ./*.npy ./*.npz short.safetensors tiny.safetensors
+
+# What a file is, and the way out: foreign EXPECTED WAY_OUT FILE
+foreign() {
+    run 3 inspect "$3"
+    has err "reckon: error: $3: this is $1"
+    has err "$2"
+}
+formats=$here/../data/formats
+foreign 'a PyTorch file (.pt)' "torch.load('net.pt'" "$formats/foreign_state_dict.pt"
+foreign 'a PyTorch file (.pt)' "\['model'\]" "$formats/foreign_checkpoint.pt"
+foreign 'a PyTorch file (.pt) of the legacy format' 'save_file' "$formats/foreign_legacy.pt"
+foreign 'a pickled module' 'state_dict()' "$formats/foreign_module.pt"
+foreign ONNX 'onnx.load' "$formats/foreign_net.onnx"
+printf '\211HDF\r\n\032\n' >net.h5
+foreign HDF5 keras net.h5
+printf '{"metadata": {}, "weight_map": {"0.weight": "model-00001-of-00002.safetensors"}}' >index.json
+foreign 'the index of a model in shards' 'glob' index.json
+cp net.safetensors model-00001-of-00002.safetensors
+foreign 'shard 1 of 2' 'glob' model-00001-of-00002.safetensors
+printf '{"activaton": "relu"}' >net.safetensors.json
+run 3 inspect net.safetensors
+has err "side-car: the key 'activaton' is none of .* did you mean 'activation'?"
+rm net.h5 index.json model-00001-of-00002.safetensors net.safetensors.json
+run 0 inspect net.safetensors -a ReLU
+run 2 inspect net.safetensors -a rellu
+has err "did you mean 'relu'?"
+run 2 inspect net.safetensors -a elu
+has err "'elu' is not supported yet"
+
+# What is read is never written, under whatever name; nor is anything written twice.
+cp net.safetensors before
+ln -s net.safetensors link.safetensors
+ln net.safetensors hard.safetensors
+mkdir sub
+npy '(3,)' $one $one $one >mean.npy
+cp net.safetensors script.gp
+for words in 'net.safetensors -o net.safetensors' 'net.safetensors -o ./sub/../net.safetensors' \
+    'net.safetensors -o link.safetensors' 'link.safetensors -o net.safetensors' \
+    'net.safetensors --csv hard.safetensors' 'net.safetensors -o net.safetensors.json' \
+    'net.safetensors --input-mean mean.npy -o mean.npy'; do
+    run 2 estimate $words
+    has err 'would overwrite .*; choose another name'
+    same net.safetensors before
+done
+run 2 compare script.gp --plot script.svg
+has err "script of --plot: 'script.gp' would overwrite the model"
+run 2 estimate net.safetensors -o new --csv sub/../new
+has err "\-\-csv: 'sub/../new' would overwrite --output"
+"$reckon" estimate - -o net.safetensors <net.safetensors >out 2>err
+[ $? -eq 2 ] || failed 'stdin overwritten'
+run 0 estimate net.safetensors -o /dev/null --csv /dev/null
+run 0 estimate net.safetensors -o sub/answer
+run 0 estimate net.safetensors -o sub/answer
+same net.safetensors before
+rm -r before link.safetensors hard.safetensors sub mean.npy script.gp
 
 # Outputs.
 run 0 estimate net.safetensors -o answer.json --json
