@@ -5,7 +5,7 @@
  *     mean y - A_L W_L ... A_l+1 W_l+1 (mean h_l - E h_l)
  *
  * is as unbiased as E h_l whatever the A are; good ones are the activations' mean slopes, which a
- * closure tells (docs/MATH.md#structured-sampling). */
+ * closure tells (frame.h, docs/MATH.md#structured-sampling). */
 #ifndef RK_SAMPLE_CONTROL_H
 #define RK_SAMPLE_CONTROL_H
 
@@ -15,15 +15,14 @@
 typedef struct rk_control {
     const rk_float_layer *layers;
     size_t width;
-    size_t anchor;      /**< the hidden layer whose mean is known, from 0 */
-    const double *mean; /**< its mean */
-    double *slopes;     /**< A_l from index l * width */
+    size_t anchor;  /**< the hidden layer whose mean is known, from 0 */
+    double *mean;   /**< its mean, in its units and about its centre */
+    double *slopes; /**< A_l from index l * width, in units of both sides */
 } rk_control;
 
 /** For `layers`, those of `net` for standard normals, in memory of `work`. `known` is the mean of
- *  the layer `anchor`, which the control keeps; NULL: that of the first layer is computed, as good
- *  as double allows if the first activation is piecewise a monomial, or smooth on a thousandth of
- *  its input's spread. 5mn FLOPs a layer. */
+ *  the layer `anchor`; NULL: that of the first layer is computed, as good as double allows if the
+ *  first activation is piecewise a monomial, or smooth on a thousandth of its input's spread. */
 rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers,
                            size_t anchor, const double *known);
 

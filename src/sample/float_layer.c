@@ -1,16 +1,34 @@
 #include "sample/float_layer.h"
 
 #include "activation/activation.h"
+#include "base/simd.h"
 #include "linalg/blas.h"
 #include "linalg/lapack.h"
+#include "sample/increment.h"
 
+#include <float.h>
 #include <math.h>
-#include <string.h>
+
+static double deviation_of(const double *covariance, size_t n, size_t i) {
+    return sqrt(covariance[i * n + i]);
+}
+
+/* Of a constant: itself with itself. */
+static void correlate(size_t n, const double *covariance, double *out) {
+    for (size_t i = 0; i < n; i++) {
+        const double s = deviation_of(covariance, n, i);
+        for (size_t j = 0; j < n; j++) {
+            const double t = deviation_of(covariance, n, j);
+            const bool both = s > 0 && t > 0;
+            out[i * n + j] = i == j ? 1 : both ? covariance[i * n + j] / s / t : 0;
+        }
+    }
+}
 
 rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
                         rk_error *error) {
     double *vectors = rk_work_doubles(work, n, n), *values = rk_work_doubles(work, n, 1);
-    if (rk_work_charge(work, 0)) memcpy(vectors, covariance, n * n * sizeof *vectors);
+    if (rk_work_charge(work, 0)) correlate(n, covariance, vectors);
     if (!rk_eigen_symmetric(work, n, vectors, values))
         return rk_fail(error, RK_ERROR_ARGUMENT,
                        "the input covariance of %zu inputs is too large for its eigenvalues", n);
@@ -22,66 +40,141 @@ rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, doubl
         }
     }
     rk_gemm(work, RK_TRANS, RK_NO_TRANS, n, n, n, 1, vectors, n, vectors, n, 0, root, n);
+    if (rk_work_charge(work, (uint64_t)n * n))
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                root[i * n + j] *= deviation_of(covariance, n, i);
     return RK_OK;
 }
 
-static void to_float(rk_work *work, size_t count, const double *x, float *out) {
-    if (!rk_work_charge(work, 0)) return;
-    for (size_t i = 0; i < count; i++)
-        out[i] = (float)x[i];
+/* What a neuron that never moves is multiplied with must not be infinite. */
+static float narrow(double x) {
+    return x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : (float)x;
 }
 
-/* Tile by tile, to stay in the cache on both sides. */
-static void transpose(rk_work *work, size_t m, size_t n, const double *x, float *out) {
+static float in_units(double x, const double *in, size_t j, const double *out, size_t i) {
+    if (!out) return (float)x;
+    return narrow(x * ((in ? in[j] : 1) / out[i]));
+}
+
+/* W' in units of what goes in (NULL: 1) and comes out (NULL: both are 1), tile by tile, to stay in
+ * the cache on both sides. */
+static void transpose(size_t m, size_t n, const double *x, const double *unit_in,
+                      const double *unit_out, float *out) {
     enum { TILE = 32 };
-    if (!rk_work_charge(work, 0)) return;
     for (size_t first_i = 0; first_i < m; first_i += TILE)
         for (size_t first_j = 0; first_j < n; first_j += TILE)
             for (size_t i = first_i; i < m && i < first_i + TILE; i++)
                 for (size_t j = first_j; j < n && j < first_j + TILE; j++)
-                    out[j * m + i] = (float)x[i * n + j];
+                    out[j * m + i] = in_units(x[i * n + j], unit_in, j, unit_out, i);
 }
 
-rk_status rk_float_layer_take(rk_work *work, const rk_network *net, size_t l, const rk_input *input,
-                              rk_float_layer *out, rk_error *error) {
-    const rk_layer *layer = &net->layers[l];
-    const double *covariance = l == 0 ? input->covariance : NULL;
-    const double *mean = l == 0 ? input->mean : NULL;
+static rk_float_layer take(rk_work *work, const rk_layer *layer, bool biased) {
     const size_t m = layer->rows, n = layer->cols;
-    const double *W = layer->weight, *b = layer->bias;
-    *out = (rk_float_layer){.rows = m,
+    return (rk_float_layer){.rows = m,
                             .cols = n,
                             .transposed = rk_work_floats(work, n, m),
-                            .bias = b || mean ? rk_work_floats(work, m, 1) : NULL,
+                            .bias = biased ? rk_work_floats(work, m, 1) : NULL,
                             .activation = layer->activation};
-    size_t mark = rk_work_mark(work);
-    if (covariance) {
-        double *WS = rk_work_doubles(work, m, n), *S = rk_work_doubles(work, n, n);
-        rk_status status = rk_input_root(work, n, covariance, S, error);
-        if (status != RK_OK) return status;
-        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, W, n, S, n, 0, WS, n);
-        W = WS;
+}
+
+rk_float_layer rk_float_layer_take(rk_work *work, const rk_layer *layer) {
+    const rk_float_layer to = take(work, layer, layer->bias != NULL);
+    if (!rk_work_charge(work, 0)) return to;
+    transpose(to.rows, to.cols, layer->weight, NULL, NULL, to.transposed);
+    for (size_t i = 0; layer->bias && i < to.rows; i++)
+        to.bias[i] = (float)layer->bias[i];
+    return to;
+}
+
+/* Centred layers have their biases in what they are centred about. */
+static void fill(rk_float_layer *to, const double *weight, const double *bias,
+                 const rk_frame *below) {
+    const rk_frame *frame = to->frame;
+    transpose(to->rows, to->cols, weight, below ? below->unit : NULL, frame->unit_in,
+              to->transposed);
+    if (frame->centred) to->bias = NULL;
+    for (size_t i = 0; to->bias && i < to->rows; i++)
+        to->bias[i] = in_units(bias[i], NULL, 0, frame->unit_in, i);
+}
+
+static rk_status take_first(rk_work *work, const rk_layer *layer, const double *covariance,
+                            double **out, rk_error *error) {
+    const size_t m = layer->rows, n = layer->cols;
+    double *product = rk_work_doubles(work, m, n), *root = rk_work_doubles(work, n, n);
+    const rk_status status = rk_input_root(work, n, covariance, root, error);
+    if (status == RK_OK)
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, layer->weight, n, root, n, 0, product,
+                n);
+    *out = product;
+    return status;
+}
+
+rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_input *input,
+                               rk_float_layer *layers, rk_error *error) {
+    rk_frame *frames = rk_work_take(work, net->n_layers, sizeof *frames);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        rk_float_layer to = take(work, layer, layer->bias || (l == 0 && input->mean));
+        const rk_frame frame = rk_frame_take(work, layer->rows);
+        if (!rk_work_charge(work, 0)) continue;
+        frames[l] = frame;
+        to.frame = &frames[l];
+        layers[l] = to;
     }
-    if (mean) {
-        double *shifted = rk_work_doubles(work, m, 1);
-        rk_gemv(work, m, n, layer->weight, mean, layer->bias, shifted);
-        b = shifted;
-    }
-    transpose(work, m, n, W, out->transposed);
-    if (b) to_float(work, m, b, out->bias);
+    const size_t mark = rk_work_mark(work);
+    double *product = NULL;
+    rk_status status = RK_OK;
+    if (input->covariance)
+        status = take_first(work, &net->layers[0], input->covariance, &product, error);
+    if (status != RK_OK) return status;
+    const double *first = product ? product : net->layers[0].weight;
+    rk_frames_fill(work, net, input->mean, first, frames);
+    if (rk_work_charge(work, 0))
+        for (size_t l = 0; l < net->n_layers; l++)
+            fill(&layers[l], l == 0 ? first : net->layers[l].weight,
+                 l == 0 ? frames[0].at : net->layers[l].bias, l == 0 ? NULL : &frames[l - 1]);
     rk_work_release(work, mark);
     return RK_OK;
 }
 
-void rk_float_layer_finish(const rk_float_layer *layer, size_t n, float *z, double *sum) {
+RK_HOT static void widen(size_t n, const float *restrict v, const double *restrict unit,
+                         double *restrict d) {
+    for (size_t i = 0; i < n; i++)
+        d[i] = (double)v[i] * unit[i];
+}
+
+RK_HOT static void shorten(size_t n, const double *restrict d, const double *restrict unit,
+                           float *restrict u) {
+    for (size_t i = 0; i < n; i++)
+        u[i] = (float)(d[i] / unit[i]);
+}
+
+/* The change from the centre, in double. */
+static void change(const rk_activation *activation, const rk_frame *frame, size_t m, float *v) {
+    enum { CHUNK = 256 };
+    double d[CHUNK];
+    for (size_t first = 0; first < m; first += CHUNK) {
+        const size_t n = m - first < CHUNK ? m - first : CHUNK;
+        widen(n, v + first, frame->unit_in + first, d);
+        rk_increments(activation, n, frame->at + first, frame->centre + first, d);
+        shorten(n, d, frame->unit + first, v + first);
+    }
+}
+
+void rk_float_layer_finish(const rk_float_layer *layer, size_t n, float *v, double *sum) {
     const rk_activation *activation = &layer->activation;
     const rk_activation_ops *ops = rk_activation_get(activation->kind);
+    const bool centred = layer->frame && layer->frame->centred;
     const size_t m = layer->rows;
-    for (size_t r = 0; r < n; r++, z += m) {
+    for (size_t r = 0; r < n; r++, v += m) {
         for (size_t i = 0; layer->bias && i < m; i++)
-            z[i] += layer->bias[i];
-        if (activation->kind != RK_IDENTITY) ops->value_float(activation, m, z, z);
+            v[i] += layer->bias[i];
+        if (centred)
+            change(activation, layer->frame, m, v);
+        else if (activation->kind != RK_IDENTITY)
+            ops->value_float(activation, m, v, v);
         for (size_t i = 0; sum && i < m; i++)
-            sum[i] += (double)z[i];
+            sum[i] += (double)v[i];
     }
 }

@@ -11,6 +11,19 @@
  * little, few enough for runs of some seconds to have replicates to compare. */
 enum { ORTHOGONAL_ITEMS = 4096 };
 
+/* Floats of points at hand at once: no more where these are long. */
+enum { SCRATCH = 1 << 22 };
+
+static size_t items_at_once(size_t n_in) {
+    const size_t fit = SCRATCH / n_in, most = 2 * RK_POINTS_CHUNK;
+    return fit < 1 ? 1 : fit < most ? fit : most;
+}
+
+size_t rk_points_scratch(rk_point_set set, size_t n_in) {
+    if (rk_points_are_rotated(set)) return rk_bases_dimension(n_in);
+    return items_at_once(n_in) * n_in;
+}
+
 size_t rk_points_per_replicate(rk_point_set set, size_t n_in) {
     switch (set) {
     case RK_POINTS_IID:
@@ -122,12 +135,15 @@ void rk_points_products(const rk_points *points, uint64_t replicate, size_t firs
         make_rotated(points, replicate, first, n, scratch, z);
         return;
     }
-    const rk_float_layer *layer = points->layer;
-    const uint64_t items = rk_points_per_replicate(points->set, layer->cols);
-    for (size_t i = 0; i < n; i++)
-        rk_normal_floats(points->stream, points->first + replicate * items + first + i, layer->cols,
-                         scratch + i * layer->cols);
-    rk_block_sgemm(n, layer->rows, layer->cols, scratch, layer->transposed, z);
+    const size_t m = points->rows, n_in = points->cols, chunk = items_at_once(n_in);
+    const uint64_t items = rk_points_per_replicate(points->set, n_in);
+    for (size_t done = 0; done < n; done += chunk) {
+        const size_t count = n - done < chunk ? n - done : chunk;
+        const uint64_t item = points->first + replicate * items + first + done;
+        for (size_t i = 0; i < count; i++)
+            rk_normal_floats(points->stream, item + i, n_in, scratch + i * n_in);
+        rk_block_sgemm(count, m, n_in, scratch, points->layer->transposed, z + done * m);
+    }
 }
 
 uint64_t rk_points_flops(rk_point_set set, size_t rows, size_t cols) {

@@ -65,12 +65,15 @@ rk_points rk_points_take(rk_work *work, rk_point_set set, rk_stream stream, uint
                          size_t rows, size_t cols, const rk_float_layer *layer, bool homogeneous,
                          size_t n_slots);
 
+/** Floats that rk_points_products needs, for no more than 2 RK_POINTS_CHUNK items or 16 MiB. */
+size_t rk_points_scratch(rk_point_set set, size_t n_in);
+
 /** Draws the rotation of a replicate of a rotated set; needed before its points. About n^2 N +
  *  2nN rows FLOPs. RK_ERROR_NUMERIC if the random matrix is singular, which does not happen. */
 rk_status rk_points_rotate(rk_work *work, rk_points *points, uint64_t replicate, rk_error *error);
 
 /** z (n x rows) = W_1 times the points (of pairs, the first halves) of items first .. first + n - 1
- *  of a replicate. `scratch`: max(n n_in, N) floats. For any thread. */
+ *  of a replicate. `scratch`: rk_points_scratch floats. For any thread. */
 void rk_points_products(const rk_points *points, uint64_t replicate, size_t first, size_t n,
                         float *scratch, float *z);
 

@@ -23,7 +23,7 @@ static uint64_t blocks_per_report(double flops_per_block) {
 
 /* What one thread needs to do a block. */
 typedef struct lane {
-    float *a, *b; /* activations going in and coming out: BLOCK x width */
+    float *a, *b; /* activations going in and coming out: BLOCK x width; `a` holds points, too */
     double *deviations;
     double *hidden;   /* sums over the block of all hidden activations, or NULL */
     double *estimate; /* of the output's mean by this block alone; NULL: not needed */
@@ -179,10 +179,20 @@ static double *take_zeros(rk_work *work, size_t count) {
     return zeros;
 }
 
+static size_t most_rows(const rk_network *net) {
+    size_t rows = 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].rows > rows) rows = net->layers[l].rows;
+    return rows;
+}
+
 static lane take_lane(rk_work *work, const sampler *run, bool covariance) {
-    const size_t width = rk_network_max_width(run->net), n_out = rk_network_n_out(run->net);
+    const size_t width = most_rows(run->net), n_out = rk_network_n_out(run->net);
     const bool pairs = run->spec->points == RK_POINTS_ANTITHETIC;
-    lane own = {.a = rk_work_floats(work, BLOCK, width), .b = rk_work_floats(work, BLOCK, width)};
+    const size_t points = rk_points_scratch(run->spec->points, rk_network_n_in(run->net));
+    const size_t per_pass = (points + BLOCK - 1) / BLOCK;
+    lane own = {.a = rk_work_floats(work, BLOCK, width > per_pass ? width : per_pass),
+                .b = rk_work_floats(work, BLOCK, width)};
     if (covariance) own.deviations = rk_work_doubles(work, BLOCK, n_out);
     if (run->n_hidden_values > 0) own.hidden = rk_work_doubles(work, run->n_hidden_values, 1);
     if (run->division.by_group) own.estimate = rk_work_doubles(work, n_out, 1);
@@ -209,17 +219,6 @@ static void take_lanes(rk_work *work, sampler *run, const rk_sample_result *resu
         const lane own = take_lane(work, run, result->covariance);
         if (rk_work_charge(work, 0)) run->lanes[i] = own;
     }
-}
-
-static rk_status take_layers(rk_work *work, sampler *run, const rk_input *input, rk_error *error) {
-    run->layers = rk_work_take(work, run->net->n_layers, sizeof *run->layers);
-    for (size_t l = 0; l < run->net->n_layers; l++) {
-        rk_float_layer layer;
-        rk_status status = rk_float_layer_take(work, run->net, l, input, &layer, error);
-        if (status != RK_OK) return status;
-        if (rk_work_charge(work, 0)) run->layers[l] = layer;
-    }
-    return RK_OK;
 }
 
 /* A positive factor on the standard normals comes through to the output. */
@@ -310,44 +309,59 @@ static rk_status do_all(rk_work *work, sampler *run, const cost *each, uint64_t 
 }
 
 /* Second moments of points of one length are too small by a factor. */
-static void report_spread(const sampler *run, rk_sample_result *result) {
-    const size_t n_out = run->total.n_out;
-    const double factor = rk_points_second_moment(&run->points);
+static double longer(double factor, double moment, double mean, double other_mean) {
+    return factor * moment + (factor - 1) * mean * other_mean;
+}
+
+/* Everything so far is in units of the last layer and about its centre. */
+static void report_outputs(const sampler *run, const rk_summary *means, rk_sample_result *result) {
+    const rk_frame *frame = run->layers[run->net->n_layers - 1].frame;
+    const size_t n_out = means->n_out;
+    const double factor = rk_points_second_moment(&run->points), *u = means->mean;
+    rk_summary_standard_error(means, result->standard_error);
     rk_summary_variance(&run->total, result->variance);
-    for (size_t i = 0; i < n_out; i++)
-        result->variance[i] =
-            factor * result->variance[i] + (factor - 1) * result->mean[i] * result->mean[i];
-    if (!result->covariance) return;
-    rk_summary_covariance(&run->total, result->covariance);
-    for (size_t i = 0; i < n_out; i++)
-        for (size_t j = 0; j < n_out; j++)
-            result->covariance[i * n_out + j] = factor * result->covariance[i * n_out + j] +
-                                                (factor - 1) * result->mean[i] * result->mean[j];
+    if (result->covariance) rk_summary_covariance(&run->total, result->covariance);
+    for (size_t i = 0; i < n_out; i++) {
+        const double unit = frame->unit[i];
+        for (size_t j = 0; result->covariance && j < n_out; j++) {
+            double *entry = &result->covariance[i * n_out + j];
+            *entry = longer(factor, *entry, u[i], u[j]) * unit * frame->unit[j];
+        }
+        result->variance[i] = longer(factor, result->variance[i], u[i], u[i]) * unit * unit;
+        result->standard_error[i] *= unit;
+        result->mean[i] = frame->centre[i] + unit * u[i];
+        if (means->n == 0 || !isfinite(result->mean[i])) /* beyond single precision or double */
+            result->mean[i] = result->standard_error[i] = (double)NAN;
+    }
+}
+
+/* That weights and activations are rounded does not average out. As much larger than foreseen as
+ * the outputs are. */
+static void add_rounding(const sampler *run, const rk_summary *means, rk_sample_result *result) {
+    const rk_frame *frame = run->layers[run->net->n_layers - 1].frame;
+    for (size_t i = 0; i < means->n_out; i++) {
+        const double size = hypot(frame->unit[i] * means->mean[i], sqrt(result->variance[i]));
+        const double surprise = size > frame->size[i] ? size / frame->size[i] : 1;
+        result->standard_error[i] = hypot(result->standard_error[i], surprise * frame->rounding[i]);
+    }
 }
 
 static void report_hidden(const sampler *run, rk_sample_result *result) {
     const double *sum = run->hidden, n = (double)run->total.n;
     double *const *carry = run->lanes[0].carry;
     for (size_t l = 0; sum && l + 1 < run->net->n_layers; l++) {
+        const size_t rows = run->layers[l].rows;
+        const rk_frame *frame = run->layers[l].frame;
         double *mean = result->hidden_mean[l], *wrong = carry[l % 2];
-        for (size_t i = 0; i < run->layers[l].rows; i++)
+        for (size_t i = 0; i < rows; i++)
             mean[i] = *sum++ / n;
-        if (!run->spec->control || l < run->control.anchor) continue;
-        for (size_t i = 0; l == run->control.anchor && i < run->layers[l].rows; i++)
+        const bool known = run->spec->control && l >= run->control.anchor;
+        for (size_t i = 0; known && l == run->control.anchor && i < rows; i++)
             wrong[i] = mean[i] - run->control.mean[i];
-        if (l > run->control.anchor) rk_control_carry(&run->control, l, carry[(l - 1) % 2], wrong);
-        for (size_t i = 0; i < run->layers[l].rows; i++)
-            mean[i] -= wrong[i];
-    }
-}
-
-/* That weights and activations are in single precision does not average out. */
-static void add_rounding(const sampler *run, rk_sample_result *result) {
-    static const double of_layer = 1. / (1 << 26);
-    const double relative = of_layer * sqrt((double)run->net->n_layers);
-    for (size_t i = 0; i < run->total.n_out; i++) {
-        const double size = sqrt(result->variance[i] + result->mean[i] * result->mean[i]);
-        result->standard_error[i] = hypot(result->standard_error[i], relative * size);
+        if (known && l > run->control.anchor)
+            rk_control_carry(&run->control, l, carry[(l - 1) % 2], wrong);
+        for (size_t i = 0; i < rows; i++)
+            mean[i] = frame->centre[i] + frame->unit[i] * (known ? mean[i] - wrong[i] : mean[i]);
     }
 }
 
@@ -356,11 +370,8 @@ static void report(rk_work *work, const sampler *run, rk_sample_result *result) 
     const rk_summary *means = run->division.by_group ? &run->group_means : &run->total;
     result->n_samples =
         run->division.by_group ? means->n * run->division.passes_per_group : means->n;
-    for (size_t i = 0; i < means->n_out; i++)
-        result->mean[i] = means->n == 0 ? (double)NAN : means->mean[i];
-    rk_summary_standard_error(means, result->standard_error);
-    report_spread(run, result);
-    add_rounding(run, result);
+    report_outputs(run, means, result);
+    add_rounding(run, means, result);
     report_hidden(run, result);
 }
 
@@ -387,7 +398,8 @@ rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
     const uint64_t wave = spec->lanes * blocks_per_report((double)each.two_passes / 2 * BLOCK);
 
     rk_work_step(work, "layers in single precision");
-    status = take_layers(work, &run, input, error);
+    run.layers = rk_work_take(work, net->n_layers, sizeof *run.layers);
+    status = rk_float_layers_take(work, net, input, run.layers, error);
     if (status != RK_OK) return status;
     rk_work_step(work, "%llu passes", (unsigned long long)run.division.n_passes);
     take_points(work, &run, input, wave);

@@ -60,7 +60,6 @@ static void do_blocks(void *context, size_t lane_index) {
 
 /* The first layer reads y: its matrix is W axes'. */
 static void take_layers(rk_work *work, run *r) {
-    rk_input standard = {.mean = NULL};
     r->layers = rk_work_take(work, r->net->n_layers, sizeof *r->layers);
     for (size_t l = 0; l < r->net->n_layers; l++) {
         rk_layer layer = r->net->layers[l];
@@ -70,9 +69,7 @@ static void take_layers(rk_work *work, run *r) {
                     layer.weight, layer.cols, r->spec->axes, layer.cols, 0, turned, layer.cols);
             layer.weight = turned;
         }
-        rk_network alone = {.n_layers = 1, .layers = &layer};
-        rk_float_layer out;
-        rk_float_layer_take(work, &alone, 0, &standard, &out, NULL); /* standard: cannot fail */
+        const rk_float_layer out = rk_float_layer_take(work, &layer);
         if (rk_work_charge(work, 0)) r->layers[l] = out;
     }
 }

@@ -1,0 +1,263 @@
+#include "sample/frame.h"
+
+#include "activation/activation.h"
+#include "base/simd.h"
+#include "sample/increment.h"
+
+#include <math.h>
+
+/* Relative, of a sum of products whose factors are rounded: a deviation. */
+static const double SINGLE = 1. / (1 << 25), DOUBLE = 0x1p-53;
+
+/* Offsets are taken off if their rounding is so many times that of the changes. */
+static const double OFFSETS = 16;
+
+/* Beyond these single precision is left alone with units that it cannot choose. */
+static const double SMALLEST = 0x1p-60, LARGEST = 0x1p60;
+
+static double power_of_two(double x) {
+    if (!(x > 0 && isfinite(x))) return 1;
+    int exponent;
+    frexp(x, &exponent);
+    return ldexp(1, exponent < -1000 ? -1000 : exponent);
+}
+
+rk_frame rk_frame_take(rk_work *work, size_t n) {
+    return (rk_frame){.at = rk_work_doubles(work, n, 1),
+                      .centre = rk_work_doubles(work, n, 1),
+                      .unit_in = rk_work_doubles(work, n, 1),
+                      .unit = rk_work_doubles(work, n, 1),
+                      .slope = rk_work_doubles(work, n, 1),
+                      .size = rk_work_doubles(work, n, 1),
+                      .rounding = rk_work_doubles(work, n, 1),
+                      .shift = rk_work_doubles(work, n, 1),
+                      .spread = rk_work_doubles(work, n, 1),
+                      .mean = rk_work_doubles(work, n, 1),
+                      .deviation = rk_work_doubles(work, n, 1),
+                      .of_changes = rk_work_doubles(work, n, 1),
+                      .of_offsets = rk_work_doubles(work, n, 1)};
+}
+
+/* The input as a layer: standard normals, and an offset that is its mean. */
+static void fill_input(rk_frame *input, size_t n, const double *mean) {
+    for (size_t j = 0; j < n; j++) {
+        input->centre[j] = mean ? mean[j] : 0;
+        input->mean[j] = 0;
+        input->deviation[j] = 1;
+        input->of_changes[j] = input->of_offsets[j] = 0;
+    }
+}
+
+RK_HOT static double largest_term(size_t n, const double *restrict w, const double *restrict x) {
+    enum { WIDE = 8 };
+    double largest[WIDE] = {0};
+    size_t j = 0;
+    for (; j + WIDE <= n; j += WIDE)
+        for (size_t k = 0; k < WIDE; k++) {
+            const double term = fabs(w[j + k]) * x[j + k];
+            largest[k] = term > largest[k] ? term : largest[k];
+        }
+    for (; j < n; j++)
+        largest[0] = fmax(largest[0], fabs(w[j]) * x[j]);
+    for (size_t k = 1; k < WIDE; k++)
+        largest[0] = fmax(largest[0], largest[k]);
+    return largest[0];
+}
+
+/* scale w . x, or the square root of the sum of squares of its terms. */
+RK_HOT static double sum_of_terms(size_t n, double scale, bool squares, const double *restrict w,
+                                  const double *restrict x) {
+    enum { WIDE = 8 };
+    double sum[WIDE] = {0}, total = 0;
+    size_t j = 0;
+    for (; j + WIDE <= n; j += WIDE)
+        for (size_t k = 0; k < WIDE; k++) {
+            const double term = scale * w[j + k] * x[j + k];
+            sum[k] += squares ? term * term : term;
+        }
+    for (; j < n; j++) {
+        const double term = scale * w[j] * x[j];
+        sum[0] += squares ? term * term : term;
+    }
+    for (size_t k = 0; k < WIDE; k++)
+        total += sum[k];
+    return total;
+}
+
+typedef struct rows {
+    size_t m, n;
+    const double *weight, *random; /* of offsets and of changes: they differ in the first layer */
+    const double *bias;            /* or NULL */
+    const rk_frame *below;
+    const double *reach; /* of the layer below: the largest of all that is summed */
+    rk_frame *out;
+} rows;
+
+enum { ROWS = 16 };
+
+/* Sums are made in units of their largest term, or squares would leave double. */
+static void sum_row(const rows *r, size_t i) {
+    const size_t n = r->n;
+    const double *w = r->weight + i * n, *v = r->random + i * n;
+    const rk_frame *below = r->below, *out = r->out;
+    const double unit =
+        power_of_two(fmax(largest_term(n, w, r->reach), largest_term(n, v, r->reach)));
+    const double scale = 1 / unit;
+    out->at[i] = (r->bias ? r->bias[i] : 0) + sum_of_terms(n, 1, false, w, below->centre);
+    out->shift[i] = unit * sum_of_terms(n, scale, false, v, below->mean);
+    out->spread[i] = unit * sqrt(sum_of_terms(n, scale, true, v, below->deviation));
+    const double of_changes = sum_of_terms(n, scale, true, v, below->of_changes);
+    const double of_offsets = sum_of_terms(n, scale, true, w, below->of_offsets) +
+                              sum_of_terms(n, scale, true, w, below->centre);
+    out->of_changes[i] = hypot(unit * sqrt(of_changes), hypot(out->shift[i], out->spread[i]));
+    out->of_offsets[i] = hypot(unit * sqrt(of_offsets), out->at[i]);
+}
+
+static void sum_rows(void *context, size_t block) {
+    const rows *r = context;
+    for (size_t i = block * ROWS; i < r->m && i < (block + 1) * ROWS; i++)
+        sum_row(r, i);
+}
+
+static void fill_reach(const rk_frame *below, size_t n, double *reach) {
+    for (size_t j = 0; j < n; j++)
+        reach[j] = fmax(fmax(fmax(fabs(below->mean[j]), below->deviation[j]), below->of_changes[j]),
+                        fmax(fabs(below->centre[j]), below->of_offsets[j]));
+}
+
+/* The midpoint rule on so many nodes, for so many neurons at a time. */
+enum { NODES = 48, NEURONS = 32 };
+static const double REACH = 6;
+
+/* Mean and deviation of a neuron's increments, one every NEURONS entries, and E[x increment]. */
+static void moments_of(const double *increment, const double *x, const double *weight, double *mean,
+                       double *deviation, double *tilted) {
+    double largest = 0, sum = 0, square = 0, product = 0;
+    for (size_t k = 0; k < NODES; k++)
+        largest = fmax(largest, fabs(increment[k * NEURONS]));
+    const double unit = power_of_two(largest);
+    for (size_t k = 0; k < NODES; k++) {
+        sum += weight[k] * (increment[k * NEURONS] / unit);
+        product += weight[k] * x[k] * (increment[k * NEURONS] / unit);
+    }
+    for (size_t k = 0; k < NODES; k++) {
+        const double d = increment[k * NEURONS] / unit - sum;
+        square += weight[k] * d * d;
+    }
+    *mean = unit * sum;
+    *deviation = unit * sqrt(square);
+    *tilted = unit * product;
+}
+
+/* What becomes of a small change of a neuron that has none. */
+static double secant(const rk_activation *activation, double at, double centre, double reach) {
+    const double step = 0x1p-26 * reach;
+    double up = step, down = -step;
+    if (!(step > 0)) return 0;
+    rk_increments(activation, 1, &at, &centre, &up);
+    rk_increments(activation, 1, &at, &centre, &down);
+    return fmax(fabs(up), fabs(down)) / step;
+}
+
+/* Neurons first .. first + n - 1 through their activation. */
+static void activate_some(const rk_activation *activation, size_t first, size_t n, const double *x,
+                          const double *weight, rk_frame *f) {
+    double increment[NODES * NEURONS] = {0};
+    rk_activation_get(activation->kind)->value(activation, n, f->at + first, f->centre + first);
+    for (size_t k = 0; k < NODES; k++) {
+        double *d = increment + k * NEURONS;
+        for (size_t i = 0; i < n; i++)
+            d[i] = f->shift[first + i] + f->spread[first + i] * x[k];
+        rk_increments(activation, n, f->at + first, f->centre + first, d);
+    }
+    for (size_t k = 0; k < n; k++) {
+        const size_t i = first + k;
+        double tilted;
+        moments_of(increment + k, x, weight, &f->mean[i], &f->deviation[i], &tilted);
+        f->slope[i] = f->spread[i] > 0 ? tilted / f->spread[i] : 0;
+        const double in = hypot(f->shift[i], f->spread[i]);
+        const double gain = in > 0 ? hypot(f->mean[i], f->deviation[i]) / in
+                                   : secant(activation, f->at[i], f->centre[i], f->of_offsets[i]);
+        f->of_changes[i] *= gain;
+        f->of_offsets[i] = hypot(gain * f->of_offsets[i], f->centre[i]);
+    }
+}
+
+static void activate(const rk_activation *activation, size_t m, rk_frame *f) {
+    double x[NODES], weight[NODES], total = 0;
+    for (size_t k = 0; k < NODES; k++) {
+        x[k] = ((double)k + 0.5) * (2 * REACH / NODES) - REACH;
+        total += weight[k] = exp(-x[k] * x[k] / 2);
+    }
+    for (size_t k = 0; k < NODES; k++)
+        weight[k] /= total;
+    for (size_t first = 0; first < m; first += NEURONS)
+        activate_some(activation, first, m - first < NEURONS ? m - first : NEURONS, x, weight, f);
+}
+
+static bool fits_single(double x) {
+    return x == 0 || (x >= SMALLEST && x <= LARGEST);
+}
+
+/* Passes of this layer in its own units: single precision may not reach them. */
+static bool is_out_of_reach(const rk_layer *layer, const rk_frame *f) {
+    if (rk_activation_get(layer->activation.kind)->homogeneous) return false;
+    for (size_t i = 0; i < layer->rows; i++)
+        if (!fits_single(hypot(f->shift[i], f->spread[i])) || !(fabs(f->at[i]) <= LARGEST) ||
+            !(hypot(f->mean[i], f->deviation[i]) <= LARGEST))
+            return true;
+    return false;
+}
+
+static bool need_centre(const rk_network *net, const rk_frame *frames) {
+    const rk_frame *last = &frames[net->n_layers - 1];
+    for (size_t i = 0; i < rk_network_n_out(net); i++)
+        if (!(last->of_offsets[i] <= OFFSETS * last->of_changes[i])) return true;
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (is_out_of_reach(&net->layers[l], &frames[l])) return true;
+    return false;
+}
+
+static void settle(const rk_layer *layer, bool centred, rk_frame *f) {
+    const bool homogeneous = rk_activation_get(layer->activation.kind)->homogeneous;
+    f->centred = centred;
+    for (size_t i = 0; i < layer->rows; i++) {
+        const double in = hypot(f->shift[i], f->spread[i]);
+        const double out = hypot(f->mean[i], f->deviation[i]);
+        f->unit_in[i] = f->unit[i] = 1;
+        if (homogeneous || centred)
+            f->unit_in[i] = power_of_two(centred ? in : fmax(in, fabs(f->at[i])));
+        if (homogeneous || centred) f->unit[i] = homogeneous ? f->unit_in[i] : power_of_two(out);
+        f->size[i] = centred ? out : hypot(f->centre[i] + f->mean[i], f->deviation[i]);
+        f->rounding[i] =
+            hypot(SINGLE * f->of_changes[i], (centred ? DOUBLE : SINGLE) * f->of_offsets[i]);
+        if (!centred) f->centre[i] = 0;
+    }
+}
+
+static void settle_all(const rk_network *net, rk_frame *frames) {
+    const bool centred = need_centre(net, frames);
+    for (size_t l = 0; l < net->n_layers; l++)
+        settle(&net->layers[l], centred, &frames[l]);
+}
+
+void rk_frames_fill(rk_work *work, const rk_network *net, const double *input_mean,
+                    const double *first, rk_frame *frames) {
+    const size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net);
+    rk_frame input = rk_frame_take(work, n_in);
+    double *reach = rk_work_doubles(work, rk_network_max_width(net), 1);
+    if (rk_work_charge(work, 0)) fill_input(&input, n_in, input_mean);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        const size_t m = layer->rows, n = layer->cols;
+        if (!rk_work_charge(work, 10 * (uint64_t)m * n)) continue;
+        const rk_frame *below = l == 0 ? &input : &frames[l - 1];
+        const double *random = l == 0 ? first : layer->weight;
+        rows r = {m, n, layer->weight, random, layer->bias, below, reach, &frames[l]};
+        fill_reach(below, n, reach);
+        rk_pool_run(work->pool, rk_pool_blocks(m, ROWS), sum_rows, &r);
+        activate(&layer->activation, m, &frames[l]);
+    }
+    if (rk_work_charge(work, 0)) settle_all(net, frames);
+    rk_work_release(work, mark);
+}
