@@ -6,8 +6,7 @@
 
 #include <math.h>
 
-/* Relative, of a sum of products whose factors are rounded: a deviation. */
-static const double SINGLE = 1. / (1 << 25), DOUBLE = 0x1p-53;
+static const double DOUBLE = 0x1p-53; /* as RK_SINGLE_ROUNDING */
 
 /* Offsets are taken off if their rounding is so many times that of the changes. */
 static const double OFFSETS = 16;
@@ -125,9 +124,10 @@ static void fill_reach(const rk_frame *below, size_t n, double *reach) {
                         fmax(fabs(below->centre[j]), below->of_offsets[j]));
 }
 
-/* The midpoint rule on so many nodes, for so many neurons at a time. */
-enum { NODES = 48, NEURONS = 32 };
-static const double REACH = 6;
+/* The midpoint rule on so many nodes, for so many neurons at a time: far enough for what it misses
+ * to be nothing in double. */
+enum { NODES = 72, NEURONS = 32 };
+static const double REACH = 9;
 
 /* Mean and deviation of a neuron's increments, one every NEURONS entries, and E[x increment]. */
 static void moments_of(const double *increment, const double *x, const double *weight, double *mean,
@@ -204,7 +204,7 @@ static bool is_out_of_reach(const rk_layer *layer, const rk_frame *f) {
     if (rk_activation_get(layer->activation.kind)->homogeneous) return false;
     for (size_t i = 0; i < layer->rows; i++)
         if (!fits_single(hypot(f->shift[i], f->spread[i])) || !(fabs(f->at[i]) <= LARGEST) ||
-            !(hypot(f->mean[i], f->deviation[i]) <= LARGEST))
+            !fits_single(hypot(f->centre[i] + f->mean[i], f->deviation[i])))
             return true;
     return false;
 }
@@ -229,8 +229,8 @@ static void settle(const rk_layer *layer, bool centred, rk_frame *f) {
             f->unit_in[i] = power_of_two(centred ? in : fmax(in, fabs(f->at[i])));
         if (homogeneous || centred) f->unit[i] = homogeneous ? f->unit_in[i] : power_of_two(out);
         f->size[i] = centred ? out : hypot(f->centre[i] + f->mean[i], f->deviation[i]);
-        f->rounding[i] =
-            hypot(SINGLE * f->of_changes[i], (centred ? DOUBLE : SINGLE) * f->of_offsets[i]);
+        f->rounding[i] = hypot(RK_SINGLE_ROUNDING * f->of_changes[i],
+                               (centred ? DOUBLE : RK_SINGLE_ROUNDING) * f->of_offsets[i]);
         if (!centred) f->centre[i] = 0;
     }
 }

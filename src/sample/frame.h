@@ -19,6 +19,9 @@
 #include "base/work.h"
 #include "network/network.h"
 
+/** What rounding to single precision changes, relatively: a deviation. */
+#define RK_SINGLE_ROUNDING 0x1p-25
+
 /** Of one layer; every array has an entry a neuron, in the network's own units. */
 typedef struct rk_frame {
     bool centred;     /**< the same in all layers */

@@ -335,15 +335,29 @@ static void report_outputs(const sampler *run, const rk_summary *means, rk_sampl
     }
 }
 
-/* That weights and activations are rounded does not average out. As much larger than foreseen as
- * the outputs are. */
+/* That weights and activations are rounded does not average out. If the outputs are larger than
+ * foreseen, so is the rounding. */
 static void add_rounding(const sampler *run, const rk_summary *means, rk_sample_result *result) {
     const rk_frame *frame = run->layers[run->net->n_layers - 1].frame;
     for (size_t i = 0; i < means->n_out; i++) {
         const double size = hypot(frame->unit[i] * means->mean[i], sqrt(result->variance[i]));
-        const double surprise = size > frame->size[i] ? size / frame->size[i] : 1;
-        result->standard_error[i] = hypot(result->standard_error[i], surprise * frame->rounding[i]);
+        double rounding = frame->rounding[i];
+        if (size > frame->size[i])
+            rounding = frame->size[i] > 0 ? rounding * (size / frame->size[i])
+                                          : rounding + RK_SINGLE_ROUNDING * size;
+        result->standard_error[i] = hypot(result->standard_error[i], rounding);
     }
+}
+
+/* Outputs that did not move in these passes, but may: rarely, then, and by as much as is foreseen.
+ */
+static void add_unseen(const sampler *run, rk_sample_result *result) {
+    const rk_frame *frame = run->layers[run->net->n_layers - 1].frame;
+    const double n = (double)result->n_samples;
+    for (size_t i = 0; i < run->total.n_out; i++)
+        if (result->variance[i] == 0)
+            result->standard_error[i] =
+                hypot(result->standard_error[i], frame->deviation[i] / sqrt(n));
 }
 
 static void report_hidden(const sampler *run, rk_sample_result *result) {
@@ -372,6 +386,7 @@ static void report(rk_work *work, const sampler *run, rk_sample_result *result) 
         run->division.by_group ? means->n * run->division.passes_per_group : means->n;
     report_outputs(run, means, result);
     add_rounding(run, means, result);
+    add_unseen(run, result);
     report_hidden(run, result);
 }
 

@@ -80,9 +80,11 @@ def designs(n_replicates):
     return np.concatenate(z)
 
 
-def square_root(covariance):
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
+def root_of(covariance):
+    """The deviations times the symmetric square root of the correlations."""
+    deviations = np.sqrt(covariance.diagonal())
+    values, vectors = np.linalg.eigh(covariance / np.outer(deviations, deviations))
+    return deviations[:, None] * ((vectors * np.sqrt(values.clip(0))) @ vectors.T)
 
 
 def check(folder):
@@ -107,14 +109,14 @@ def check(folder):
 
     z = normals(SAMPLES)
     pairs = normals((SAMPLES + 1) // 2)
-    root = square_root(covariance)
+    root = root_of(covariance)
     rotated = designs(2)  # of 288 points
     for method, input_law, x, groups in [
         ("sample", [], z, lambda y: y),
-        ("sample", law, mean + z @ root, lambda y: y),
-        ("sample:antithetic", law, mean + np.concatenate([pairs, -pairs]) @ root,
+        ("sample", law, mean + z @ root.T, lambda y: y),
+        ("sample:antithetic", law, mean + np.concatenate([pairs, -pairs]) @ root.T,
          lambda y: y.reshape(2, -1, y.shape[1]).mean(axis=0)),
-        ("sample:design", law, mean + rotated @ root,
+        ("sample:design", law, mean + rotated @ root.T,
          lambda y: y.reshape(2, -1, y.shape[1]).mean(axis=1)),
     ]:
         answer = json.loads(run(*common, "--method", method, *input_law))

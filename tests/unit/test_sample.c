@@ -110,20 +110,19 @@ static void test_pairs_are_mirror_images(void **state) {
     compare_with_plain_passes(&spec, &(rk_input){0}, NULL);
 }
 
-/* Also singular: the root 2 (1 - uu' - vv') + vv'/4 with u, v orthonormal has a kernel. */
+/* Also singular: correlations -1/(N - 1) have the root sqrt(N / (N - 1)) (1 - ones / N). */
 static void test_any_gaussian_input(void **state) {
     (void)state;
-    const double mean[N_IN] = {1, -2, 0.5, 0, 3};
+    const double mean[N_IN] = {1, -2, 0.5, 0, 3}, deviation[N_IN] = {2, 0.25, 1, 3, 0.5};
     double root[N_IN * N_IN], covariance[N_IN * N_IN] = {0};
     for (size_t i = 0; i < N_IN; i++)
-        for (size_t j = 0; j < N_IN; j++) {
-            const double u[N_IN] = {0.6, 0.8, 0, 0, 0}, v[N_IN] = {0, 0, 0, -0.8, 0.6};
-            root[i * N_IN + j] = 2 * ((i == j) - u[i] * u[j]) - 1.75 * v[i] * v[j];
-        }
+        for (size_t j = 0; j < N_IN; j++)
+            root[i * N_IN + j] =
+                deviation[i] * sqrt((double)N_IN / (N_IN - 1)) * ((i == j) - 1. / N_IN);
     for (size_t i = 0; i < N_IN; i++)
         for (size_t j = 0; j < N_IN; j++)
             for (size_t k = 0; k < N_IN; k++)
-                covariance[i * N_IN + j] += root[i * N_IN + k] * root[k * N_IN + j];
+                covariance[i * N_IN + j] += root[i * N_IN + k] * root[j * N_IN + k];
     rk_sample_spec spec = two_blocks;
     const rk_input both = {.mean = mean, .covariance = covariance};
     compare_with_plain_passes(&spec, &both, root);
@@ -196,17 +195,18 @@ static void test_one_sample_has_no_error(void **state) {
 static void test_the_ledger(void **state) {
     (void)state;
     rk_network *net = mixed_network(3);
-    /* products, a bias, activations, covariance */
+    /* products, a bias, activations, covariance; and once the frames */
+    const uint64_t frames = 10 * (N_IN * N_1 + N_1 * N_2 + N_2 * N_OUT);
     const uint64_t rest =
         2 * (N_1 * N_2 + N_2 * N_OUT) + N_2 + (N_1 + N_2 + N_OUT) + N_OUT * (N_OUT + 1);
     rk_sample_spec spec = {.n_samples = 1001};
     monte_carlo mc = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-    assert_int_equal(mc.flops_planned, 1001 * (2 * N_IN * N_1 + rest));
+    assert_int_equal(mc.flops_planned, frames + 1001 * (2 * N_IN * N_1 + rest));
     assert_int_equal(mc.flops_executed, mc.flops_planned);
     monte_carlo_free(&mc);
     spec.points = RK_POINTS_ANTITHETIC;
     mc = monte_carlo_run(net, NULL, spec, 1, NULL, NULL);
-    assert_int_equal(mc.flops_planned, 1002 * (N_IN * N_1 + rest));
+    assert_int_equal(mc.flops_planned, frames + 1002 * (N_IN * N_1 + rest));
     assert_int_equal(mc.flops_executed, mc.flops_planned);
     monte_carlo_free(&mc);
     rk_network_destroy(net);
@@ -220,7 +220,8 @@ static void test_planning_costs_nothing(void **state) {
     rk_work plan;
     rk_work_init_dry(&plan);
     assert_int_equal(rk_sample(&plan, net, &(rk_input){0}, &spec, &nothing, NULL), RK_OK);
-    assert_int_equal(plan.flops % spec.n_samples, 0);
+    const uint64_t frames = 10 * (N_IN * N_1 + N_1 * N_2 + N_2 * N_OUT);
+    assert_int_equal((plan.flops - frames) % spec.n_samples, 0);
     free(plan.steps);
     rk_network_destroy(net);
 }
