@@ -47,26 +47,26 @@ rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, doubl
     return RK_OK;
 }
 
-/* What a neuron that never moves is multiplied with must not be infinite. */
-static float narrow(double x) {
-    return x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : (float)x;
+/* In units of a frame only a neuron that never moves can have so large a factor: 0 times that is 0.
+ */
+static float narrow(double x, bool framed) {
+    return framed && x > FLT_MAX ? FLT_MAX : framed && x < -FLT_MAX ? -FLT_MAX : (float)x;
 }
 
-static float in_units(double x, const double *in, size_t j, const double *out, size_t i) {
-    if (!out) return (float)x;
-    return narrow(x * ((in ? in[j] : 1) / out[i]));
-}
-
-/* W' in units of what goes in (NULL: 1) and comes out (NULL: both are 1), tile by tile, to stay in
- * the cache on both sides. */
+/* W' in units of what goes in and comes out (NULL: 1), tile by tile, to stay in the cache on both
+ * sides. */
 static void transpose(size_t m, size_t n, const double *x, const double *unit_in,
                       const double *unit_out, float *out) {
     enum { TILE = 32 };
     for (size_t first_i = 0; first_i < m; first_i += TILE)
         for (size_t first_j = 0; first_j < n; first_j += TILE)
-            for (size_t i = first_i; i < m && i < first_i + TILE; i++)
-                for (size_t j = first_j; j < n && j < first_j + TILE; j++)
-                    out[j * m + i] = in_units(x[i * n + j], unit_in, j, unit_out, i);
+            for (size_t i = first_i; i < m && i < first_i + TILE; i++) {
+                const double unit = unit_out ? 1 / unit_out[i] : 1;
+                for (size_t j = first_j; j < n && j < first_j + TILE; j++) {
+                    const double factor = unit_in ? unit_in[j] * unit : unit;
+                    out[j * m + i] = narrow(x[i * n + j] * factor, unit_out != NULL);
+                }
+            }
 }
 
 static rk_float_layer take(rk_work *work, const rk_layer *layer, bool biased) {
@@ -95,7 +95,7 @@ static void fill(rk_float_layer *to, const double *weight, const double *bias,
               to->transposed);
     if (frame->centred) to->bias = NULL;
     for (size_t i = 0; to->bias && i < to->rows; i++)
-        to->bias[i] = in_units(bias[i], NULL, 0, frame->unit_in, i);
+        to->bias[i] = narrow(bias[i] / frame->unit_in[i], true);
 }
 
 static rk_status take_first(rk_work *work, const rk_layer *layer, const double *covariance,

@@ -9,7 +9,7 @@
 static const double DOUBLE = 0x1p-53; /* as RK_SINGLE_ROUNDING */
 
 /* Offsets are taken off if their rounding is so many times that of the changes. */
-static const double OFFSETS = 16;
+static const double OFFSETS = 64;
 
 /* Beyond these single precision is left alone with units that it cannot choose. */
 static const double SMALLEST = 0x1p-60, LARGEST = 0x1p60;

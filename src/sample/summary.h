@@ -31,7 +31,8 @@ void rk_summary_merge(rk_summary *total, const rk_summary *other);
  *  unbiased, that of pairs up to a relative 1/n. */
 void rk_summary_variance(const rk_summary *summary, double *variance);
 
-/** Standard error of the mean, n_out entries, over passes or pairs. */
+/** Standard error of the mean, n_out entries, over passes or pairs; of no more than 8 so much
+ * larger that twice it covers as often as of many. */
 void rk_summary_standard_error(const rk_summary *summary, double *standard_error);
 
 /** The full covariance of a pass from `product`; the same holds. */

@@ -123,6 +123,8 @@ def check(folder):
         y = forward(layers, x)
         means = groups(y)
         error = means.std(axis=0, ddof=1) / np.sqrt(len(means))
+        if len(means) <= 8:  # docs/METHODS.md#sample
+            error *= np.polyval([1.43, 1.53, 1.25, 1], 1 / (len(means) - 1))
         close("mean", answer["mean"], y.mean(axis=0), 2e-6)
         close("standard error", answer["error"]["per_output"], error, 2e-6)
         close("covariance", answer["covariance"], np.cov(y.T), 1e-5)
