@@ -97,48 +97,20 @@ static double mean_of_smooth(const rk_activation *activation, double mu, double 
     return mean;
 }
 
-/* E (alpha + Z)^degree - alpha^degree. */
-static double mean_of_monomial(int degree, double alpha) {
-    return degree < 2 ? 0 : degree == 2 ? 1 : 3 * alpha;
-}
-
-/* In units of sigma; phi(sigma x) = sigma^degree phi(x). From nine deviations on the other side is
- * beyond double. */
-static double mean_of_piecewise(const rk_activation *activation, int degree, double mu,
-                                double sigma) {
-    const double far = 9, alpha = mu / sigma, scale = pow(sigma, degree);
-    double right = 1, left = -1, here = alpha;
-    const rk_activation_ops *ops = rk_activation_get(activation->kind);
-    if (fabs(alpha) < far) {
-        ops->value(activation, 1, &here, &here);
-        return scale * (rk_wick_one(activation, alpha, 1, 0, 1) - here);
-    }
-    ops->value(activation, 1, &right, &right);
-    ops->value(activation, 1, &left, &left);
-    const double sign = degree % 2 ? -1 : 1; /* of (-1)^degree */
-    return scale * (alpha > 0 ? right : sign * left) * mean_of_monomial(degree, alpha);
-}
-
-static int degree_of(rk_activation_kind kind) {
-    switch (kind) {
-    case RK_HEAVISIDE:
-    case RK_SIGN:
-        return 0;
-    case RK_SQUARE:
-        return 2;
-    case RK_CUBE:
-        return 3;
-    default:
-        return 1;
-    }
+/* phi(sigma z) = sigma phi(z) keeps squares of sigma out of it where they might leave double. */
+static double mean_of_piecewise(const rk_activation *activation, double mu, double sigma) {
+    const double unit = rk_activation_get(activation->kind)->homogeneous ? sigma : 1;
+    const double at = mu / unit, var = (sigma / unit) * (sigma / unit);
+    double centre, mean;
+    rk_wick(activation, 1, &at, &var, 0, 1, &centre, &mean);
+    return unit * mean;
 }
 
 void rk_increment_means(const rk_activation *activation, size_t n, const double *mu,
                         const double *sigma, double *mean) {
     const bool piecewise = rk_activation_get(activation->kind)->wick == rk_piecewise_wick;
     for (size_t i = 0; i < n; i++)
-        mean[i] = !(sigma[i] > 0) ? 0
-                  : piecewise
-                      ? mean_of_piecewise(activation, degree_of(activation->kind), mu[i], sigma[i])
-                      : mean_of_smooth(activation, mu[i], sigma[i]);
+        mean[i] = sigma[i] == 0 ? 0
+                  : piecewise   ? mean_of_piecewise(activation, mu[i], sigma[i])
+                                : mean_of_smooth(activation, mu[i], sigma[i]);
 }

@@ -9,8 +9,9 @@
 void rk_increments(const rk_activation *activation, size_t n, const double *mu, const double *base,
                    double *d);
 
-/** E[phi(mu + sigma Z)] - phi(mu) of n neurons, as exactly: closed where phi is piecewise a
- *  monomial, else by a sum that converges where phi is smooth on a thousandth of sigma. */
+/** E[phi(mu + sigma Z)] - phi(mu) of n neurons as exactly: by rk_wick where phi is piecewise a
+ *  monomial, else by a sum that converges where phi is smooth on a thousandth of sigma, farther
+ * than the quadrature of rk_wick. */
 void rk_increment_means(const rk_activation *activation, size_t n, const double *mu,
                         const double *sigma, double *mean);
 
