@@ -4,9 +4,10 @@
  * a longer run extends a shorter one. NumPy makes the same: tests/numpy/sample.py repeats whole
  * runs. From a point z, or standard normals, the network's input is
  *
- *     x = mu + S z,   S the symmetric square root of the input covariance (singular ones too),
+ *     x = mu + S z,   S a root of the input covariance (singular ones too: rk_input_root),
  *
- * folded into the first layer in double. Passes are done in float, sums over passes in double. */
+ * folded into the first layer in double. Passes are done in float, in units and about a centre that
+ * suit it (frame.h), sums over passes in double. */
 #ifndef RK_SAMPLE_SAMPLE_H
 #define RK_SAMPLE_SAMPLE_H
 
@@ -31,9 +32,9 @@ typedef struct rk_sample_spec {
 /** Filled by the wet run; memory of the caller. */
 typedef struct rk_sample_result {
     uint64_t n_samples;     /**< done: fewer than asked if interrupted; then maybe 0, all NaN */
-    double *mean;           /**< n_out */
+    double *mean;           /**< n_out; NaN where passes overflow */
     double *standard_error; /**< n_out, of the mean, its rounding included; NaN after a single
-                             * sample, pair or replicate */
+                             * sample, pair or replicate, or where the mean is */
     double *variance;       /**< n_out, of one pass */
     double *covariance;     /**< n_out x n_out, of one pass; NULL: not wanted */
     double **hidden_mean;   /**< [n_layers - 1][rows of layer l]; NULL: not wanted */
