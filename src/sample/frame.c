@@ -18,7 +18,7 @@ static double power_of_two(double x) {
     if (!(x > 0 && isfinite(x))) return 1;
     int exponent;
     frexp(x, &exponent);
-    return ldexp(1, exponent < -1000 ? -1000 : exponent);
+    return ldexp(1, exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent);
 }
 
 rk_frame rk_frame_take(rk_work *work, size_t n) {
@@ -63,7 +63,7 @@ RK_HOT static double largest_term(size_t n, const double *restrict w, const doub
     return largest[0];
 }
 
-/* scale w . x, or the square root of the sum of squares of its terms. */
+/* scale w . x, or the sum of the squares of its terms. */
 RK_HOT static double sum_of_terms(size_t n, double scale, bool squares, const double *restrict w,
                                   const double *restrict x) {
     enum { WIDE = 8 };

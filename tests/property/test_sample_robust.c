@@ -154,6 +154,7 @@ static void test_units_of_inputs(void **state) {
     double mean[N], scaled_mean[N];
     rk_normal_doubles((rk_stream){3, 8}, 0, N * N, a);
     rk_normal_doubles((rk_stream){3, 8}, 1, N, mean);
+    memset(a + 3 * N, 0, N * sizeof *a); /* a constant */
     model base, got;
     make_model(&base, LAYERS, RK_TANH);
     make_model(&got, LAYERS, RK_TANH);
