@@ -361,7 +361,9 @@ static void test_zero_layers(void **state) {
                     const rk_answer_data *b = rk_answer_view(answer);
                     double off = rms(b->mean, 1, y, N_OUT);
                     double allowed = b->samples ? 3 * b->error_rms : 1e-14;
-                    if (!(off <= allowed && b->error_rms <= 1e-5))
+                    /* a gauge's constant neuron varies, so it overstates the outputs' variance */
+                    bool tilts = strstr(method, "gauge=z") || strstr(method, "gauge=a");
+                    if (!(off <= allowed && (tilts || b->error_rms <= 1e-5)))
                         fail_msg("layer %zu of zeros, %s: %s off by %g, states %g", zero + 1,
                                  rk_activation_name(kinds[a]), method, off, b->error_rms);
                     rk_answer_destroy(answer);
