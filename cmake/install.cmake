@@ -23,7 +23,7 @@ file(RELATIVE_PATH RK_PREFIX_FROM_PKGCONFIG ${CMAKE_INSTALL_PREFIX}/${RK_PKGCONF
 string(REGEX REPLACE "/$" "" RK_PREFIX_FROM_PKGCONFIG ${RK_PREFIX_FROM_PKGCONFIG})
 if(NOT BUILD_SHARED_LIBS) # only a static library hands its dependencies on
   list(JOIN RK_REQUIRES " " RK_PC_REQUIRES)
-  set(RK_PC_LIBS "-pthread -lm")
+  set(RK_PC_LIBS "-pthread -ldl -lm")
 endif()
 configure_file(cmake/reckon.pc.in reckon.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/reckon.pc DESTINATION ${RK_PKGCONFIG_DIR})

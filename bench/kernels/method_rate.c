@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
            check->method, n, hidden, flops, seconds, flops / seconds / 1e9, dgemm / 1e9,
            sgemm / 1e9, flops / seconds / dgemm, flops / seconds / sgemm, check->receipt_mse,
            check->receipt_mse_standard_error, variance, sampling_seconds,
-           sampling_seconds / seconds, rk_blas_name());
+           sampling_seconds / seconds, rk_blas_identify().name);
     rk_answer_destroy(checked);
     rk_network_destroy(net);
     free(a);

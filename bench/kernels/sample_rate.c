@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
         "\"sgemm_gflops_per_second\": %.4g, \"gflops_per_second\": %.4g, \"ratio\": %.3f, "
         "\"antithetic_gflops_per_second\": %.4g, \"antithetic_ratio\": %.3f, \"blas\": \"%s\"}\n",
         n, hidden, (unsigned long long)passes, difference, peak / 1e9, rate[0] / 1e9,
-        rate[0] / peak, rate[1] / 1e9, rate[1] / peak, rk_blas_name());
+        rate[0] / peak, rate[1] / 1e9, rate[1] / peak, rk_blas_identify().name);
     rk_network_destroy(net);
     free(a);
     return difference <= 1e-5 ? 0 : 1;

@@ -47,8 +47,10 @@ extern "C" {
 /** Library version, "major.minor.patch". */
 RK_API const char *rk_version(void);
 
-/** Writes what this build is, one "key value" a line: library, compiler, blas, processor. Cut to
- *  `size` bytes; 500 are plenty. */
+/** Writes what is at work here, one "key value" a line: library, compiler, blas (name and build),
+ *  blas_threads (whose it could use), blas_core (the processor it has code for), blas_file,
+ *  processor, threads (what 0 stands for in the options: affinity and quotas count) and memory_bytes
+ *  (likewise). Cut to `size` bytes; 1000 are plenty. */
 RK_API void rk_build_info(char *text, size_t size);
 
 /* ------------------------------------------------------------------------------------ status */

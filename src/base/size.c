@@ -1,6 +1,10 @@
 #include "base/size.h"
 
+#include "base/cgroup.h"
+
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 void *rk_alloc(size_t a, size_t b, size_t size) {
@@ -9,7 +13,29 @@ void *rk_alloc(size_t a, size_t b, size_t size) {
     return calloc(count ? count : 1, size); /* never the ambiguous calloc(0) */
 }
 
-uint64_t rk_physical_memory(void) {
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* What the limit leaves beyond the pages in use, whose number stands in a column of statm. */
+static uint64_t left_of_limit(int resource, int column, uint64_t page) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+    unsigned long long pages[7] = {0};
+    FILE *file = fopen("/proc/self/statm", "r");
+    for (int i = 0; file && i < 7 && fscanf(file, "%llu", &pages[i]) == 1; i++)
+        continue;
+    if (file) fclose(file);
+    uint64_t used = pages[column] * page;
+    return limit.rlim_cur > used ? limit.rlim_cur - used : 1; /* 0 would stand for no limit */
+}
+
+uint64_t rk_usable_memory(void) {
+    enum { ALL_PAGES = 0, DATA_PAGES = 5 };
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+    uint64_t page = size > 0 ? (uint64_t)size : 4096;
+    uint64_t memory = pages > 0 ? (uint64_t)pages * page : UINT64_MAX;
+    memory = smaller(memory, rk_cgroup_memory(""));
+    memory = smaller(memory, left_of_limit(RLIMIT_AS, ALL_PAGES, page));
+    return smaller(memory, left_of_limit(RLIMIT_DATA, DATA_PAGES, page));
 }

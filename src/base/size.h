@@ -23,7 +23,8 @@ static inline bool rk_size_add(size_t a, size_t b, size_t *out) {
 /** calloc(a * b, size) with every product checked; NULL on overflow or lack of memory. */
 void *rk_alloc(size_t a, size_t b, size_t size);
 
-/** Bytes of the machine. */
-uint64_t rk_physical_memory(void);
+/** Bytes that this process may use: of the machine, of its control groups (base/cgroup.h), and what
+ *  its limits on address space and data leave it. */
+uint64_t rk_usable_memory(void);
 
 #endif

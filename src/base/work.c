@@ -37,6 +37,7 @@ rk_status rk_work_init_wet(rk_work *work, const rk_work *plan, rk_pool *pool, rk
 }
 
 void rk_work_finish(rk_work *work) {
+    rk_work_listen(work, false);
     free(work->arena);
     work->arena = NULL;
 }
@@ -79,6 +80,7 @@ void rk_work_release(rk_work *work, size_t mark) {
 }
 
 bool rk_work_charge(rk_work *work, uint64_t flops) {
+    if (work->abandoned) return false;
     work->flops += flops;
     if (work->n_steps_done > 0) work->steps[work->n_steps_done - 1].flops += flops;
     return !work->dry;
@@ -95,6 +97,22 @@ bool rk_work_continue(rk_work *work) {
         !work->progress(work->progress_context, (double)work->flops / (double)work->flops_total))
         work->interrupted = true;
     return !work->interrupted;
+}
+
+/* Often enough for a person, too seldom to cost anything. */
+static const double LISTEN_SECONDS = 0.1;
+
+static bool hear(void *context) {
+    rk_work *work = context;
+    double now = rk_seconds();
+    if (now - work->last_heard < LISTEN_SECONDS) return true;
+    work->last_heard = now;
+    work->abandoned = !rk_work_continue(work);
+    return !work->abandoned;
+}
+
+void rk_work_listen(rk_work *work, bool listens) {
+    rk_pool_listen(work->pool, listens ? hear : NULL, work);
 }
 
 bool rk_work_step(rk_work *work, const char *format, ...) {

@@ -29,6 +29,8 @@ typedef struct rk_work {
     rk_progress progress;
     void *progress_context;
     bool interrupted;
+    bool abandoned;      /* kernels do nothing any more: what they made is not delivered */
+    double last_heard;   /* when progress was last reported within a step */
     size_t clamped;      /* variances that were negative: reported as a warning */
     uint64_t overflowed; /**< passes whose outputs single precision could not hold */
 } rk_work;
@@ -57,6 +59,10 @@ bool rk_work_charge(rk_work *work, uint64_t flops);
 bool rk_work_step(rk_work *work, const char *format, ...) RK_PRINTF(2, 3);
 /** Reports progress within a step. False if the run was interrupted: finish with what there is. */
 bool rk_work_continue(rk_work *work);
+/** From now on (or not any more) an interrupt is heard within kernels, too, between the blocks of
+ *  the pool: it cuts them short, and none after them does anything, so there is no answer at all.
+ *  For closures, whose half-done layers are worth nothing; samplers keep what they have. */
+void rk_work_listen(rk_work *work, bool listens);
 /** Closes the last step. */
 void rk_work_end(rk_work *work);
 

@@ -102,6 +102,7 @@ static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
     if (status == RK_OK) {
         work.progress = plan->problem.options.progress;
         work.progress_context = plan->problem.options.progress_context;
+        rk_work_listen(&work, !plan->method->samples);
         rk_blas_make_serial();
         double start = rk_seconds();
         status = plan->method->run(&work, &plan->problem, &answer->report, error);

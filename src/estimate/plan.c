@@ -60,7 +60,7 @@ static rk_status run_dry(rk_plan *plan, rk_error *error) {
 static rk_status check_memory(const rk_plan *plan, rk_error *error) {
     const rk_problem *problem = &plan->problem;
     uint64_t limit = problem->options.memory_limit;
-    if (limit == 0) limit = rk_physical_memory();
+    if (limit == 0) limit = rk_usable_memory();
     size_t bytes, receipt;
     rk_status status = rk_receipt_bytes(problem, &receipt, error);
     if (status != RK_OK) return status;

@@ -3,38 +3,6 @@
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stddef.h>
-
-/* OpenBLAS's own controls; absent (NULL) from other libraries. */
-extern void openblas_set_num_threads(int) __attribute__((weak));
-extern int openblas_get_num_threads(void) __attribute__((weak));
-extern char *openblas_get_config(void) __attribute__((weak));
-
-/* The number is one for the whole process: the last of several runs at a time gives it back. */
-static pthread_mutex_t serial_mutex = PTHREAD_MUTEX_INITIALIZER;
-static int n_serial, threads_before;
-
-void rk_blas_make_serial(void) {
-    if (!openblas_get_num_threads || !openblas_set_num_threads) return;
-    pthread_mutex_lock(&serial_mutex);
-    if (n_serial++ == 0) {
-        threads_before = openblas_get_num_threads();
-        if (threads_before != 1) openblas_set_num_threads(1);
-    }
-    pthread_mutex_unlock(&serial_mutex);
-}
-
-void rk_blas_restore(void) {
-    if (!openblas_get_num_threads || !openblas_set_num_threads) return;
-    pthread_mutex_lock(&serial_mutex);
-    if (--n_serial == 0 && threads_before != 1) openblas_set_num_threads(threads_before);
-    pthread_mutex_unlock(&serial_mutex);
-}
-
-const char *rk_blas_name(void) {
-    return openblas_get_config ? openblas_get_config() : "unknown";
-}
 
 /* The one place where sizes become BLAS's int; rk_network_create keeps them in range. */
 static int blas_int(size_t size) {
@@ -69,10 +37,12 @@ static void product_block(void *context, size_t block) {
     size_t first = block * p->rows;
     size_t last = first + p->rows < p->m ? first + p->rows : p->m;
     const double *a = p->a + (p->trans_a == RK_TRANS ? first : first * p->lda);
+    rk_blas_turn turn = rk_blas_begin();
     cblas_dgemm(CblasRowMajor, blas_trans(p->trans_a), blas_trans(p->trans_b),
                 blas_int(last - first), blas_int(p->lower ? last : p->n), blas_int(p->k), p->alpha,
                 a, blas_int(p->lda), p->b, blas_int(p->ldb), p->beta, p->c + first * p->ldc,
                 blas_int(p->ldc));
+    rk_blas_end(turn);
 }
 
 void rk_gemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_t n, size_t k,
@@ -98,10 +68,12 @@ static void float_product_block(void *context, size_t block) {
     size_t first = block * p->rows;
     size_t last = first + p->rows < p->m ? first + p->rows : p->m;
     const float *a = p->a + (p->trans_a == RK_TRANS ? first : first * p->lda);
+    rk_blas_turn turn = rk_blas_begin();
     cblas_sgemm(CblasRowMajor, blas_trans(p->trans_a), blas_trans(p->trans_b),
                 blas_int(last - first), blas_int(p->n), blas_int(p->k), p->alpha, a,
                 blas_int(p->lda), p->b, blas_int(p->ldb), p->beta, p->c + first * p->ldc,
                 blas_int(p->ldc));
+    rk_blas_end(turn);
 }
 
 void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_t n, size_t k,
@@ -165,9 +137,11 @@ static void solve_block(void *context, size_t block) {
     const solve *s = context;
     const size_t first = block * SOLVE_COLUMNS, left = s->m - first;
     const size_t columns = left < SOLVE_COLUMNS ? left : SOLVE_COLUMNS;
+    rk_blas_turn turn = rk_blas_begin();
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, blas_trans(s->trans), CblasNonUnit,
                 blas_int(s->n), blas_int(columns), 1, s->l, blas_int(s->n), s->b + first,
                 blas_int(s->m));
+    rk_blas_end(turn);
 }
 
 void rk_solve_lower(rk_work *work, rk_trans trans, size_t n, size_t m, const double *l, double *b) {
@@ -181,16 +155,22 @@ void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x
     if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
     for (size_t i = 0; i < m; i++)
         y[i] = y0 ? y0[i] : 0;
+    rk_blas_turn turn = rk_blas_begin();
     cblas_dgemv(CblasRowMajor, CblasNoTrans, blas_int(m), blas_int(n), 1, a, blas_int(n), x, 1, 1,
                 y, 1);
+    rk_blas_end(turn);
 }
 
 void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {
+    rk_blas_turn turn = rk_blas_begin();
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, blas_int(m), blas_int(n), blas_int(k), 1,
                 a, blas_int(k), b, blas_int(n), 0, c, blas_int(n));
+    rk_blas_end(turn);
 }
 
 void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c) {
+    rk_blas_turn turn = rk_blas_begin();
     cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, blas_int(n), blas_int(k), 1, a, blas_int(n),
                 0, c, blas_int(n));
+    rk_blas_end(turn);
 }

@@ -8,6 +8,7 @@
 #define RK_LINALG_BLAS_H
 
 #include "base/work.h"
+#include "linalg/library.h"
 
 typedef enum rk_trans { RK_NO_TRANS, RK_TRANS } rk_trans;
 
@@ -44,13 +45,5 @@ void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x
 void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 /** Lower triangle of C (n x n) = A'A, A k x n. */
 void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c);
-
-/** Makes a threaded OpenBLAS serial, for the whole process, until rk_blas_restore has been called
- * as often: while reckon's own pool is at work. A no-op for other BLAS libraries. */
-void rk_blas_make_serial(void);
-void rk_blas_restore(void);
-
-/** Name and build of the BLAS in use, or "unknown". */
-const char *rk_blas_name(void);
 
 #endif

@@ -1,5 +1,7 @@
-/* What only the compiled library knows about itself. */
-#include "linalg/blas.h"
+/* What only the running library knows about itself. */
+#include "base/pool.h"
+#include "base/size.h"
+#include "linalg/library.h"
 
 #include <stdio.h>
 
@@ -24,6 +26,10 @@ static const char *vector_units(void) {
 }
 
 void rk_build_info(char *text, size_t size) {
-    snprintf(text, size, "library %s\ncompiler %s\nblas %s\nprocessor %s\n", rk_version(), COMPILER,
-             rk_blas_name(), vector_units());
+    rk_blas_identity blas = rk_blas_identify();
+    snprintf(text, size,
+             "library %s\ncompiler %s\nblas %s\nblas_threads %s\nblas_core %s\nblas_file %s\n"
+             "processor %s\nthreads %d\nmemory_bytes %llu\n",
+             rk_version(), COMPILER, blas.name, blas.threads, blas.core, blas.file, vector_units(),
+             rk_pool_default_threads(), (unsigned long long)rk_usable_memory());
 }

@@ -1,5 +1,7 @@
 #include "linalg/lapack.h"
 
+#include "linalg/library.h"
+
 #include <assert.h>
 #include <lapacke.h>
 #include <limits.h>
@@ -15,7 +17,10 @@ static lapack_int lapack_size(size_t size) {
 bool rk_cholesky(rk_work *work, size_t n, double *a) {
     if (!rk_work_charge(work, (uint64_t)n * n * n / 3)) return true;
     lapack_int size = lapack_size(n);
-    if (LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', size, a, size) != 0) return false;
+    rk_blas_turn turn = rk_blas_begin();
+    lapack_int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', size, a, size);
+    rk_blas_end(turn);
+    if (info != 0) return false;
     for (size_t i = 0; i < n; i++)
         for (size_t j = i + 1; j < n; j++)
             a[i * n + j] = 0;
@@ -34,8 +39,12 @@ bool rk_eigen_symmetric(rk_work *work, size_t n, double *a, double *values) {
     rk_work_release(work, mark);
     if (!rk_work_charge(work, 9 * (uint64_t)n * n * n)) return true;
     lapack_int size = lapack_size(n);
-    return LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'U', size, a, size, values, doubles,
-                               lapack_size(n_doubles), ints, lapack_size(n_ints)) == 0;
+    rk_blas_turn turn = rk_blas_begin();
+    lapack_int info =
+        LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'U', size, a, size, values, doubles,
+                            lapack_size(n_doubles), ints, lapack_size(n_ints));
+    rk_blas_end(turn);
+    return info == 0;
 }
 
 bool rk_eigenvalues_symmetric(rk_work *work, size_t n, double *a, double *values) {

@@ -179,7 +179,7 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
     rk_options defaults = rk_options_default();
     defaults.method = NULL;
     rk_tail_job job = {.options = options ? options : &defaults, .n_events = n_events};
-    job.memory_limit = job.options->memory_limit ? job.options->memory_limit : rk_physical_memory();
+    job.memory_limit = job.options->memory_limit ? job.options->memory_limit : rk_usable_memory();
     const rk_tail_method *method = NULL;
     rk_tail_answer *answer = NULL;
     rk_input law;
