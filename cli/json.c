@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "message.h"
 
@@ -14,12 +15,31 @@ static void *watched_malloc(size_t size) {
     return memory;
 }
 
+json_t *json_build(void) {
+    enum { PLENTY = 1000 };
+    char text[PLENTY];
+    json_t *o = json_object();
+    rk_build_info(text, sizeof text);
+    for (char *rest, *line = strtok_r(text, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *value = strchr(line, ' ');
+        if (!value) continue;
+        *value++ = 0;
+        json_object_set_new(o, line, json_string(value));
+    }
+    return o;
+}
+
 json_document json_begin(const char *schema) {
     memory_ran_out = false;
     json_set_alloc_funcs(watched_malloc, free);
     json_document doc = {.root = json_object(), .warnings = json_array()};
     json_object_set_new(doc.root, "schema", json_string(schema));
     json_object_set_new(doc.root, "version", json_string(rk_version()));
+    json_t *build = json_build();
+    json_object_set(doc.root, "blas", json_object_get(build, "blas"));
+    json_object_set(doc.root, "blas_core", json_object_get(build, "blas_core"));
+    json_decref(build);
     return doc;
 }
 

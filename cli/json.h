@@ -14,13 +14,17 @@ typedef struct json_document {
     size_t n_not_finite; /* numbers written as null */
 } json_document;
 
-/** {"schema": schema, "version": ...}. */
+/** {"schema": schema, "version": ..., "blas": ..., "blas_core": ...}: on all of the latter, besides
+ *  the input, the last bits depend. */
 json_document json_begin(const char *schema);
 
 /** Adds the warnings, prints the object on one line and frees it. Returns 0 or an exit code; errors
  *  of `stream` are left to its owner. Nothing is printed if memory ran out on the way: the object
  *  would lack something. */
 int json_end(json_document *doc, FILE *stream);
+
+/** rk_build_info as an object. */
+json_t *json_build(void);
 
 /** Values; NaN and infinities become null and are counted. */
 json_t *json_double(json_document *doc, double x);

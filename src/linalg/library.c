@@ -34,6 +34,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void *handles[N_LIBRARIES];
 static controls found[N_LIBRARIES];
 
+/* An OpenBLAS built without threads (Debian: libopenblas0-serial) shares its buffers between calls
+ * without locks: wrong numbers where two threads call it at a time. So one does. */
+static bool one_at_a_time;
+static pthread_mutex_t turn_mutex = PTHREAD_MUTEX_INITIALIZER;
+
 /* C has no cast from void * to a function. */
 static bool find(void *handle, const char *name, void *function) {
     void *symbol = handle ? dlsym(handle, name) : NULL;
@@ -68,6 +73,9 @@ static void find_controls(void) {
         find(handles[l], "MKL_Set_Num_Threads_Local", &c->mkl_set);
         find(handles[l], "omp_set_num_threads", &c->openmp_set);
         find(handles[l], "omp_get_max_threads", &c->openmp_get);
+        int (*get_parallel)(void);
+        one_at_a_time |=
+            find(handles[l], "openblas_get_parallel", &get_parallel) && !get_parallel();
     }
 }
 
@@ -76,6 +84,7 @@ static void find_controls(void) {
 rk_blas_turn rk_blas_begin(void) {
     rk_blas_turn turn;
     pthread_once(&once, find_controls);
+    if (one_at_a_time) pthread_mutex_lock(&turn_mutex);
     for (int l = 0; l < N_LIBRARIES; l++) {
         const controls *c = &found[l];
         bool openmp = c->openmp_get && c->openmp_set;
@@ -91,6 +100,7 @@ void rk_blas_end(rk_blas_turn turn) {
         if (turn.openmp[l] != 1) found[l].openmp_set(turn.openmp[l]);
         if (found[l].mkl_set) found[l].mkl_set(turn.mkl[l]);
     }
+    if (one_at_a_time) pthread_mutex_unlock(&turn_mutex);
 }
 
 /* -------------------------------------------------------------------------- the whole process */
@@ -133,7 +143,7 @@ void rk_blas_restore(void) {
 /* --------------------------------------------------------------------------------- its identity */
 
 static const char *openblas_threads(void *handle) {
-    static const char *const models[] = {"none", "pthreads", "OpenMP"};
+    static const char *const models[] = {"none, one call at a time", "pthreads", "OpenMP"};
     int (*get_parallel)(void);
     int model = find(handle, "openblas_get_parallel", &get_parallel) ? get_parallel() : -1;
     return model >= 0 && model <= 2 ? models[model] : "unknown";
