@@ -100,7 +100,7 @@ bool rk_work_continue(rk_work *work) {
 }
 
 /* Often enough for a person, too seldom to cost anything. */
-static const double LISTEN_SECONDS = 0.1;
+static const double LISTEN_SECONDS = 0.5;
 
 static bool hear(void *context) {
     rk_work *work = context;
@@ -136,7 +136,7 @@ bool rk_work_step(rk_work *work, const char *format, ...) {
     vsnprintf(step->label, sizeof step->label, format, arguments);
     va_end(arguments);
     if (work->dry) return true;
-    work->step_started = rk_seconds();
+    work->step_started = work->last_heard = rk_seconds();
     return rk_work_continue(work);
 }
 

@@ -1,6 +1,5 @@
 #include "estimate/methods.h"
 
-#include "cumulant/expand.h"
 #include "estimate/flops.h"
 
 static const rk_word reference_words[] = {RK_WORD("1", K, 1),
@@ -16,25 +15,10 @@ static const rk_word reference_words[] = {RK_WORD("1", K, 1),
                                           RK_WORD("metric=avg", metric, RK_METRIC_AVERAGE),
                                           {NULL, 0, 0}};
 
-/* Where the observer leaves the cumulants of the output. */
-typedef struct output_watch {
-    const rk_network *net;
-    rk_outputs *outputs;
-} output_watch;
-
-static void watch_output(void *context, size_t l, bool activated, const rk_tower *tower) {
-    const output_watch *watch = context;
-    if (l + 1 < watch->net->n_layers || activated != rk_network_is_activated(watch->net, l)) return;
-    rk_tower_expand(tower, 3, watch->outputs->third);
-    if (watch->outputs->fourth) rk_tower_expand(tower, 4, watch->outputs->fourth);
-}
-
 rk_status rk_run_reference(rk_work *work, const rk_problem *problem, const rk_reference_spec *spec,
                            rk_report *report, rk_error *error) {
-    output_watch watch = {problem->net, &report->outputs};
-    rk_reference_observer observer = {watch_output, &watch};
-    return rk_propagate_reference(work, problem->net, &problem->input, spec, &report->outputs,
-                                  report->outputs.third ? &observer : NULL, error);
+    return rk_propagate_reference(work, problem->net, &problem->input, spec, &report->outputs, NULL,
+                                  error);
 }
 
 rk_reference_spec rk_reference_spec_of(const rk_method_arguments *arguments) {

@@ -2,6 +2,7 @@
 
 #include "activation/smooth.h"
 #include "base/sum.h"
+#include "cumulant/expand.h"
 #include "cumulant/harmonic.h"
 #include "propagate/reference_factored.h"
 
@@ -358,6 +359,9 @@ static void deliver(rk_pass *p, bool activated, rk_outputs *outputs) {
     else
         rk_deliver_variance(p->work, layer, rk_average(p->work, layer->cols, p->act_variance),
                             outputs);
+    if (!outputs->third || !rk_work_step(p->work, "cumulants of the output")) return;
+    rk_tower_expand(p->work, tower, 3, outputs->third);
+    if (outputs->fourth) rk_tower_expand(p->work, tower, 4, outputs->fourth);
 }
 
 /* ----------------------------------------------------------------------------------- the pass */
@@ -415,10 +419,12 @@ static void run(rk_pass *p, const rk_input *input, rk_outputs *outputs,
         if (!rk_work_step(p->work, "layer %zu: K = %d", l + 1, p->spec->K)) return;
         linear_step(p, l, layer, l == 0 && !input->covariance,
                     activated ? RK_MAX_DEGREE : p->depth);
-        if (observer && !p->work->dry) observer->see(observer->context, l, false, &p->pre);
+        if (observer && rk_work_charge(p->work, 0))
+            observer->see(observer->context, l, false, &p->pre);
         if (activated) {
             activation_step(p, l, wanted_depth(p, l), outputs);
-            if (observer && !p->work->dry) observer->see(observer->context, l, true, &p->act);
+            if (observer && rk_work_charge(p->work, 0))
+                observer->see(observer->context, l, true, &p->act);
         }
         if (last)
             deliver(p, activated, outputs);
@@ -433,7 +439,9 @@ rk_status rk_propagate_reference(rk_work *work, const rk_network *net, const rk_
                                  const rk_reference_observer *observer, rk_error *error) {
     rk_pass p = {.work = work, .net = net, .spec = spec};
     if (spec->factored && spec->K >= 3) p.factored = spec->K == 3 ? &rk_factored3 : &rk_factored4;
-    p.depth = observer ? RK_MAX_DEGREE : outputs->covariance || spec->no_power_cumulants ? 2 : 1;
+    p.depth = observer || outputs->third                        ? RK_MAX_DEGREE
+              : outputs->covariance || spec->no_power_cumulants ? 2
+                                                                : 1;
     rk_status status = rk_reference_table_fill(&p.table, spec, error);
     if (status == RK_OK) run(&p, input, outputs, observer);
     rk_reference_table_clear(&p.table);

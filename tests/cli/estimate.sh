@@ -82,7 +82,8 @@ has err covariance
 run 1 estimate net.safetensors --method third --memory 1k
 has err bytes
 run 0 doctor
-has out '^self-test   passed$'
+has out '^self-test    passed$'
+has out '^same bits    passed$'
 run 0 doctor --json
 is_json out
 has out '"healthy": true'

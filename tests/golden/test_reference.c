@@ -1,7 +1,7 @@
 /* Every configuration of every stored run of the public implementation. */
-#include "cumulant/expand.h"
 #include "linalg/blas.h"
 #include "propagate/reference.h"
+#include "support/expand.h"
 #include "support/golden.h"
 
 #include <math.h>
@@ -44,7 +44,7 @@ static void compare(const comparison *c, const rk_tower *tower, int d, const cha
         count *= wanted->shape[i];
     double *dense = malloc(count * sizeof *dense), error = 0;
     assert_non_null(dense);
-    rk_tower_expand(tower, d, dense);
+    expand_tower(tower, d, 1, dense);
     for (size_t i = 0; i < count; i++)
         if (!(fabs(dense[i] - wanted->data[i]) <= error)) error = fabs(dense[i] - wanted->data[i]);
     double moment = 1; /* second moments of the neurons are of this size */

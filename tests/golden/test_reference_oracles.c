@@ -1,8 +1,8 @@
 /* The public implementation's own golden setting, and a network with closed-form weights: every
  * tracked core at every layer. */
-#include "cumulant/expand.h"
 #include "linalg/blas.h"
 #include "propagate/reference.h"
+#include "support/expand.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -49,7 +49,7 @@ static double *dense_core(const rk_tower *tower, int d, size_t *count) {
         *count *= tower->n;
     double *dense = malloc(*count * sizeof *dense);
     assert_non_null(dense);
-    rk_tower_expand(&core, s, dense);
+    expand_tower(&core, s, 1, dense);
     return dense;
 }
 

@@ -1,9 +1,9 @@
 /* Packed tensors, slices, projections and conversions against their definitions. */
-#include "cumulant/expand.h"
 #include "cumulant/harmonic.h"
 #include "cumulant/symmetric.h"
 #include "diagram/conversion.h"
 #include "diagram/partition.h"
+#include "support/expand.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -256,6 +256,56 @@ static void test_projection_is_invariant(void **state) {
     }
 }
 
+/* ------------------------------------------------------------------------- tensors written out */
+
+static void fill_noise(size_t count, double *x) {
+    for (size_t i = 0; i < count; i++)
+        x[i] = noise(i);
+}
+
+/* Every form against rk_tower_entry, with several threads the bits of one. */
+static void test_towers_written_out(void **state) {
+    (void)state;
+    const struct {
+        int d, radial;
+        size_t n, J; /* J > 0: factored */
+    } cases[] = {{1, 0, 5, 0}, {2, 0, 7, 0}, {3, 0, 6, 0}, {4, 0, 5, 0},  {2, 1, 6, 0},
+                 {3, 1, 6, 0}, {4, 1, 6, 0}, {4, 2, 5, 0}, {3, 0, 70, 5}, {3, 0, 1, 1},
+                 {4, 0, 9, 4}, {4, 0, 1, 2}, {3, 0, 4, 0}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        int d = cases[c].d;
+        size_t n = cases[c].n, J = cases[c].J, count = 1, list = J * n * (d == 4 ? n : 1);
+        for (int a = 0; a < d; a++)
+            count *= n;
+        double *memory = calloc(2 * count + 3 * list + 2 * n * n + count, sizeof *memory);
+        assert_non_null(memory);
+        double *one = memory, *many = one + count, *core = many + count;
+        rk_tower tower = {.n = n, .factors = {.degree = d, .J = J}};
+        fill_noise(count + 3 * list + 2 * n * n, core);
+        tower.degree[d].radial = cases[c].radial;
+        tower.degree[d].core = J > 0 || c + 1 == sizeof cases / sizeof *cases ? NULL : core;
+        tower.metric_diagonal = core + count;
+        tower.metric_pairs = tower.metric_diagonal + n;
+        for (int f = 0; f < 3; f++)
+            tower.factors.list[f] = core + count + (size_t)f * list;
+        for (size_t r = 0; d == 4 && r < 2 * J; r++) /* matrices of the fourth are symmetric */
+            for (size_t i = 0; i < n; i++)
+                for (size_t j = 0; j < i; j++)
+                    tower.factors.list[0][(r * n + i) * n + j] =
+                        tower.factors.list[0][(r * n + j) * n + i];
+        expand_tower(&tower, d, 1, one);
+        expand_tower(&tower, d, 3, many);
+        assert_memory_equal(one, many, count * sizeof *one);
+        for (size_t at = 0; at < count; at++) {
+            size_t index[RK_MAX_DEGREE] = {0}, rest = at;
+            for (int a = d - 1; a >= 0; a--, rest /= n)
+                index[a] = rest % n;
+            assert_close(one[at], rk_tower_entry(&tower, d, index), 1e-13);
+        }
+        free(memory);
+    }
+}
+
 /* ------------------------------------------------ cumulants of an empirical distribution */
 
 enum { N_SAMPLES = 40, N_NEURONS = 4 };
@@ -347,6 +397,7 @@ int main(void) {
         cmocka_unit_test(test_transform_executes_the_discounted_flops),
         cmocka_unit_test(test_partitions_are_numbered),
         cmocka_unit_test(test_slices_of_a_tensor),
+        cmocka_unit_test(test_towers_written_out),
         cmocka_unit_test(test_projection_recovers_the_core),
         cmocka_unit_test(test_projection_is_invariant),
         cmocka_unit_test(test_conversion_is_an_identity_of_any_law),
