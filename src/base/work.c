@@ -100,7 +100,7 @@ bool rk_work_continue(rk_work *work) {
 }
 
 /* Often enough for a person, too seldom to cost anything. */
-static const double LISTEN_SECONDS = 0.5;
+static const double LISTEN_SECONDS = 0.25;
 
 static bool hear(void *context) {
     rk_work *work = context;

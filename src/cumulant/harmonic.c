@@ -14,28 +14,61 @@ static double factorial(int k) {
     return k < 2 ? 1 : k * factorial(k - 1);
 }
 
-/* trace[tau] += weight S_lambda where the entry's multiset is tau + 2 pairs. */
-static void add_trace(rk_work *work, const rk_slice *slice, rk_vector pairs, double weight,
-                      double *trace) {
+/* Traces are summed in so many pieces, by the first index modulo this: a function of n alone. */
+enum { MAX_PIECES = 8 };
+
+typedef struct tracing {
+    const rk_slice *slice;
+    rk_vector tau;
+    double weight;
+    size_t n_pieces, n_entries;
+    double *pieces;
+} tracing;
+
+static void trace_piece(void *context, size_t piece) {
+    const tracing *t = context;
+    const rk_slice *slice = t->slice;
+    double *trace = t->pieces + piece * t->n_entries;
+    int s = rk_vector_sum(t->tau);
+    for (size_t i = piece; i < slice->n; i += t->n_pieces) {
+        size_t index[RK_MAX_BLOCKS] = {i}, multiset[RK_MAX_DEGREE], at = rk_slice_at(slice, index);
+        do {
+            if (are_distinct(index, t->tau.size)) {
+                rk_multiset(t->tau, index, multiset);
+                trace[rk_symmetric_at(multiset, s)] += t->weight * slice->data[at];
+            }
+            at++;
+        } while (rk_slice_next(slice, index) && index[0] == i);
+    }
+}
+
+/* The pieces' trace[tau] += weight S_lambda where the entry's multiset is tau + 2 pairs. */
+static void add_trace(rk_work *work, tracing *t, const rk_slice *slice, rk_vector pairs,
+                      double weight) {
     if (!rk_work_charge(work, 2 * (uint64_t)rk_slice_count(slice))) return;
-    rk_vector tau = slice->lambda;
-    for (int a = 0; a < tau.size; a++)
-        tau.at[a] = (uint8_t)(tau.at[a] - 2 * pairs.at[a]);
-    int s = rk_vector_sum(tau);
-    size_t index[RK_MAX_BLOCKS] = {0}, multiset[RK_MAX_DEGREE], at = 0;
-    do {
-        if (are_distinct(index, tau.size)) {
-            rk_multiset(tau, index, multiset);
-            trace[rk_symmetric_at(multiset, s)] += weight * slice->data[at];
-        }
-        at++;
-    } while (rk_slice_next(slice, index));
+    t->slice = slice;
+    t->weight = weight;
+    t->tau = slice->lambda;
+    for (int a = 0; a < t->tau.size; a++)
+        t->tau.at[a] = (uint8_t)(t->tau.at[a] - 2 * pairs.at[a]);
+    rk_pool_run(work->pool, t->n_pieces, trace_piece, t);
+}
+
+static void sum_pieces(rk_work *work, const tracing *t, double *trace) {
+    if (!rk_work_charge(work, 0)) return;
+    memcpy(trace, t->pieces, t->n_entries * sizeof *trace);
+    for (size_t piece = 1; piece < t->n_pieces; piece++)
+        for (size_t e = 0; e < t->n_entries; e++)
+            trace[e] += t->pieces[piece * t->n_entries + e];
 }
 
 /* trace[tau] = sum over i_1 .. i_r of T[tau + i_1 i_1 + .. + i_r i_r]. */
 static void trace_of_slices(rk_work *work, const rk_slice *family, int s, int r, size_t n,
                             double *trace) {
-    if (rk_work_charge(work, 0)) memset(trace, 0, rk_simplex(n, s) * sizeof *trace);
+    size_t mark = rk_work_mark(work);
+    tracing t = {.n_pieces = n < MAX_PIECES ? n : MAX_PIECES, .n_entries = rk_simplex(n, s)};
+    t.pieces = rk_work_doubles(work, t.n_pieces, t.n_entries);
+    if (rk_work_charge(work, 0)) memset(t.pieces, 0, t.n_pieces * t.n_entries * sizeof *t.pieces);
     for (int number = 0; number < RK_N_PARTITIONS; number++) {
         const rk_slice *slice = &family[number];
         if (!slice->data || rk_vector_sum(slice->lambda) != s + 2 * r) continue;
@@ -45,9 +78,11 @@ static void trace_of_slices(rk_work *work, const rk_slice *family, int s, int r,
         do {
             if (rk_vector_sum(pairs) != r) continue;
             double orders = factorial(r) / (double)rk_vector_factorial(pairs);
-            add_trace(work, slice, pairs, orders, trace);
+            add_trace(work, &t, slice, pairs, orders);
         } while (rk_vector_next(&pairs, most));
     }
+    sum_pieces(work, &t, trace);
+    rk_work_release(work, mark);
 }
 
 /* A symmetric tensor of order s is the polynomial T(x, .., x); Sym(. x I) is then multiplication by

@@ -98,25 +98,36 @@ bool rk_multiset(rk_vector v, const size_t *index, size_t *multiset) {
     return distinct;
 }
 
-void rk_slice_from_tensor(rk_work *work, rk_slice *slice, const double *tensor) {
-    if (!rk_work_charge(work, 0)) return;
-    size_t index[RK_MAX_BLOCKS] = {0}, multiset[RK_MAX_DEGREE], at = 0;
-    int d = rk_vector_sum(slice->lambda);
+/* One way or the other. */
+typedef struct copy {
+    const rk_slice *slice;
+    const double *from; /* a packed tensor, or NULL */
+    double *to;         /* likewise */
+} copy;
+
+static void copy_from_first(void *context, size_t i) {
+    const copy *c = context;
+    size_t index[RK_MAX_BLOCKS] = {i}, multiset[RK_MAX_DEGREE], at = rk_slice_at(c->slice, index);
+    int d = rk_vector_sum(c->slice->lambda);
     do {
-        rk_multiset(slice->lambda, index, multiset);
-        slice->data[at++] = tensor[rk_symmetric_at(multiset, d)];
-    } while (rk_slice_next(slice, index));
+        bool distinct = rk_multiset(c->slice->lambda, index, multiset);
+        size_t entry = rk_symmetric_at(multiset, d);
+        if (c->from)
+            c->slice->data[at] = c->from[entry];
+        else if (distinct)
+            c->to[entry] = c->slice->data[at];
+        at++;
+    } while (rk_slice_next(c->slice, index) && index[0] == i);
+}
+
+void rk_slice_from_tensor(rk_work *work, rk_slice *slice, const double *tensor) {
+    copy c = {.slice = slice, .from = tensor};
+    if (rk_work_charge(work, 0)) rk_pool_run(work->pool, slice->n, copy_from_first, &c);
 }
 
 void rk_slice_to_tensor(rk_work *work, const rk_slice *slice, double *tensor) {
-    if (!rk_work_charge(work, 0)) return;
-    size_t index[RK_MAX_BLOCKS] = {0}, multiset[RK_MAX_DEGREE], at = 0;
-    int d = rk_vector_sum(slice->lambda);
-    do {
-        bool distinct = rk_multiset(slice->lambda, index, multiset);
-        if (distinct) tensor[rk_symmetric_at(multiset, d)] = slice->data[at];
-        at++;
-    } while (rk_slice_next(slice, index));
+    copy c = {.slice = slice, .to = tensor};
+    if (rk_work_charge(work, 0)) rk_pool_run(work->pool, slice->n, copy_from_first, &c);
 }
 
 rk_vector rk_partition_numbered(int number) {

@@ -48,7 +48,8 @@ static inline size_t rk_slice_limit(const rk_slice *slice, const size_t *index, 
  *  Answers whether the indices were pairwise distinct. */
 bool rk_multiset(rk_vector v, const size_t *index, size_t *multiset);
 
-/** Fills the slice from a packed tensor of order |lambda|, coinciding indices included. */
+/** Fills the slice from a packed tensor of order |lambda|, coinciding indices included. Both run
+ * over the pool. */
 void rk_slice_from_tensor(rk_work *work, rk_slice *slice, const double *tensor);
 /** Writes the entries at distinct indices into a packed tensor of order |lambda|. */
 void rk_slice_to_tensor(rk_work *work, const rk_slice *slice, double *tensor);

@@ -73,7 +73,9 @@ static rk_outputs propagate_to_anchor(rk_work *work, const rk_problem *problem) 
                           .variance = rk_work_doubles(work, n, 1)};
     size_t mark = rk_work_mark(work);
     rk_third_spec spec = rk_third_full(problem->roles);
+    rk_work_listen(work, true); /* without an anchor there are no samples to keep */
     rk_propagate_third(work, &below, &problem->input, &spec, &outputs);
+    rk_work_listen(work, false);
     rk_work_release(work, mark);
     return outputs;
 }

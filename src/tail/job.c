@@ -47,6 +47,7 @@ typedef struct laws_step {
 
 static rk_status compute_laws(rk_work *work, void *context, rk_error *error) {
     const laws_step *step = context;
+    rk_work_listen(work, true);
     return rk_laws(work, &step->job->target->net, step->job->source.closure,
                    &step->job->source.reference, step->laws, error);
 }

@@ -8,6 +8,12 @@
 
 enum { BLOCK = 256 };
 
+/* Blocks of a lane between two reports: a fraction of a second. */
+static uint64_t blocks_per_report(double flops_per_block) {
+    double blocks = 4e9 / flops_per_block;
+    return blocks > 64 ? 64 : blocks < 1 ? 1 : (uint64_t)blocks;
+}
+
 typedef struct lane {
     float *y, *a, *b; /* BLOCK x n_in, BLOCK x width */
 } lane;
@@ -95,7 +101,8 @@ bool rk_passes(rk_work *work, const rk_network *net, const rk_passes_spec *spec)
                                         (net->layers[l].activation.kind != RK_IDENTITY));
     take_layers(work, &r);
     take_lanes(work, &r);
-    uint64_t wave = work->dry ? spec->n : spec->lanes * 64 * BLOCK;
+    uint64_t wave =
+        work->dry ? spec->n : spec->lanes * blocks_per_report((double)flops * BLOCK) * BLOCK;
     bool go_on = true;
     for (uint64_t done = 0; go_on && done < spec->n; done += wave) {
         uint64_t left = spec->n - done, n = left < wave ? left : wave;

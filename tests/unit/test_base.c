@@ -5,7 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-/* cmocka wants the three above */
+#include <time.h>
+/* cmocka wants some of the above */
 #include <cmocka.h>
 
 static void test_sizes_refuse_overflow(void **state) {
@@ -74,6 +75,56 @@ static void test_wet_run_follows_the_dry_one(void **state) {
     free(plan.steps);
 }
 
+enum { SLEEPS = 40 };
+
+static void sleep_in_block(void *context, size_t block) {
+    unsigned char *seen = context;
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    seen[block] = 1;
+}
+
+static bool refuse_later(void *context, double fraction) {
+    (void)fraction;
+    int *calls = context;
+    return ++*calls < 2;
+}
+
+static size_t blocks_done(rk_work *work, bool listens) {
+    unsigned char seen[SLEEPS] = {0};
+    rk_work_listen(work, listens);
+    assert_true(rk_work_step(work, "long"));
+    if (rk_work_charge(work, 1)) rk_pool_run(work->pool, SLEEPS, sleep_in_block, seen);
+    size_t done = 0;
+    for (size_t b = 0; b < SLEEPS; b++)
+        done += seen[b];
+    return done;
+}
+
+/* Within a kernel of two seconds, by a run that listens; nothing is done after that. */
+static void test_an_interrupt_is_heard_between_blocks(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 2; threads++)
+        for (int listens = 0; listens < 2; listens++) {
+            rk_work plan, run;
+            rk_pool *pool;
+            int calls = 0;
+            rk_work_init_dry(&plan);
+            assert_true(rk_work_step(&plan, "long"));
+            rk_work_charge(&plan, 1);
+            assert_int_equal(rk_pool_create(&pool, threads, NULL), RK_OK);
+            assert_int_equal(rk_work_init_wet(&run, &plan, pool, NULL), RK_OK);
+            run.progress = refuse_later;
+            run.progress_context = &calls;
+            size_t done = blocks_done(&run, listens);
+            assert_int_equal(done < SLEEPS, listens);
+            assert_int_equal(run.interrupted, listens);
+            assert_int_equal(rk_work_charge(&run, 1), !listens);
+            rk_work_finish(&run);
+            rk_pool_destroy(pool);
+            free(plan.steps);
+        }
+}
+
 static void test_dry_run_notices_overflow(void **state) {
     (void)state;
     rk_work plan;
@@ -97,6 +148,7 @@ int main(void) {
         cmocka_unit_test(test_sizes_refuse_overflow),
         cmocka_unit_test(test_pool_runs_every_block_once),
         cmocka_unit_test(test_wet_run_follows_the_dry_one),
+        cmocka_unit_test(test_an_interrupt_is_heard_between_blocks),
         cmocka_unit_test(test_dry_run_notices_overflow),
         cmocka_unit_test(test_errors_name_the_place),
     };
