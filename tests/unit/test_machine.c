@@ -215,7 +215,7 @@ static void test_threads_start_when_there_is_work(void **state) {
     rk_pool_run(pool, 1, mark_block, seen);
     assert_int_equal(n_tasks(), before);
     rk_pool_run(pool, 3, mark_block, seen);
-    assert_int_equal(n_tasks(), before + 2);
+    assert_in_range(n_tasks(), before + 2, before + 3); /* a sanitizer has one of its own */
     assert_int_equal(rk_pool_threads(pool), 40);
     rk_pool_destroy(pool);
 }
