@@ -88,6 +88,7 @@ static call time_call(const rk_network *net, const char *method, uint64_t sample
 static void measure(size_t n, size_t hidden, size_t repeats, const char *method) {
     rk_network *net = study_relu(n, hidden, 0);
     uint64_t samples = (uint64_t)(4e9 / (2 * (double)n * (double)n * (double)(hidden + 1)));
+    if (samples < 2000) samples = 2000;
     call one = {.seconds = INFINITY}, all = {.waited = INFINITY};
     for (size_t r = 0; r < repeats; r++) {
         call c = time_call(net, method, samples, 1);

@@ -24,8 +24,12 @@
  * `destroy(NULL)` is fine. Inputs are borrowed for the duration of the call unless said otherwise.
  *
  * The library never prints, never exits and keeps no state between calls; during one a threaded
- * OpenBLAS is serial for the whole process. Same input, seed and version: the same bits for any
- * number of threads.
+ * BLAS is serial, for the whole process where it cannot be otherwise. Same input, seed and version
+ * on the same kind of machine (BLAS and its core, see rk_build_info): the same bits for any number
+ * of threads; elsewhere they differ by 1e-9 to 1e-8.
+ *
+ * A process may fork between calls; a fork during one, from another thread, leaves a child that may
+ * only exec, as POSIX has it.
  */
 #ifndef RECKON_H
 #define RECKON_H
@@ -49,8 +53,8 @@ RK_API const char *rk_version(void);
 
 /** Writes what is at work here, one "key value" a line: library, compiler, blas (name and build),
  *  blas_threads (whose it could use), blas_core (the processor it has code for), blas_file,
- *  processor, threads (what 0 stands for in the options: affinity and quotas count) and memory_bytes
- *  (likewise). Cut to `size` bytes; 1000 are plenty. */
+ *  processor, threads (what 0 stands for in the options: affinity and quotas count) and
+ * memory_bytes (likewise). Cut to `size` bytes; 1000 are plenty. */
 RK_API void rk_build_info(char *text, size_t size);
 
 /* ------------------------------------------------------------------------------------ status */
@@ -250,9 +254,10 @@ typedef struct rk_options {
     double tolerance;         /**< on rk_answer_data.error_rms */
     uint64_t seed;            /**< of `sample` and of the receipt */
     uint64_t receipt_samples; /**< forward passes for the unbiased check; 0: none */
-    int threads;              /**< 0: one per online processor */
-    uint64_t memory_limit;    /**< bytes of work, answer and receipt; 0: the machine's memory */
-    rk_progress progress;     /**< may be NULL */
+    int threads;              /**< 0: one per processor the process may use */
+    /** Bytes of work, answer and receipt; 0: what machine, control groups and limits leave. */
+    uint64_t memory_limit;
+    rk_progress progress; /**< may be NULL */
     void *progress_context;
 } rk_options;
 

@@ -20,6 +20,12 @@ for build in openblas-pthread openblas-openmp openblas-serial blis-openmp blis-p
     LD_LIBRARY_PATH=$folder run 0 doctor --json
     is_json out
     lacks out '"blas_core": null'
+    case $build-$(uname -m) in
+    openblas-*-x86_64) # the last bits depend on it
+        LD_LIBRARY_PATH=$folder OPENBLAS_CORETYPE=Nehalem run 0 doctor --json
+        has out '"blas_core": "Nehalem"'
+        ;;
+    esac
 done
 echo "BLAS builds tried:$tried; not installed:$absent"
 case $tried in
