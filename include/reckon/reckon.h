@@ -54,7 +54,7 @@ RK_API const char *rk_version(void);
 /** Writes what is at work here, one "key value" a line: library, compiler, blas (name and build),
  *  blas_threads (whose it could use), blas_core (the processor it has code for), blas_file,
  *  processor, threads (what 0 stands for in the options: affinity and quotas count) and
- * memory_bytes (likewise). Cut to `size` bytes; 1000 are plenty. */
+ *  memory_bytes (likewise). Cut to `size` bytes; 1000 are plenty. */
 RK_API void rk_build_info(char *text, size_t size);
 
 /* ------------------------------------------------------------------------------------ status */
