@@ -152,7 +152,7 @@ static void test_affinity(void **state) {
 }
 
 /* A limit that leaves 64 MiB beyond what is in use, whatever that is. */
-static uint64_t usable_under(int resource, int column) {
+static uint64_t usable_under(__rlimit_resource_t resource, int column) {
     unsigned long long pages[7] = {0};
     FILE *file = fopen("/proc/self/statm", "r");
     assert_non_null(file);
