@@ -13,7 +13,8 @@
 
 /* RK_HOT before a static function: one clone a vector width, chosen when the program starts (a
  * sanitizer is not ready then). a * b + c is never contracted, so that all clones give the same
- * bits. RK_HOT_PART before a function that RK_HOT ones call. */
+ * bits. Its name is unique in the library: clang's resolvers are not static. RK_HOT_PART before a
+ * function that RK_HOT ones call. */
 #if defined(__GNUC__) && defined(__x86_64__) && defined(__linux__) && !defined(RK_SANITIZED)
 #define RK_HOT __attribute__((target_clones("default", "avx2", "avx512f")))
 #else

@@ -138,8 +138,8 @@ rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_in
     return RK_OK;
 }
 
-RK_HOT static void widen(size_t n, const float *restrict v, const double *restrict unit,
-                         double *restrict d) {
+RK_HOT static void widen_floats(size_t n, const float *restrict v, const double *restrict unit,
+                                double *restrict d) {
     for (size_t i = 0; i < n; i++)
         d[i] = (double)v[i] * unit[i];
 }
@@ -156,7 +156,7 @@ static void change(const rk_activation *activation, const rk_frame *frame, size_
     double d[CHUNK];
     for (size_t first = 0; first < m; first += CHUNK) {
         const size_t n = m - first < CHUNK ? m - first : CHUNK;
-        widen(n, v + first, frame->unit_in + first, d);
+        widen_floats(n, v + first, frame->unit_in + first, d);
         rk_increments(activation, n, frame->at + first, frame->centre + first, d);
         shorten(n, d, frame->unit + first, v + first);
     }
