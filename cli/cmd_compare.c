@@ -371,6 +371,17 @@ static int draw(const comparison *c) {
 
 /* ------------------------------------------------------------------------------------- the job */
 
+/* What diverges is shown as such, and no success. */
+static int judge(const comparison *c) {
+    int code = EXIT_DONE;
+    for (size_t i = 0; i < c->n_rows; i++) {
+        if (isfinite(c->rows[i].mse)) continue;
+        warn("%s: its answer is not finite", c->rows[i].label);
+        code = EXIT_UNMET;
+    }
+    return code;
+}
+
 static int compare(comparison *c) {
     int code = truth_find(&c->truth, &c->model, &c->run, c->opts->truth_samples);
     if (!code) code = compare_methods(c);
@@ -381,7 +392,7 @@ static int compare(comparison *c) {
         note("interrupted: some methods are missing");
         code = EXIT_INTERRUPTED;
     }
-    return code;
+    return code ? code : judge(c);
 }
 
 static void comparison_free(comparison *c) {

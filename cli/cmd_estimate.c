@@ -28,7 +28,9 @@ static json_t *options_json(const estimate *e) {
     json_object_set_new(o, "cumulants", json_count((uint64_t)e->run.cumulants));
     json_object_set_new(o, "layers", json_boolean(e->run.layers));
     json_object_set_new(o, "samples", json_count(e->run.samples));
-    json_object_set_new(o, "receipt_samples", json_count(e->run.receipt_samples));
+    json_object_set_new(o, "receipt_samples",
+                        e->opts->receipt == UINT64_MAX ? json_null()
+                                                       : json_count(e->opts->receipt));
     json_object_set_new(o, "budget_flops", json_real(e->run.budget_flops));
     json_object_set_new(o, "budget_seconds", json_real(e->run.budget_seconds));
     json_object_set_new(o, "tolerance", json_real(e->run.tolerance));
@@ -40,10 +42,11 @@ static json_t *options_json(const estimate *e) {
 }
 
 static json_t *error_json(json_document *doc, const rk_answer_data *a) {
+    static const char *const kinds[] = {[RK_STANDARD_ERROR] = "standard_error",
+                                        [RK_ESTIMATED_RMS] = "estimated_rms",
+                                        [RK_MEASURED_RMS] = "measured_rms"};
     json_t *error = json_object();
-    json_object_set_new(
-        error, "kind",
-        json_string(a->error_kind == RK_STANDARD_ERROR ? "standard_error" : "estimated_rms"));
+    json_object_set_new(error, "kind", json_string(kinds[a->error_kind]));
     json_object_set_new(error, "per_output",
                         a->error_per_output ? json_vector(doc, a->error_per_output, a->n_out)
                                             : json_null());
@@ -62,9 +65,18 @@ static json_t *layers_json(json_document *doc, const rk_answer_data *a) {
     return layers;
 }
 
+static const char *verdict_name(rk_verdict verdict) {
+    return verdict == RK_AGREES ? "agrees" : verdict == RK_REFUTES ? "refutes" : NULL;
+}
+
 static json_t *receipt_json(json_document *doc, const rk_answer_data *a) {
     json_t *receipt = json_object();
     json_object_set_new(receipt, "samples", json_count(a->receipt_samples));
+    json_object_set_new(receipt, "flops", json_count(a->receipt_flops));
+    json_object_set_new(receipt, "verdict", json_text_or_null(verdict_name(a->receipt_verdict)));
+    json_object_set_new(receipt, "rms", json_double(doc, a->receipt_rms));
+    json_object_set_new(receipt, "rms_standard_error",
+                        json_double(doc, a->receipt_rms_standard_error));
     json_object_set_new(receipt, "mse", json_double(doc, a->receipt_mse));
     json_object_set_new(receipt, "mse_standard_error",
                         json_double(doc, a->receipt_mse_standard_error));
@@ -99,7 +111,7 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(doc.root, "unmet", json_boolean(a->unmet));
     json_object_set_new(doc.root, "seed", json_count(a->seed));
     json_object_set_new(doc.root, "threads", json_count((uint64_t)a->threads));
-    json_object_set_new(doc.root, "weights_sha256", json_string(a->weights_sha256));
+    json_object_set_new(doc.root, "weights_sha256", json_weights_sha256(e->model.net));
     for (size_t i = 0; i < a->n_warnings; i++)
         json_warn(&doc, a->warnings[i]);
     return json_end(&doc, stream);
@@ -191,10 +203,32 @@ static void print_layers(const rk_answer_data *a, FILE *stream) {
     table_print(&t, stream);
 }
 
+/* What it finds, or what that is surely below. */
+static void print_receipt(const rk_answer_data *a, FILE *stream) {
+    static const char *const meaning[] = {[RK_NO_VERDICT] = "",
+                                          [RK_AGREES] = "agrees: ",
+                                          [RK_REFUTES] = "refutes the stated error: "};
+    const double mse = a->receipt_mse, se = a->receipt_mse_standard_error;
+    const bool is_resolved = mse > 2 * se;
+    char rms[CELL], error[CELL], square[CELL], square_error[CELL];
+    fprintf(stream, "receipt  %sroot mean square error ", meaning[a->receipt_verdict]);
+    if (is_resolved)
+        fprintf(stream, "%s %s %s", compact(a->receipt_rms, rms), plus_minus(),
+                compact(a->receipt_rms_standard_error, error));
+    else
+        fprintf(stream, "below %s", compact(sqrt(fmax(mse, 0) + 2 * se), rms));
+    fprintf(stream, "\n         (mean square %s %s %s), from %llu passes, seed %llu\n",
+            compact(mse, square), plus_minus(), compact(se, square_error),
+            (unsigned long long)a->receipt_samples, (unsigned long long)a->seed);
+}
+
 static int print_human(const void *result, FILE *stream) {
     const estimate *e = result;
     const rk_answer_data *a = e->answer;
-    char summary[256], cell[CELL], error_cell[CELL];
+    static const char *const kinds[] = {[RK_STANDARD_ERROR] = "standard error",
+                                        [RK_ESTIMATED_RMS] = "estimated",
+                                        [RK_MEASURED_RMS] = "measured by the receipt"};
+    char summary[256], cell[CELL];
     heading(stream, "E[M(x)] of %s (%s)", e->model.name, model_summary(e->model.net, summary));
     fputc('\n', stream);
     print_outputs(e, stream);
@@ -207,12 +241,8 @@ static int print_human(const void *result, FILE *stream) {
                 a->interrupted ? " (interrupted)" : "", (unsigned long long)a->seed);
     if (a->reason) fprintf(stream, "\n         %s", a->reason);
     fprintf(stream, "\nerror    %s root mean square (%s)\n", error_two_digits(a->error_rms, cell),
-            a->error_kind == RK_STANDARD_ERROR ? "standard error" : "estimated");
-    if (a->receipt_samples)
-        fprintf(stream, "receipt  mean square error %s %s %s, from %llu samples, seed %llu\n",
-                compact(a->receipt_mse, cell), plus_minus(),
-                compact(a->receipt_mse_standard_error, error_cell),
-                (unsigned long long)a->receipt_samples, (unsigned long long)a->seed);
+            kinds[a->error_kind]);
+    if (a->receipt_samples) print_receipt(a, stream);
     print_cost(stream, &a->cost);
     fprintf(stream, "time     %s with %d thread%s\n", duration(a->seconds, cell), a->threads,
             a->threads == 1 ? "" : "s");
@@ -232,6 +262,25 @@ static int print_csv(const void *result, FILE *stream) {
 
 /* ------------------------------------------------------------------------------------- the job */
 
+static bool all_finite(const double *x, size_t n, int degree) {
+    size_t count = 1;
+    while (degree-- > 0)
+        count *= n;
+    for (size_t i = 0; x && i < count; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+/* Nothing to worry about, or EXIT_UNMET. */
+static int judge(const rk_answer_data *a) {
+    bool is_finite = all_finite(a->mean, a->n_out, 1) && all_finite(a->covariance, a->n_out, 2) &&
+                     all_finite(a->third_cumulant, a->n_out, 3) &&
+                     all_finite(a->fourth_cumulant, a->n_out, 4);
+    for (size_t l = 0; l < a->n_hidden; l++)
+        is_finite = is_finite && all_finite(a->hidden_mean[l], a->hidden_width[l], 1);
+    return is_finite && !a->unmet && a->receipt_verdict != RK_REFUTES ? EXIT_DONE : EXIT_UNMET;
+}
+
 static int print_answer(const estimate *e) {
     const rk_answer_data *a = e->answer;
     for (size_t i = 0; i < a->n_warnings && !e->opts->json; i++)
@@ -242,7 +291,7 @@ static int print_answer(const estimate *e) {
         note("interrupted: this answer is partial");
         code = EXIT_INTERRUPTED;
     }
-    return code || !a->unmet ? code : EXIT_UNMET;
+    return code ? code : judge(a);
 }
 
 int cmd_estimate(const options *opts) {
@@ -256,6 +305,8 @@ int cmd_estimate(const options *opts) {
         interrupt_catch();
         if (model_estimate(&e.model, &e.run, e.run.method, &answer, &error)) {
             code = fail_status(&error);
+            if (error.status == RK_ERROR_OUT_OF_REACH)
+                note("--budget 1e12flop, or --budget 60s, takes the best there is for that");
         } else {
             e.answer = rk_answer_view(answer);
             code = print_answer(&e);

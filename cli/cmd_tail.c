@@ -71,7 +71,7 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(doc.root, "interrupted", json_boolean(a->interrupted));
     json_object_set_new(doc.root, "seed", json_count(a->seed));
     json_object_set_new(doc.root, "threads", json_count((uint64_t)a->threads));
-    json_object_set_new(doc.root, "weights_sha256", json_string(a->weights_sha256));
+    json_object_set_new(doc.root, "weights_sha256", json_weights_sha256(t->model.net));
     return json_end(&doc, stream);
 }
 

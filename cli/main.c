@@ -59,14 +59,14 @@ static void print_overview(FILE *stream) {
           stream);
     for (const command *cmd = command_table; cmd->name; cmd++)
         fprintf(stream, "  %-12s %s\n", cmd->name, cmd->summary);
-    fputs(
-        "\n  reckon compare --example             see it at work\n"
-        "  reckon estimate net.safetensors      the main job\n"
-        "  reckon help estimate                 all about one command\n\n"
-        "FILE is a .safetensors, .npz or .npy file, or - for stdin.\n"
-        "Exit codes: 0 done, 1 failed, 2 usage, 3 bad model file, 4 tolerance or budget not met,\n"
-        "130 interrupted (the partial answer is printed).\n",
-        stream);
+    fputs("\n  reckon compare --example             see it at work\n"
+          "  reckon estimate net.safetensors      the main job\n"
+          "  reckon help estimate                 all about one command\n\n"
+          "FILE is a .safetensors, .npz or .npy file, or - for stdin.\n"
+          "Exit codes: 0 done, 1 failed, 2 usage, 3 bad model file, 4 the answer is printed but "
+          "tolerance\n"
+          "or budget are not met, its receipt refutes it or it is not finite, 130 interrupted.\n",
+          stream);
 }
 
 void print_help(FILE *stream, const command *cmd) {

@@ -65,6 +65,9 @@ int fail_status(const rk_error *error) {
     case RK_ERROR_FORMAT:
         code = EXIT_MODEL;
         break;
+    case RK_ERROR_OUT_OF_REACH:
+        code = EXIT_UNMET;
+        break;
     case RK_ERROR_INTERRUPTED:
         code = EXIT_INTERRUPTED;
         break;

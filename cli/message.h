@@ -11,7 +11,8 @@ enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_MODEL = 3, /* a file that was read is invalid or unsupported */
-    EXIT_UNMET = 4, /* the result was printed, but tolerance or budget were not met */
+    EXIT_UNMET = 4, /* the result was printed, but: tolerance or budget not met, refuted, not
+                     * finite; or there is none, since a tolerance is out of reach */
     EXIT_INTERRUPTED = 130
 };
 

@@ -119,7 +119,8 @@ int model_run_options(rk_options *out, const options *opts) {
     out->layers = opts->layers;
     out->samples = opts->samples;
     out->seed = opts->seed;
-    out->receipt_samples = opts->receipt;
+    const bool is_given = opts->receipt != UINT64_MAX;
+    out->receipt_samples = !is_given ? 0 : opts->receipt ? opts->receipt : RK_NO_RECEIPT;
     out->budget_flops = opts->budget[0];
     out->budget_seconds = opts->budget[1];
     out->tolerance = opts->tolerance;

@@ -27,7 +27,7 @@ const option_row option_table[] = {
     {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL, AT(event),
      "'y[3] > 2', 'y[*] > 3', 'y[0] - y[1] < -1', 'layer 2: z[*] > 1,2,3'; several with ';'"},
     {"method", 'm', OPTION_METHOD, "METHOD", RUN, AT(methods),
-     "how to estimate (covariance; tail: auto); compare takes several; see METHODS below"},
+     "how to estimate (auto); compare takes several; see METHODS below"},
     {"samples", 'n', OPTION_COUNT, "N", RUN, AT(samples),
      "forward passes of method sample, or for each event (100000)"},
     {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_ESTIMATE | CMD_EXPLAIN, AT(budget),
@@ -35,7 +35,7 @@ const option_row option_table[] = {
     {"tol", 0, OPTION_REAL, "ERROR", CMD_ESTIMATE | CMD_EXPLAIN, AT(tolerance),
      "root mean square error to reach, at the least cost"},
     {"receipt", 0, OPTION_COUNT, "N", CMD_ESTIMATE | CMD_EXPLAIN, AT(receipt),
-     "check the answer without bias against N forward passes"},
+     "check the answer without bias against N forward passes; 0: do not (auto: a few)"},
     {"covariance", 'c', OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(covariance),
      "also the covariance of the outputs"},
     {"cumulants", 0, OPTION_COUNT, "D", CMD_ESTIMATE | CMD_EXPLAIN, AT(cumulants),
@@ -255,7 +255,7 @@ static const option_row *find(const char *word, unsigned bit, const char **value
 
 int options_parse(options *out, unsigned bit, const char *command_name, bool takes_operand,
                   int argc, char **argv) {
-    *out = (options){.samples = 100000, .max_flops = 2e11};
+    *out = (options){.samples = 100000, .receipt = UINT64_MAX, .max_flops = 2e11};
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];

@@ -20,7 +20,6 @@ int main(int argc, char **argv) {
         return 2;
     }
     rk_options options = rk_options_default();
-    options.receipt_samples = 1000;
     if (argc > 2) options.method = argv[2];
 
     rk_network *net = NULL;

@@ -7,10 +7,8 @@
  *     rk_network *net = NULL;
  *     rk_answer *answer = NULL;
  *     rk_error error;
- *     rk_options options = rk_options_default();
- *     options.method = "covariance";
  *     if (rk_network_read(&net, "net.safetensors", NULL, &error) == RK_OK &&
- *         rk_estimate(&answer, net, NULL, &options, &error) == RK_OK)
+ *         rk_estimate(&answer, net, NULL, NULL, &error) == RK_OK)
  *         use(rk_answer_view(answer)->mean);
  *     rk_answer_destroy(answer);
  *     rk_network_destroy(net);
@@ -68,7 +66,8 @@ RK_API void rk_build_info(char *text, size_t size);
     X(RK_ERROR_UNSUPPORTED, "unsupported")                                                         \
     X(RK_ERROR_NUMERIC, "numerical failure")                                                       \
     X(RK_ERROR_TOO_LARGE, "exceeds the memory limit")                                              \
-    X(RK_ERROR_INTERRUPTED, "interrupted")
+    X(RK_ERROR_INTERRUPTED, "interrupted")                                                         \
+    X(RK_ERROR_OUT_OF_REACH, "out of reach")
 
 typedef enum rk_status {
 #define RK_STATUS_ENUM(code, text) code,
@@ -239,21 +238,27 @@ typedef struct rk_input {
  *  interrupts the run: sampling then answers with what it has. */
 typedef bool (*rk_progress)(void *context, double fraction);
 
+/** rk_options.receipt_samples: no check, not even by `auto`. */
+#define RK_NO_RECEIPT UINT64_MAX
+
 typedef struct rk_options {
-    const char *method; /**< see rk_method_at; e.g. "covariance", "reference:3,augment" */
+    const char *method; /**< see rk_method_at; e.g. "third", "reference:3,augment"; NULL: "auto" */
     bool covariance;    /**< also the output covariance */
     bool layers;        /**< also the means of every hidden layer */
     int cumulants;      /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
     uint64_t samples;   /**< forward passes of `sample` */
-    /** What the run may cost, its receipt apart, and must reach; 0: anything. `auto` chooses the
-     *  method by them (and takes 1e11 FLOPs if all are 0), `sample` the number of passes, both for
-     *  a tolerance alone within 1e15 FLOPs; where they are not met, for whatever method, the answer
-     *  says `unmet`. Only budget_seconds, and a method that does not fit into the memory, let the
-     *  choice depend on the machine. */
+    /** What the run may cost, a receipt that was asked for apart, and must reach; 0: anything.
+     *  `auto` chooses the method by them, `sample` the number of passes; where they are not met, for
+     *  whatever method, the answer says `unmet`. Without any `auto` does with the FLOPs of a second
+     *  or so on two usual cores. A tolerance alone that nothing is expected to reach within those of
+     *  five minutes is RK_ERROR_OUT_OF_REACH: a budget besides says to try. Only budget_seconds, and
+     *  a method that does not fit into the memory, let the choice depend on the machine. */
     double budget_flops, budget_seconds;
     double tolerance;         /**< on rk_answer_data.error_rms */
     uint64_t seed;            /**< of `sample` and of the receipt */
-    uint64_t receipt_samples; /**< forward passes for the unbiased check; 0: none */
+    /** Forward passes for the unbiased check; 0: none, but for `auto` what a twentieth of its budget
+     *  pays for, if its method does not measure its own error; RK_NO_RECEIPT: none at all. */
+    uint64_t receipt_samples;
     int threads;              /**< 0: one per processor the process may use */
     /** Bytes of work, answer and receipt; 0: what machine, control groups and limits leave. */
     uint64_t memory_limit;
@@ -261,7 +266,7 @@ typedef struct rk_options {
     void *progress_context;
 } rk_options;
 
-/** method "covariance", 100000 samples, seed 0, all processors; everything else off. */
+/** method "auto", 100000 samples, seed 0, all processors; everything else off. */
 RK_API rk_options rk_options_default(void);
 
 /** The methods this library has: name and one-line summary; NULL past the end. */
@@ -284,7 +289,7 @@ typedef struct rk_cost {
     uint64_t flops_executed; /**< 2mnk a product as executed, entrywise work as executed */
     double flops_convention; /**< by the paper's convention (docs/METHODS.md); NaN if it has none */
     uint64_t bytes;          /**< working memory */
-    const rk_step *steps;
+    const rk_step *steps; /**< a receipt's are the last */
     size_t n_steps;
 } rk_cost;
 
@@ -305,7 +310,7 @@ typedef struct rk_candidate {
     uint64_t samples; /**< forward passes, 0 for deterministic methods */
     double error_rms; /**< expected; NaN if the method is out of the question */
     double flops;     /**< NaN if it cannot be planned */
-    double seconds;   /**< roughly */
+    double seconds;   /**< roughly; without a budget in seconds, of two usual cores */
     uint64_t bytes;
     char verdict[160]; /**< "chosen", or why not */
 } rk_candidate;
@@ -315,7 +320,15 @@ typedef struct rk_candidate {
 RK_API const rk_candidate *rk_plan_candidates(const rk_plan *plan, size_t *count);
 RK_API void rk_plan_destroy(rk_plan *plan);
 
-typedef enum rk_error_kind { RK_STANDARD_ERROR, RK_ESTIMATED_RMS } rk_error_kind;
+/** Where an error comes from: the spread of the passes, a law, or a receipt that refuted these. */
+typedef enum rk_error_kind { RK_STANDARD_ERROR, RK_ESTIMATED_RMS, RK_MEASURED_RMS } rk_error_kind;
+
+/** What the receipt says of the error stated without it (docs/METHODS.md#receipt). */
+typedef enum rk_verdict {
+    RK_NO_VERDICT, /**< there is no receipt, or no error was stated */
+    RK_AGREES,     /**< as far as it sees the stated error holds */
+    RK_REFUTES     /**< the error is surely larger; what is given instead was measured */
+} rk_verdict;
 
 /** Everything a run found out. Pointers are owned by the rk_answer. */
 typedef struct rk_answer_data {
@@ -338,19 +351,22 @@ typedef struct rk_answer_data {
     double expansion;
 
     uint64_t receipt_samples; /**< 0: no receipt */
-    double receipt_mse;       /**< unbiased estimate of the mean square error; may be negative */
+    uint64_t receipt_flops;   /**< of cost.flops_executed */
+    rk_verdict receipt_verdict;
+    double receipt_mse; /**< unbiased estimate of the mean square error; may be negative */
     double receipt_mse_standard_error;
+    double receipt_rms; /**< its root, or 0, and how much more one standard error makes it */
+    double receipt_rms_standard_error;
 
     const char *method; /**< canonical name with all arguments spelled out */
     const char *reason; /**< why `auto` took it, or NULL */
     rk_cost cost;       /**< as executed, with seconds per step */
-    double seconds;
+    double seconds;   /**< of the whole: plan, choice, run and receipt */
     uint64_t samples; /**< forward passes done, 0 for deterministic methods */
     uint64_t seed;
-    int threads;
+    int threads;      /**< that took part: 1 if there was too little to share */
     bool interrupted; /**< partial: `samples` is less than asked, or there is no receipt */
-    bool unmet;       /**< the tolerance or a budget: a warning says which */
-    char weights_sha256[65];
+    bool unmet;       /**< the tolerance or a budget that was given: a warning says which */
     size_t n_warnings;
     const char *const *warnings;
 } rk_answer_data;
@@ -360,7 +376,7 @@ RK_API rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error
 RK_API const rk_answer_data *rk_answer_view(const rk_answer *answer);
 RK_API void rk_answer_destroy(rk_answer *answer);
 
-/** rk_plan_create, rk_plan_execute and rk_plan_destroy in one. */
+/** rk_plan_create, rk_plan_execute and rk_plan_destroy in one. `input` and `options` may be NULL. */
 RK_API rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
                              const rk_options *options, rk_error *error);
 
@@ -424,7 +440,6 @@ typedef struct rk_tail_data {
     uint64_t seed;
     int threads;
     bool interrupted; /**< events that were not reached are NaN */
-    char weights_sha256[65];
 } rk_tail_data;
 
 typedef struct rk_tail_answer rk_tail_answer;

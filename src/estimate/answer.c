@@ -12,11 +12,13 @@ bool rk_answer_count(const rk_problem *problem, size_t *count) {
     size_t n = rk_network_n_out(problem->net), hidden = 0;
     for (size_t l = 0; options->layers && l + 1 < problem->net->n_layers; l++)
         hidden += problem->net->layers[l].rows; /* fits: the weights are larger */
-    /* n^4, n^3, n^2 if wanted, and 3 n for means, variances and errors */
+    size_t rows = 3;                            /* means, variances and errors */
+    if (problem->receipt.n_samples) rows += RK_RECEIPT_ROWS;
+    /* n^4, n^3, n^2 if wanted, and the rows */
     return rk_size_mul(options->cumulants >= 4 ? n : 0, n, count) &&
            rk_size_add(*count, options->cumulants >= 3 ? n : 0, count) &&
            rk_size_mul(*count, n, count) &&
-           rk_size_add(*count, (options->covariance ? n : 0) + 3, count) &&
+           rk_size_add(*count, (options->covariance ? n : 0) + rows, count) &&
            rk_size_mul(*count, n, count) && rk_size_add(*count, hidden, count);
 }
 
@@ -53,6 +55,12 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     if (options->covariance) outputs->covariance = next, next += n_out * n_out;
     if (options->cumulants >= 3) outputs->third = next, next += n_out * n_out * n_out;
     if (options->cumulants >= 4) outputs->fourth = next, next += n_out * n_out * n_out * n_out;
+    if (problem->receipt.n_samples) {
+        answer->receipt.group = next, next += RK_RECEIPT_GROUPS * n_out;
+        answer->receipt.mean = next, next += n_out;
+        answer->receipt.error = next, next += n_out;
+        answer->receipt.variance = next, next += n_out;
+    }
     for (size_t l = 0; l < n_hidden; l++) {
         width[l] = net->layers[l].rows;
         mean[l] = next;
@@ -73,6 +81,8 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
         .error_per_output = answer->report.error_per_output,
         .error_rms = (double)NAN,
         .expansion = (double)NAN,
+        .receipt_rms = (double)NAN,
+        .receipt_rms_standard_error = (double)NAN,
         .receipt_mse = (double)NAN,
         .receipt_mse_standard_error = (double)NAN,
         .method = answer->method,
@@ -80,6 +90,12 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     };
     *out = answer;
     return RK_OK;
+}
+
+double rk_answer_spent(const rk_problem *problem, const rk_answer_data *data) {
+    const uint64_t asked = problem->options.receipt_samples;
+    const bool apart = asked != 0 && asked != RK_NO_RECEIPT;
+    return (double)(data->cost.flops_executed - (apart ? data->receipt_flops : 0));
 }
 
 void rk_answer_warn(rk_answer *answer, const char *format, ...) {

@@ -5,16 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without any bounds: a second or two. With nothing but a tolerance: hours. */
-static const double default_flops = 1e11, patient_flops = 1e15;
+/* Seconds of two usual cores, reckoned from FLOPs, not measured: without any bounds, and with
+ * nothing but a tolerance. */
+static const double default_seconds = 1.5, patient_seconds = 300;
 
-rk_goal rk_goal_of(const rk_options *options, const rk_method *method) {
+static bool has_budget(const rk_options *options) {
+    return options->budget_flops > 0 || options->budget_seconds > 0;
+}
+
+static rk_goal goal_of(const rk_options *options) {
     rk_goal goal = {options->budget_flops, options->budget_seconds, options->tolerance};
-    bool is_auto = !method->run, has_budget = goal.flops > 0 || goal.seconds > 0;
-    if (goal.tolerance > 0 && !has_budget && (is_auto || method->samples))
-        goal.flops = patient_flops;
-    else if (is_auto && !has_budget)
-        goal.flops = default_flops;
+    if (!has_budget(options)) goal.seconds = goal.tolerance > 0 ? patient_seconds : default_seconds;
     return goal;
 }
 
@@ -89,15 +90,15 @@ static void give_verdicts(rk_choice *choice) {
     }
 }
 
-static void give_reason(rk_choice *choice) {
+static void give_reason(rk_choice *choice, const rk_options *options) {
     const rk_goal *goal = &choice->goal;
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
     size_t n_usable = 0, size = sizeof choice->reason;
     for (size_t i = 0; i < choice->n; i++)
         n_usable += is_usable(&choice->candidates[i]);
-    char budget[64] = "any budget";
+    char budget[64] = "a second or so";
     if (goal->flops > 0) snprintf(budget, sizeof budget, "%.3g FLOPs", goal->flops);
-    if (goal->seconds > 0) snprintf(budget, sizeof budget, "%.3g s", goal->seconds);
+    if (options->budget_seconds > 0) snprintf(budget, sizeof budget, "%.3g s", goal->seconds);
     if (!is_affordable(goal, chosen))
         snprintf(choice->reason, size, "nothing fits into %s: the cheapest of %zu", budget,
                  n_usable);
@@ -119,11 +120,36 @@ static bool is_compared_only(const char *method) {
     return !strncmp(method, "reference", 9) || !strcmp(method, "third:gauge=fitted");
 }
 
-rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal *goal,
-                    const char *only, rk_error *error) {
-    *choice = (rk_choice){.goal = *goal};
+/* The cheapest way to the tolerance, whatever it costs, is by sampling. */
+static rk_status refuse(const rk_choice *choice, const rk_problem *problem,
+                        const rk_candidate *best, rk_error *error) {
+    rk_goal goal = {.tolerance = choice->goal.tolerance};
+    rk_candidate way = {.flops = (double)INFINITY}, c;
+    for (size_t i = 0; i < choice->n; i++) {
+        if (!is_sampling(&choice->candidates[i])) continue;
+        rk_candidate_assess(&choice->scout, problem, choice->candidates[i].method, &goal, &c);
+        if (is_usable(&c) && c.error_rms <= goal.tolerance && c.flops < way.flops) way = c;
+    }
+    char what[200] = "it would take more than 1e18 FLOPs";
+    if (isfinite(way.flops))
+        snprintf(what, sizeof what, "%.60s would take about %.2g FLOPs, %.2g hours", way.method,
+                 way.flops, way.seconds / 3600);
+    return rk_fail(
+        error, RK_ERROR_OUT_OF_REACH,
+        "nothing is expected to reach an error of %.3g within minutes: %s; the best is %.60s with "
+        "%.2g. With a budget as well it is done as far as that goes",
+        goal.tolerance, what, best->method, best->error_rms);
+}
+
+rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const char *only,
+                    rk_error *error) {
+    const rk_options *options = &problem->options;
+    *choice = (rk_choice){.goal = goal_of(options)};
+    const rk_goal *goal = &choice->goal;
     rk_status status = rk_scout_take(&choice->scout, problem, error);
     if (status != RK_OK) return status;
+    rk_problem scouted = *problem;
+    scouted.known_roles = choice->scout.roles;
     size_t n_laws = 0;
     while (rk_error_law_at(n_laws))
         n_laws++;
@@ -133,7 +159,7 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
     for (size_t i = 0; i < n_laws; i++) {
         const char *method = only ? only : rk_error_law_at(i)->method;
         if (only ? i > 0 : is_compared_only(method)) continue;
-        rk_candidate_assess(&choice->scout, problem, method, goal,
+        rk_candidate_assess(&choice->scout, &scouted, method, goal,
                             &choice->candidates[choice->n++]);
     }
     rk_candidate *best = pick(choice, goal, false);
@@ -141,45 +167,77 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_goal 
     if (!best)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "no method is right here: %s: %s",
                        choice->candidates[0].method, choice->candidates[0].verdict);
+    if (goal->tolerance > 0 && !has_budget(options) && !(best->error_rms <= goal->tolerance))
+        return refuse(choice, &scouted, best, error);
     choice->chosen = (size_t)(best - choice->candidates);
     give_verdicts(choice);
-    if (!only) give_reason(choice);
+    if (!only) give_reason(choice, options);
     return RK_OK;
 }
 
-/* The scout's variance, corrected by what the run has found. */
-static double known_variance(const rk_choice *choice, const rk_answer_data *answer) {
+rk_sample_spec rk_choice_receipt(const rk_choice *choice, const rk_problem *problem) {
+    static const double share = 0.05;
+    const rk_goal *goal = &choice->goal;
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
+    bool measures = is_sampling(chosen) && !rk_candidate_is_anchored(chosen);
+    if (measures || chosen->error_rms == 0) return (rk_sample_spec){.n_samples = 0};
+    const double speed = chosen->flops / chosen->seconds;
+    double flops = (double)INFINITY;
+    if (goal->flops > 0) flops = goal->flops;
+    if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed);
+    const double rest = flops - chosen->flops;
+    if (goal->tolerance > 0) flops = fmin(flops, fmax(default_seconds * speed, chosen->flops));
+    return rk_receipt_within(problem, fmin(share * flops, rest));
+}
+
+/* The scout's variance, corrected by what the run has found. */
+static double known_variance(const rk_choice *choice, const rk_answer *answer) {
+    const rk_candidate *chosen = &choice->candidates[choice->chosen];
+    const rk_answer_data *data = &answer->data;
+    const double *of_outputs = answer->receipt.samples ? answer->receipt.variance : data->variance;
     double variance = 0;
-    for (size_t i = 0; i < answer->n_out; i++)
-        variance += answer->variance[i] / (double)answer->n_out;
-    if (answer->samples && !rk_candidate_is_anchored(chosen))
-        variance = choice->scout.variance * pow(answer->error_rms / chosen->error_rms, 2);
+    for (size_t i = 0; i < data->n_out; i++)
+        variance += of_outputs[i] / (double)data->n_out;
+    if (data->samples && !rk_candidate_is_anchored(chosen))
+        variance = choice->scout.variance * pow(data->error_rms / chosen->error_rms, 2);
     return variance > 0 && isfinite(variance) ? variance : choice->scout.variance;
 }
 
-bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
-                     const rk_answer_data *answer, rk_candidate *next) {
+static bool disappoints(const rk_choice *choice, const rk_answer_data *data) {
+    const double expected = choice->candidates[choice->chosen].error_rms;
+    const double tolerance = choice->goal.tolerance;
+    return (tolerance > 0 && !(data->error_rms <= tolerance)) ||
+           data->receipt_verdict == RK_REFUTES || !(data->error_rms <= 2 * expected);
+}
+
+bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const rk_answer *answer,
+                     rk_candidate *next) {
+    const rk_answer_data *data = &answer->data;
+    if (!disappoints(choice, data)) return false;
     rk_goal goal = choice->goal;
-    bool misses = goal.tolerance > 0 && !(answer->error_rms <= goal.tolerance);
-    if (!misses && answer->error_rms <= 2 * choice->candidates[choice->chosen].error_rms)
-        return false;
-    if (goal.flops > 0) goal.flops = fmax(1, goal.flops - (double)answer->cost.flops_executed);
-    if (goal.seconds > 0) goal.seconds = fmax(1e-9, goal.seconds - answer->seconds);
+    const rk_candidate *chosen = &choice->candidates[choice->chosen];
+    const double flops = rk_answer_spent(problem, data);
+    const double seconds = problem->options.budget_seconds > 0
+                               ? data->seconds
+                               : chosen->seconds * flops / chosen->flops;
+    if (goal.flops > 0) goal.flops = fmax(1, goal.flops - flops);
+    if (goal.seconds > 0) goal.seconds = fmax(1e-9, goal.seconds - seconds);
     rk_scout scout = choice->scout;
     scout.variance = known_variance(choice, answer);
     rk_choice again = *choice;
     again.candidates = calloc(again.n, sizeof *again.candidates);
     if (!again.candidates) return false;
+    rk_problem unchecked = *problem;
+    unchecked.receipt.n_samples = 0;
     for (size_t i = 0; i < again.n; i++) {
         rk_candidate *c = &again.candidates[i];
         *c = choice->candidates[i];
         if (!is_sampling(c)) continue;
-        rk_candidate_assess(&scout, problem, choice->candidates[i].method, &goal, c);
+        rk_candidate_assess(&scout, &unchecked, choice->candidates[i].method, &goal, c);
         if (rk_candidate_is_anchored(c)) c->error_rms = (double)NAN; /* its closure disappoints */
     }
     const rk_candidate *best = pick(&again, &goal, true);
-    bool found = best && !(best->error_rms >= answer->error_rms);
+    bool found = best && !(best->error_rms >= data->error_rms);
     if (found) *next = *best;
     free(again.candidates);
     return found;
@@ -187,5 +245,6 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem,
 
 void rk_choice_clear(rk_choice *choice) {
     free(choice->candidates);
+    free(choice->scout.roles);
     *choice = (rk_choice){.n = 0};
 }

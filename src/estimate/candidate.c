@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "estimate/plan.h"
 #include "linalg/blas.h"
+#include "network/homogeneous.h"
 #include "propagate/mean.h"
 #include "sample/division.h"
 
@@ -69,7 +70,7 @@ static const struct pace {
     const char *name;
     double wide, half_width;
 } paces[] = {
-    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.5, 60},
+    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.75, 60},
     {"third", 1, 60},   {"fourth", 0.2, 40},     {"sample", 1.2, 60},
 };
 
@@ -82,27 +83,40 @@ static double flops_a_second(const rk_scout *scout, const rk_problem *problem,
     return scout->speed;
 }
 
+/* Only a gauge asks for roles, and anchors for those of the first layers. */
+static rk_status scout_roles(const rk_problem *problem, rk_scout *scout, rk_error *error) {
+    const rk_network *net = problem->net;
+    if (!rk_network_is_homogeneous(net)) return RK_OK;
+    scout->roles = rk_alloc(net->n_layers, 1, sizeof *scout->roles);
+    if (!scout->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    return rk_roles_guess(scout->roles, net, &problem->input, error);
+}
+
 rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *error) {
+    static const double usual = 6e10; /* FLOPs a second of two cores */
+    const rk_options *options = &problem->options;
     rk_status status = scout_network(problem, scout, error);
-    if (status == RK_OK) scout->speed = measure_speed(problem->options.threads);
+    if (status == RK_OK) status = scout_roles(problem, scout, error);
+    if (status == RK_OK)
+        scout->speed = options->budget_seconds > 0 ? measure_speed(options->threads) : usual;
     return status;
 }
 
 /* ------------------------------------------------------------------------- a single candidate */
 
-static rk_status plan(const rk_problem *problem, rk_candidate *c, rk_error *error) {
-    rk_options options = problem->options;
-    options.method = c->method;
-    options.samples = c->samples;
-    options.budget_flops = options.budget_seconds = options.tolerance = 0;
-    rk_plan *planned;
-    rk_status status =
-        rk_plan_create_accepted(&planned, problem->net, &problem->input, &options, error);
-    if (status != RK_OK) return status;
-    c->flops = (double)rk_plan_cost(planned).flops_executed;
-    c->bytes = rk_plan_cost(planned).bytes;
-    rk_plan_destroy(planned);
-    return RK_OK;
+/* Dry: what a method costs whose arguments are parsed. */
+static rk_status plan(const rk_problem *asked, const rk_method *method, rk_candidate *c,
+                      rk_error *error) {
+    rk_plan planned = {.problem = *asked, .method = method};
+    planned.problem.options.samples = c->samples;
+    rk_method_spell(method, &asked->arguments, planned.canonical, sizeof planned.canonical);
+    rk_status status = rk_plan_prepare(&planned, error);
+    if (status == RK_OK) {
+        c->flops = (double)rk_plan_cost(&planned).flops_executed;
+        c->bytes = rk_plan_cost(&planned).bytes;
+    }
+    rk_plan_clear(&planned);
+    return status;
 }
 
 static rk_division divide(const rk_problem *problem, const rk_method_arguments *a, double n) {
@@ -126,28 +140,27 @@ static double least_passes(const rk_problem *problem, const rk_method_arguments 
 }
 
 /* Of a sampling candidate: as many passes as wanted, if `flops` pay for them, but the least. */
-static rk_status spend(const rk_problem *problem, const rk_method_arguments *arguments,
-                       double least, double wanted, double flops, rk_candidate *c,
-                       rk_error *error) {
+static rk_status spend(const rk_problem *problem, const rk_method *method, double least,
+                       double wanted, double flops, rk_candidate *c, rk_error *error) {
     c->samples = (uint64_t)least * 64;
-    rk_status status = plan(problem, c, error);
+    rk_status status = plan(problem, method, c, error);
     double many = c->flops;
     c->samples = (uint64_t)least;
-    if (status == RK_OK) status = plan(problem, c, error);
+    if (status == RK_OK) status = plan(problem, method, c, error);
     if (status != RK_OK) return status;
     double flops_a_pass = (many - c->flops) / (63 * least);
     flops = fmin(flops, most_flops);
     double n = fmin(wanted, least + (flops - c->flops) / flops_a_pass);
     /* whole replicates: what is bought may be a little more than what was asked for */
     for (int attempt = 0; attempt < 50 && n > least; attempt++) {
-        const rk_division of = divide(problem, arguments, n);
+        const rk_division of = divide(problem, &problem->arguments, n);
         c->samples = of.n_passes;
-        status = plan(problem, c, error);
+        status = plan(problem, method, c, error);
         if (status != RK_OK || c->flops <= flops) return status;
         n -= fmax((double)of.passes_per_group, (c->flops - flops) / flops_a_pass);
     }
     c->samples = (uint64_t)least;
-    return plan(problem, c, error);
+    return plan(problem, method, c, error);
 }
 
 /* Mean square error over the variance to expect of a pass, of an anchored one what it would have
@@ -183,9 +196,10 @@ static double passes_to_reach(const rk_problem *problem, const rk_method_argumen
 
 /* A method that samples: as many passes as the goal wants. Answers its expected error. */
 static rk_status assess_sampling(const rk_scout *scout, const rk_problem *problem,
-                                 const rk_method *method, const rk_method_arguments *arguments,
-                                 const rk_error_law *law, const rk_goal *goal, double speed,
-                                 rk_candidate *c, double *relative, rk_error *error) {
+                                 const rk_method *method, const rk_error_law *law,
+                                 const rk_goal *goal, double speed, rk_candidate *c,
+                                 double *relative, rk_error *error) {
+    const rk_method_arguments *arguments = &problem->arguments;
     double of_pass = expected_of_pass(law, method, *arguments, &scout->outputs);
     double least = least_passes(problem, arguments, goal->tolerance > 0);
     double wanted = (double)INFINITY, flops = (double)INFINITY;
@@ -194,7 +208,7 @@ static rk_status assess_sampling(const rk_scout *scout, const rk_problem *proble
                                           goal->tolerance * goal->tolerance / scout->variance);
     if (goal->flops > 0) flops = goal->flops;
     if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed / margin);
-    rk_status status = spend(problem, arguments, least, wanted, flops, c, error);
+    rk_status status = spend(problem, method, least, wanted, flops, c, error);
     *relative = expected_of_passes(problem, arguments, of_pass, (double)c->samples);
     return status;
 }
@@ -202,19 +216,21 @@ static rk_status assess_sampling(const rk_scout *scout, const rk_problem *proble
 static rk_status assess(const rk_scout *scout, const rk_problem *problem, const char *text,
                         const rk_goal *goal, rk_candidate *c, rk_error *error) {
     const rk_method *method;
-    rk_problem asked = *problem;
+    rk_problem asked = *problem; /* without what belongs to its own method */
+    asked.homogeneous = NULL;
+    asked.roles = NULL;
+    asked.anchor = (rk_anchor){0};
     char canonical[sizeof c->method];
     rk_status status =
         rk_method_parse(text, &method, &asked.arguments, canonical, sizeof canonical, error);
     if (status == RK_OK && method->check) status = method->check(&asked, error);
-    if (status != RK_OK) return status;
+    if (status != RK_OK) return status; /* before anybody counts its passes */
     const rk_error_law *law = rk_error_law_of(canonical);
     double speed = flops_a_second(scout, problem, method), relative;
     if (method->samples) {
-        status = assess_sampling(scout, problem, method, &asked.arguments, law, goal, speed, c,
-                                 &relative, error);
+        status = assess_sampling(scout, &asked, method, law, goal, speed, c, &relative, error);
     } else {
-        status = plan(problem, c, error);
+        status = plan(&asked, method, c, error);
         relative = rk_expected_relative(law, &scout->outputs);
     }
     if (status != RK_OK) return status;

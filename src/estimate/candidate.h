@@ -16,9 +16,11 @@ typedef struct rk_scout {
     rk_outputs outputs; /**< of `mean`; its pointers are gone */
     double variance;    /**< of the outputs, averaged */
     double speed;       /**< FLOPs a second of a double product; NaN: there was no memory for one */
+    rk_role *roles;     /**< of the network's layers if it has a gauge, or NULL; to be freed */
 } rk_scout;
 
-/** Runs `mean` (4 n^2 L FLOPs) and small products for 4 ms. */
+/** Runs `mean` (4 n^2 L FLOPs), guesses roles (as much) and, for a goal in seconds, times small
+ *  products for 4 ms: otherwise the speed is that of two usual cores. */
 rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *error);
 
 /** Fills `candidate` with what `method` is expected to do for the goal; if it samples, with as many

@@ -88,6 +88,19 @@ const rk_error_law *rk_error_law_of(const char *canonical) {
  * measured errors are anywhere between a tenth and a hundred times the law's. */
 static const double most_grown = 0.15;
 
+/* One variance a layer: closures that do not know the input's covariance. */
+static bool takes_neurons_alike(const char *method) {
+    return !strncmp(method, "mean", 4) || !strncmp(method, "reference:1", 11);
+}
+
+/* Linear layers drop nothing in the expansion's sense, but what they correlate such closures lose,
+ * and the first activation that bends makes an error of it. */
+static bool is_blind(const rk_error_law *law, const rk_outputs *outputs) {
+    bool knows_roughness = !strncmp(law->method, "mean", 4);
+    return takes_neurons_alike(law->method) && outputs->closed_layers > 0 &&
+           outputs->expansion == 0 && (outputs->roughness > 0 || !knows_roughness);
+}
+
 bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why, size_t size) {
     double growth = exp(outputs->log_growth);
     if (!(outputs->slenderness <= law->limit))
@@ -96,6 +109,8 @@ bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why,
     else if (!(outputs->expansion * (growth - 1) <= most_grown))
         snprintf(why, size,
                  "errors of the scale grow %.2g-fold on the way: nothing can be promised", growth);
+    else if (is_blind(law, outputs))
+        snprintf(why, size, "linear layers correlate what this method takes for independent");
     else
         *why = 0;
     return *why;
@@ -106,11 +121,6 @@ static double evaluate(const rk_error_law *law, double x, double slenderness,
     double depth = (double)outputs->closed_layers + 1;
     return law->factor * pow(x, law->power) * pow(slenderness, law->slender_power) *
            pow(depth, law->depth_power);
-}
-
-/* One variance a layer: closures that do not know the input's covariance. */
-static bool takes_neurons_alike(const char *method) {
-    return !strncmp(method, "mean", 4) || !strncmp(method, "reference:1", 11);
 }
 
 double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs) {
@@ -126,7 +136,7 @@ double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs) 
             slenderness = outputs->first_slenderness;
         }
     }
-    if (x == 0) return 0; /* nothing is dropped */
+    if (x == 0 && !is_blind(law, outputs)) return 0; /* nothing is dropped */
     double relative = evaluate(law, x, slenderness, outputs);
     return rk_is_beyond(law, outputs, why, sizeof why) ? fmax(relative, 1) : relative;
 }

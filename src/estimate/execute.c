@@ -1,7 +1,8 @@
 #include "estimate/plan.h"
 
+#include "base/size.h"
 #include "estimate/error_model.h"
-#include "estimate/receipt.h"
+#include "estimate/verdict.h"
 #include "linalg/blas.h"
 
 #include <math.h>
@@ -33,22 +34,48 @@ static void warn_of_regime(rk_answer *answer, const rk_error_law *law, const rk_
                        found->effective_width, found->narrow_layer + 1);
 }
 
-static void report_error(const rk_plan *plan, rk_answer *answer) {
+/* An error of 0 is for what is exact: an expected relative error of 0, or an output that cannot
+ * vary. Where the closure has merely lost its variance there is none to state. */
+static void withdraw_lost_errors(const rk_plan *plan, rk_answer *answer, double relative) {
+    const size_t n = answer->data.n_out;
+    double *error = answer->report.error_per_output;
+    size_t zero = 0, lost = 0;
+    for (size_t i = 0; relative > 0 && i < n; i++)
+        zero += error[i] == 0;
+    if (zero == 0) return;
+    bool *varies = rk_alloc(n, 1, sizeof *varies);
+    const bool known =
+        varies && rk_network_find_varying(plan->problem.net, &plan->problem.input, varies);
+    for (size_t i = 0; i < n; i++) {
+        if (error[i] != 0 || (known && !varies[i])) continue;
+        error[i] = (double)NAN;
+        lost++;
+    }
+    free(varies);
+    if (lost)
+        rk_answer_warn(answer,
+                       "the closure has lost the variance of %zu outputs: no error is estimated",
+                       lost);
+}
+
+static void report_error(const rk_plan *plan, rk_answer *answer, bool is_partial) {
     const rk_outputs *outputs = &answer->report.outputs, *anchor = &answer->report.anchor;
     bool samples = plan->method->samples, is_anchored = plan->problem.anchor.layer > 0;
     answer->data.error_kind = samples && !is_anchored ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
-    if (!samples && !answer->data.interrupted) {
+    if (!samples && !is_partial) {
         const rk_error_law *law = rk_error_law_of(answer->method);
         rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
         answer->data.expansion = outputs->expansion + outputs->input_expansion;
         warn_of_regime(answer, law, outputs);
+        withdraw_lost_errors(plan, answer, rk_expected_relative(law, outputs));
     } else if (is_anchored) {
         warn_of_regime(answer, rk_error_law_of(RK_ANCHOR_CLOSURE), anchor);
     }
     answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
 }
 
-static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_work *work) {
+static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_work *work,
+                            bool is_partial) {
     size_t bad = 0;
     for (size_t i = 0; i < answer->data.n_out; i++)
         if (!isfinite(answer->data.mean[i])) bad++;
@@ -58,13 +85,16 @@ static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_wor
             "%zu pre-activation variances were negative and count as none: the closure is "
             "outside its regime",
             work->clamped);
-    if (bad && !work->interrupted)
+    if (bad && !is_partial)
         rk_answer_warn(answer, "%zu of %zu means are not finite: %s", bad, answer->data.n_out,
                        plan->method->samples ? "passes overflow single precision"
                                              : "the closure diverged");
-    if (!bad && isnan(answer->data.error_rms) && answer->data.samples && !work->interrupted)
+    if (!bad && isnan(answer->data.error_rms) && answer->data.samples && !is_partial)
         rk_answer_warn(answer, "so few passes do not tell their own error: it is unknown");
-    if (work->interrupted) rk_answer_warn(answer, "interrupted: the answer is partial");
+    if (is_partial)
+        rk_answer_warn(answer, "interrupted: the answer is partial");
+    else if (work->interrupted)
+        rk_answer_warn(answer, "interrupted: there is no receipt");
 }
 
 /* Fills `answer` from a finished run. */
@@ -81,9 +111,10 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     data->threads = rk_pool_threads(work->pool);
     data->interrupted = work->interrupted;
     data->samples = answer->report.samples;
-    report_error(plan, answer);
-    report_problems(plan, answer, work);
-    return rk_network_sha256(plan->net, data->weights_sha256, error);
+    bool is_partial = work->interrupted && !answer->receipt.begun;
+    report_error(plan, answer, is_partial);
+    report_problems(plan, answer, work, is_partial);
+    return RK_OK;
 }
 
 static void restore_units(const rk_plan *plan, rk_answer *answer) {
@@ -92,31 +123,27 @@ static void restore_units(const rk_plan *plan, rk_answer *answer) {
         rk_normal_form_restore(&plan->form, l, hidden[l]);
 }
 
-static rk_status execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+static rk_status execute(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk_error *error) {
     rk_answer *answer = NULL;
-    rk_pool *pool = NULL;
     rk_work work = {.dry = false};
     rk_status status = rk_answer_create(&answer, &plan->problem, error);
-    if (status == RK_OK) status = rk_pool_create(&pool, plan->problem.options.threads, error);
     if (status == RK_OK) status = rk_work_init_wet(&work, &plan->dry, pool, error);
     if (status == RK_OK) {
         work.progress = plan->problem.options.progress;
         work.progress_context = plan->problem.options.progress_context;
         rk_work_listen(&work, !plan->method->samples);
         rk_blas_make_serial();
-        double start = rk_seconds();
-        status = plan->method->run(&work, &plan->problem, &answer->report, error);
-        answer->data.seconds = rk_seconds() - start;
+        status = rk_plan_run(plan, &work, &answer->report, &answer->receipt, error);
         restore_units(plan, answer);
-        if (status == RK_OK) status = report(plan, &work, answer, error);
         rk_blas_restore();
     }
+    if (status == RK_OK) status = report(plan, &work, answer, error);
     rk_work_finish(&work);
-    rk_pool_destroy(pool);
     if (status != RK_OK) {
         rk_answer_destroy(answer);
         return status;
     }
+    rk_verdict_give(answer, &answer->receipt);
     *out = answer;
     return RK_OK;
 }
@@ -129,16 +156,13 @@ static void add_costs(rk_answer *kept, const rk_answer *first, const rk_answer *
     size_t n = first->data.cost.n_steps + second->data.cost.n_steps;
     rk_step *steps = malloc((n + 1) * sizeof *steps), *next = steps;
     uint64_t flops = 0;
-    double seconds = 0;
     for (size_t r = 0; r < 2; r++) {
         const rk_cost *cost = &runs[r]->data.cost;
         flops += cost->flops_executed;
-        seconds += runs[r]->data.seconds;
         for (size_t s = 0; steps && s < cost->n_steps; s++)
             *next++ = cost->steps[s];
     }
     kept->data.cost.flops_executed = flops;
-    kept->data.seconds = seconds;
     if (!steps) return;
     free(kept->steps);
     kept->steps = steps;
@@ -146,35 +170,40 @@ static void add_costs(rk_answer *kept, const rk_answer *first, const rk_answer *
     kept->data.cost.n_steps = n;
 }
 
-static rk_answer *sample_instead(const rk_plan *plan, const rk_candidate *sampling) {
+static rk_answer *sample_instead(const rk_plan *plan, rk_pool *pool, const rk_candidate *sampling) {
     rk_options options = plan->problem.options;
     options.method = sampling->method;
     options.samples = sampling->samples;
     options.budget_flops = options.budget_seconds = options.tolerance = 0;
-    options.receipt_samples = 0;
+    options.receipt_samples = RK_NO_RECEIPT;
     rk_plan *second = NULL;
     rk_answer *answer = NULL;
-    if (rk_plan_create(&second, plan->problem.net, &plan->problem.input, &options, NULL) == RK_OK)
-        execute(second, &answer, NULL);
+    if (rk_plan_create_accepted(&second, plan->problem.net, &plan->problem.input, &options, NULL) ==
+        RK_OK)
+        execute(second, pool, &answer, NULL);
+    if (answer) restore_units(plan, answer); /* it was asked about the normal form */
     rk_plan_destroy(second);
     return answer;
 }
 
-/* Where the chosen closure finds itself outside its regime, or the sample was too small, once more,
- * by sampling: the better answer, at the cost of both. */
-static void reconsider(const rk_plan *plan, rk_answer **answer) {
+/* Where the chosen closure finds itself outside its regime, the receipt refutes it, or the sample
+ * was too small, once more, by sampling: the better answer by the evidence, at the cost of both.
+ * One receipt serves for either. */
+static void reconsider(const rk_plan *plan, rk_pool *pool, rk_answer **answer) {
     double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
     rk_candidate next;
-    if (!rk_choose_again(&plan->choice, &plan->problem, &(*answer)->data, &next)) return;
-    rk_answer *first = *answer, *second = sample_instead(plan, &next);
+    if (!rk_choose_again(&plan->choice, &plan->problem, *answer, &next)) return;
+    rk_answer *first = *answer, *second = sample_instead(plan, pool, &next);
     if (!second) return;
+    rk_verdict_give(second, &first->receipt);
     double error = first->data.error_rms;
     bool better =
         second->data.error_rms < error || (isnan(error) && !isnan(second->data.error_rms));
     rk_answer *kept = better ? second : first, *other = better ? first : second;
     add_costs(kept, first, second);
-    rk_answer_warn(kept, "%s was tried first: its error was %.2g, not %.2g as expected",
-                   first->method, error, expected);
+    rk_answer_warn(kept, "%s was tried first: its error was %.2g%s, not %.2g as expected",
+                   first->method, error,
+                   first->data.receipt_verdict == RK_REFUTES ? " by the receipt" : "", expected);
     if (better)
         snprintf(kept->reason, sizeof kept->reason,
                  "sampled anew with what was left of the budget");
@@ -187,56 +216,48 @@ static void reconsider(const rk_plan *plan, rk_answer **answer) {
 
 /* ---------------------------------------------------------------------------------- the whole */
 
-static rk_status take_receipt(const rk_plan *plan, rk_answer *answer, rk_error *error) {
+/* By what was asked for: nobody misses a bound that nobody gave. */
+static void judge(const rk_problem *problem, rk_answer *answer) {
     rk_answer_data *data = &answer->data;
-    uint64_t asked = plan->problem.options.receipt_samples;
-    if (asked == 0 || data->interrupted) return RK_OK;
-    rk_pool *pool;
-    rk_status status = rk_pool_create(&pool, plan->problem.options.threads, error);
-    if (status != RK_OK) return status;
-    rk_blas_make_serial();
-    status = rk_receipt(&plan->problem, data->mean, pool, &data->receipt_mse,
-                        &data->receipt_mse_standard_error, error);
-    rk_blas_restore();
-    rk_pool_destroy(pool);
-    if (status == RK_OK) data->receipt_samples = asked - asked % RK_RECEIPT_GROUPS;
-    if (status != RK_ERROR_INTERRUPTED) return status;
-    data->interrupted = true;
-    rk_answer_warn(answer, "interrupted: there is no receipt");
-    return RK_OK;
-}
-
-static void judge(const rk_goal *goal, rk_answer *answer) {
-    rk_answer_data *data = &answer->data;
-    double flops = (double)data->cost.flops_executed;
-    bool far = goal->tolerance > 0 && !(data->error_rms <= goal->tolerance);
-    bool dear = goal->flops > 0 && flops > goal->flops;
-    bool slow = goal->seconds > 0 && data->seconds > goal->seconds;
+    const rk_options *asked = &problem->options;
+    double flops = rk_answer_spent(problem, data);
+    bool far = asked->tolerance > 0 && !(data->error_rms <= asked->tolerance);
+    bool dear = asked->budget_flops > 0 && flops > asked->budget_flops;
+    bool slow = asked->budget_seconds > 0 && data->seconds > asked->budget_seconds;
     if (far)
         rk_answer_warn(answer, "tolerance not met: the error is about %.2g, not %.2g",
-                       data->error_rms, goal->tolerance);
-    if (dear) rk_answer_warn(answer, "budget not met: %.3g FLOPs, not %.3g", flops, goal->flops);
+                       data->error_rms, asked->tolerance);
+    if (dear)
+        rk_answer_warn(answer, "budget not met: %.3g FLOPs, not %.3g", flops, asked->budget_flops);
     if (slow)
-        rk_answer_warn(answer, "budget not met: %.2g s, not %.2g", data->seconds, goal->seconds);
+        rk_answer_warn(answer, "budget not met: %.2g s, not %.2g", data->seconds,
+                       asked->budget_seconds);
     data->unmet = far || dear || slow;
 }
 
+/* Fewer FLOPs than this, a millisecond at most, are not worth starting threads for. */
+static const uint64_t worth_threads = 4000000;
+
 rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+    const double start = rk_seconds();
     *out = NULL;
-    rk_answer *answer;
-    rk_status status = execute(plan, &answer, error);
-    if (status != RK_OK) return status;
-    memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);
-    if (plan->choice.n && !answer->data.interrupted) reconsider(plan, &answer);
-    if (*plan->choice.reason) answer->data.reason = answer->reason;
-    status = take_receipt(plan, answer, error);
-    if (status != RK_OK) {
-        rk_answer_destroy(answer);
-        return status;
+    rk_answer *answer = NULL;
+    rk_pool *pool = NULL;
+    rk_status status = RK_OK;
+    if (plan->dry.flops >= worth_threads)
+        status = rk_pool_create(&pool, plan->problem.options.threads, error);
+    if (status == RK_OK) status = execute(plan, pool, &answer, error);
+    if (status == RK_OK) {
+        memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);
+        answer->data.seconds = plan->seconds + rk_seconds() - start;
+        if (plan->choice.n && !answer->data.interrupted) reconsider(plan, pool, &answer);
+        if (*plan->choice.reason) answer->data.reason = answer->reason;
+        answer->data.seconds = plan->seconds + rk_seconds() - start;
+        judge(&plan->problem, answer);
     }
-    judge(&plan->goal, answer);
+    rk_pool_destroy(pool);
     *out = answer;
-    return RK_OK;
+    return status;
 }
 
 rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,

@@ -78,7 +78,7 @@ rk_status rk_method_parse(const char *text, const rk_method **method,
                           rk_method_arguments *arguments, char *canonical, size_t size,
                           rk_error *error) {
     *arguments = (rk_method_arguments){0};
-    if (!text) text = "covariance";
+    if (!text) text = "auto";
     size_t length = strcspn(text, ":");
     uint32_t said = 0;
     rk_status status = find_method(text, length, method, error);

@@ -6,6 +6,7 @@
 #include "network/network.h"
 #include "propagate/propagate.h"
 #include "propagate/roles.h"
+#include "sample/sample.h"
 
 /** What the control variate of `sample` knows: nothing, the first layer, the best one. */
 enum { RK_CONTROL_NONE, RK_CONTROL_FIRST, RK_CONTROL_ANCHOR };
@@ -36,6 +37,9 @@ typedef struct rk_problem {
     rk_network *homogeneous; /**< the network without biases, if `third` asks for it, or NULL */
     rk_role *roles;          /**< n_layers, or NULL if the method does not ask for them */
     rk_anchor anchor;        /**< `sample`: what its control variate knows */
+    const rk_role
+        *known_roles;       /**< those of all of `net`, if somebody has guessed them; borrowed */
+    rk_sample_spec receipt; /**< of the check; n_samples 0: none */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */

@@ -98,6 +98,13 @@ static double flops_of_third(const rk_problem *problem) {
 rk_status rk_guess_roles(rk_problem *problem, const rk_network *net, rk_error *error) {
     problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
     if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    bool is_known = problem->known_roles && net->layers == problem->net->layers;
+    if (is_known) { /* layers from the first to the last of `net`, which is an output there */
+        const size_t last = net->n_layers - 1, rows = net->layers[last].rows;
+        memcpy(problem->roles, problem->known_roles, last * sizeof *problem->roles);
+        problem->roles[last] = (rk_role){rows, rows, rows};
+        return RK_OK;
+    }
     return rk_roles_guess(problem->roles, net, &problem->input, error);
 }
 

@@ -150,6 +150,28 @@ bool rk_network_is_activated(const rk_network *net, size_t l) {
     return l + 1 < net->n_layers || net->layers[l].activation.kind != RK_IDENTITY;
 }
 
+bool rk_network_find_varying(const rk_network *net, const rk_input *input, bool *varies) {
+    const size_t n = rk_network_n_in(net), width = rk_network_max_width(net);
+    bool *room = rk_alloc(width, 2, sizeof *room), *below = room, *above = room + width;
+    if (!room) return false;
+    for (size_t j = 0; j < n; j++)
+        below[j] = !input->covariance || input->covariance[j * n + j] > 0;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        for (size_t i = 0; i < layer->rows; i++) {
+            above[i] = false;
+            for (size_t j = 0; !above[i] && j < layer->cols; j++)
+                above[i] = below[j] && layer->weight[i * layer->cols + j] != 0;
+        }
+        bool *swap = below;
+        below = above;
+        above = swap;
+    }
+    memcpy(varies, below, rk_network_n_out(net) * sizeof *varies);
+    free(room);
+    return true;
+}
+
 size_t rk_network_max_rows(const rk_network *net) {
     size_t rows = 0;
     for (size_t l = 0; l < net->n_layers; l++)

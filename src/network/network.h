@@ -19,6 +19,10 @@ rk_status rk_network_measure(rk_network *net, rk_error *error);
  *  not the identity. Hidden identity layers count too: they are layers the user sees. */
 bool rk_network_is_activated(const rk_network *net, size_t l);
 
+/** varies[i], i < n_out: false if output i is the same for every input that `input` allows, since
+ *  all it depends on has weights or variances of zero. False for lack of memory. */
+bool rk_network_find_varying(const rk_network *net, const rk_input *input, bool *varies);
+
 /** The largest width of any layer, and with the input included. */
 size_t rk_network_max_rows(const rk_network *net);
 size_t rk_network_max_width(const rk_network *net);

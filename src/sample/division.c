@@ -31,6 +31,29 @@ rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n
     return of;
 }
 
+rk_division rk_divide_into_groups(rk_point_set points, size_t n_in, uint64_t n_samples,
+                                  uint64_t n_groups) {
+    const uint64_t passes_per_item = rk_points_are_mirrored(points) ? 2 : 1;
+    const uint64_t whole = rk_points_per_replicate(points, n_in) * passes_per_item;
+    const uint64_t share = n_samples / n_groups;
+    uint64_t unit = whole;
+    if (share < whole && rk_points_are_rotated(points))
+        unit = passes_per_group(points, n_in, whole, share);
+    else if (share < whole)
+        unit = passes_per_item;
+    const uint64_t group = share > unit ? share / unit * unit : unit;
+    const uint64_t replicate = group < whole ? group : whole;
+    rk_division of = {.by_group = true,
+                      .n_passes = n_groups * group,
+                      .n_replicates = n_groups * (group / replicate),
+                      .passes_per_replicate = replicate,
+                      .blocks_per_replicate = divide_up(replicate, RK_SAMPLE_BLOCK),
+                      .passes_per_group = group};
+    of.blocks_per_group = group / replicate * of.blocks_per_replicate;
+    of.n_blocks = n_groups * of.blocks_per_group;
+    return of;
+}
+
 uint64_t rk_passes_before(const rk_division *of, uint64_t block) {
     const uint64_t within = block % of->blocks_per_replicate * RK_SAMPLE_BLOCK;
     const uint64_t passes = block / of->blocks_per_replicate * of->passes_per_replicate + within;

@@ -43,6 +43,7 @@ typedef struct sampler {
     rk_summary total;
     rk_summary group_means; /* a pass of it is a group's estimate of the mean */
     rk_summary open_group;  /* the one in work */
+    double *group_mean;     /* where the caller wants these, or NULL */
     double *hidden;         /* sums over all passes, or NULL */
     atomic_uint_fast64_t next_block;
     uint64_t end_block;
@@ -113,6 +114,8 @@ static void add_to_group(sampler *run, uint64_t block, size_t n, const double *e
         mean[i] += weight * estimate[i];
     if ((block + 1) % run->division.blocks_per_group != 0) return;
     run->open_group.n = 1;
+    if (run->group_mean)
+        memcpy(run->group_mean + run->group_means.n * n_out, mean, n_out * sizeof *mean);
     rk_summary_merge(&run->group_means, &run->open_group);
     memset(mean, 0, n_out * sizeof *mean);
 }
@@ -409,7 +412,11 @@ rk_status rk_sample(rk_work *work, const rk_network *net, const rk_input *input,
     sampler run = {.net = net, .spec = spec};
     const cost each = {flops_of_two(&run, input, result->covariance), flops_of_control(&run)};
     if (spec->n_samples >= UINT64_MAX / each.two_passes) return too_many(spec->n_samples, error);
-    run.division = rk_divide(spec->points, spec->control, rk_network_n_in(net), spec->n_samples);
+    const size_t n_in = rk_network_n_in(net);
+    run.division = spec->n_groups
+                       ? rk_divide_into_groups(spec->points, n_in, spec->n_samples, spec->n_groups)
+                       : rk_divide(spec->points, spec->control, n_in, spec->n_samples);
+    run.group_mean = result->group_mean;
     const uint64_t wave = spec->lanes * blocks_per_report((double)each.two_passes / 2 * BLOCK);
 
     rk_work_step(work, "layers in single precision");

@@ -20,6 +20,8 @@ typedef struct rk_sample_spec {
     uint64_t seed, stream;
     uint64_t first_item; /**< of the stream: skips that many samples, pairs or rotated replicates */
     rk_point_set points;
+    /** 0: as rk_divide has it; otherwise the run is cut into so many independent groups. */
+    uint64_t n_groups;
     bool control; /**< correct by a control variate (control.h), replicate by replicate */
     /** The hidden layer, from 0, whose mean the control variate knows, and that mean; NULL: the
      *  first one's, exactly. */
@@ -38,6 +40,7 @@ typedef struct rk_sample_result {
     double *variance;       /**< n_out, of one pass */
     double *covariance;     /**< n_out x n_out, of one pass; NULL: not wanted */
     double **hidden_mean;   /**< [n_layers - 1][rows of layer l]; NULL: not wanted */
+    double *group_mean;     /**< spec.n_groups x n_out; NULL: not wanted */
 } rk_sample_result;
 
 /** RK_ERROR_UNSUPPORTED: more inputs than there are bases for, or no hidden layer to control. */

@@ -206,7 +206,6 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
         answer->data.seed = job.options->seed;
         answer->data.threads = rk_pool_threads(job.pool);
         answer->data.interrupted = job.interrupted;
-        status = rk_network_sha256(net, answer->data.weights_sha256, error);
     }
     rk_pool_destroy(job.pool);
     free(symmetric);

@@ -15,6 +15,13 @@ static rk_network *draw(size_t n, size_t hidden) {
     return draw_square((rk_random_spec){.activation = {.kind = RK_RELU}, .seed = 7}, n, hidden);
 }
 
+static double difference(const rk_answer_data *a, const rk_answer_data *b) {
+    double sum = 0;
+    for (size_t i = 0; i < a->n_out; i++)
+        sum += pow(a->mean[i] - b->mean[i], 2) / (double)a->n_out;
+    return sqrt(sum);
+}
+
 static rk_options ask(const char *method, double flops, double tolerance) {
     rk_options options = rk_options_default();
     options.method = method;
@@ -186,6 +193,117 @@ static void test_a_closure_that_disappoints_is_replaced(void **state) {
     rk_network_destroy(net);
 }
 
+/* A rectifier with a spike so narrow that quadrature sees nothing of it, or far too much. */
+static double spiked(double z, void *unused) {
+    (void)unused;
+    return (z > 0 ? z : 0) + (fabs(z - 0.37) < 0.003 ? 100 : 0);
+}
+
+/* No law knows that the coefficients are wrong; the receipt that `auto` takes on its own does, and
+ * sampling is the better answer. Without a receipt the wrong one stands. */
+static void test_the_receipt_overrules_the_closure(void **state) {
+    (void)state;
+    rk_network *random = draw(128, 2), *net;
+    rk_layer layers[3];
+    for (size_t l = 0; l < 3; l++) {
+        layers[l] = rk_network_layer(random, l);
+        if (l == 0) layers[l].activation = (rk_activation){.kind = RK_CUSTOM, .function = spiked};
+    }
+    assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
+    rk_network_destroy(random);
+    rk_options exact = ask("sample", 0, 0);
+    exact.samples = 200000;
+    exact.seed = 1;
+    rk_answer *truth = answer_of(net, NULL, &exact);
+
+    rk_options options = ask("third", 0, 0);
+    options.receipt_samples = 20000;
+    rk_answer *answer = answer_of(net, NULL, &options);
+    const rk_answer_data *a = rk_answer_view(answer);
+    const double wrong = difference(a, rk_answer_view(truth));
+    assert_int_equal(a->receipt_verdict, RK_REFUTES);
+    assert_int_equal(a->error_kind, RK_MEASURED_RMS);
+    if (!(fabs(a->error_rms - wrong) <= 0.2 * wrong))
+        fail_msg("measured %g, it is %g", a->error_rms, wrong);
+    rk_answer_destroy(answer);
+
+    options = ask("auto", 5e9, 0);
+    answer = answer_of(net, NULL, &options);
+    a = rk_answer_view(answer);
+    assert_memory_equal(a->method, "sample", 6);
+    assert_true(is_warned(a, "by the receipt"));
+    assert_true(a->receipt_samples > 0 && a->receipt_flops <= 250000000);
+    assert_true((double)a->cost.flops_executed <= 5e9);
+    assert_int_equal(a->receipt_verdict, RK_AGREES);
+    const double error = difference(a, rk_answer_view(truth));
+    if (!(error <= 4 * a->error_rms && error < wrong / 4))
+        fail_msg("error %g, stated %g, of the closure %g", error, a->error_rms, wrong);
+    rk_answer_destroy(answer);
+
+    options.receipt_samples = RK_NO_RECEIPT;
+    answer = answer_of(net, NULL, &options);
+    a = rk_answer_view(answer);
+    assert_int_equal(a->receipt_samples, 0);
+    assert_true(strncmp(a->method, "sample", 6) != 0);
+    rk_answer_destroy(answer);
+    rk_answer_destroy(truth);
+    rk_network_destroy(net);
+}
+
+/* Without a word: the default method, checked, within a default budget that nobody can miss. */
+static void test_the_default(void **state) {
+    (void)state;
+    rk_network *net = draw(64, 3);
+    rk_answer *answer = answer_of(net, NULL, NULL), *again;
+    const rk_answer_data *a = rk_answer_view(answer);
+    assert_non_null(a->reason);
+    assert_false(a->unmet);
+    assert_true(a->cost.flops_executed < 200000000000);
+    rk_options options = rk_options_default();
+    assert_string_equal(options.method, "auto");
+    options.threads = 3; /* the choice knows no threads */
+    again = answer_of(net, NULL, &options);
+    assert_string_equal(a->method, rk_answer_view(again)->method);
+    assert_memory_equal(a->mean, rk_answer_view(again)->mean, 64 * sizeof(double));
+    rk_answer_destroy(again);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+
+    /* a closure that does not measure its error is checked, with a step of the plan that says so */
+    net = draw(256, 3);
+    rk_plan *plan = plan_of(net, NULL);
+    assert_int_equal(chosen_of(plan)->samples, 0);
+    const rk_cost cost = rk_plan_cost(plan);
+    const rk_step *last = &cost.steps[cost.n_steps - 1];
+    assert_memory_equal(last->label, "receipt: ", 9);
+    assert_true(last->flops > 0 && (double)last->flops < 0.06 * 9e10);
+    rk_plan_destroy(plan);
+    rk_network_destroy(net);
+}
+
+/* Linear layers in front of the first bend drop nothing of an expansion, but `mean` takes what they
+ * correlate for independent. */
+static void test_mean_is_not_exact_behind_linear_layers(void **state) {
+    (void)state;
+    static const double mix[] = {1, 0, 1, 1}, sum[] = {1, 1}, one[] = {1};
+    const rk_layer layers[] = {
+        {.rows = 2, .cols = 2, .weight = mix},
+        {.rows = 1, .cols = 2, .weight = sum, .activation = {.kind = RK_RELU}},
+        {.rows = 1, .cols = 1, .weight = one}};
+    static const char *const methods[] = {NULL, "mean", "mean:metric=avg", "reference:1"};
+    const double truth = sqrt(5 / (2 * acos(-1)));
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        rk_options options = ask(methods[m], 0, 0);
+        rk_answer *answer = answer_of_layers(layers, 3, NULL, &options);
+        const rk_answer_data *a = rk_answer_view(answer);
+        double error = fabs(a->mean[0] - truth);
+        if (!(error <= 1e-14 + 3 * a->error_rms))
+            fail_msg("%s: off by %g, states %g", a->method, error, a->error_rms);
+        if (!methods[m]) assert_true(error <= 1e-14);
+        rk_answer_destroy(answer);
+    }
+}
+
 static void test_what_cannot_be_is_said(void **state) {
     (void)state;
     rk_network *net = draw(16, 3);
@@ -226,13 +344,6 @@ static void test_a_covariance_is_not_left_out(void **state) {
     rk_network_destroy(net);
 }
 
-static double difference(const rk_answer_data *a, const rk_answer_data *b) {
-    double sum = 0;
-    for (size_t i = 0; i < a->n_out; i++)
-        sum += pow(a->mean[i] - b->mean[i], 2) / (double)a->n_out;
-    return sqrt(sum);
-}
-
 /* With a single hidden layer `covariance` drops nothing, whatever the input's covariance; rows'
  * norms, or the covariance, are something to drop. */
 static void test_exact_is_what_drops_nothing(void **state) {
@@ -265,16 +376,29 @@ static void test_exact_is_what_drops_nothing(void **state) {
     rk_network_destroy(net);
 }
 
-/* Where no tolerance is too small, or none is needed, there is still an end to it. */
+/* What nothing reaches in minutes is said at once, with what it would take; a budget says to try.
+ * Where none is needed, or nothing varies, there is still an end to it. */
 static void test_tolerances_out_of_reach(void **state) {
     (void)state;
     rk_network *net = draw(64, 8);
     static const char *const methods[] = {"auto", "sample", "sample:orthogonal,anchor"};
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
-        rk_options options = ask(methods[m], 0, 1e-12);
-        rk_plan *plan = plan_of(net, &options);
-        assert_true(rk_plan_cost(plan).flops_executed <= 1000000000000000);
-        rk_plan_destroy(plan);
+        static const double tolerances[] = {1e-6, 1e-12};
+        rk_options options;
+        rk_plan *plan;
+        for (size_t t = 0; t < 2; t++) {
+            rk_error error;
+            options = ask(methods[m], 0, tolerances[t]);
+            assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error),
+                             RK_ERROR_OUT_OF_REACH);
+            if (!strstr(error.message, t ? "more than 1e18 FLOPs" : "would take about"))
+                fail_msg("%s", error.message);
+            assert_non_null(strstr(error.message, "budget"));
+            options.budget_flops = 1e10;
+            plan = plan_of(net, &options);
+            assert_true(rk_plan_cost(plan).flops_executed <= 10000000000);
+            rk_plan_destroy(plan);
+        }
         options = ask(methods[m], 0, 1e200);
         plan = plan_of(net, &options);
         assert_true(rk_plan_cost(plan).flops_executed < 2000000000);
@@ -377,6 +501,9 @@ int main(void) {
         cmocka_unit_test(test_an_anchor_reaches_a_tolerance),
         cmocka_unit_test(test_deep_and_narrow_networks_are_sampled),
         cmocka_unit_test(test_a_closure_that_disappoints_is_replaced),
+        cmocka_unit_test(test_the_receipt_overrules_the_closure),
+        cmocka_unit_test(test_the_default),
+        cmocka_unit_test(test_mean_is_not_exact_behind_linear_layers),
         cmocka_unit_test(test_what_cannot_be_is_said),
         cmocka_unit_test(test_a_covariance_is_not_left_out),
         cmocka_unit_test(test_exact_is_what_drops_nothing),

@@ -35,7 +35,8 @@ static void test_methods_parse(void **state) {
     static const struct {
         const char *text, *canonical, *message;
     } cases[] = {
-        {NULL, "covariance:gauge=none", NULL},
+        {NULL, "auto", NULL},
+        {"covariance", "covariance:gauge=none", NULL},
         {"mean", "mean:simple,metric=exact", NULL},
         {"mean:metric=avg,base", "mean:base,metric=avg", NULL},
         {"men", NULL, "unknown method 'men'; there are mean, "},
@@ -195,6 +196,7 @@ static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
     (void)state;
     rk_network *net = make(64, 3);
     rk_options options = rk_options_default();
+    options.method = "covariance";
     options.memory_limit = 50000;
     rk_plan *plan;
     rk_error error;
@@ -241,6 +243,7 @@ static void test_bad_input_laws_are_refused(void **state) {
 /* The answer of a run that is stopped at the next call after so many. */
 static rk_answer *stopped_after(int calls, const rk_network *net, uint64_t receipt) {
     rk_options options = rk_options_default();
+    options.method = "covariance";
     options.layers = true;
     options.receipt_samples = receipt;
     options.threads = 1;
@@ -311,6 +314,7 @@ static void test_cumulants_of_the_output(void **state) {
         rk_answer_destroy(answer);
     }
     rk_options options = rk_options_default();
+    options.method = "covariance";
     options.cumulants = 3;
     rk_answer *answer;
     rk_error error;
