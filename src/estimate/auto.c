@@ -227,6 +227,8 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const r
     rk_choice again = *choice;
     again.candidates = calloc(again.n, sizeof *again.candidates);
     if (!again.candidates) return false;
+    /* passes that overflow do so again */
+    const bool sampling_fails = is_sampling(chosen) && isnan(data->error_rms);
     rk_problem unchecked = *problem;
     unchecked.receipt.n_samples = 0;
     for (size_t i = 0; i < again.n; i++) {
@@ -234,9 +236,10 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const r
         *c = choice->candidates[i];
         if (!is_sampling(c)) continue;
         rk_candidate_assess(&scout, &unchecked, choice->candidates[i].method, &goal, c);
-        if (rk_candidate_is_anchored(c)) c->error_rms = (double)NAN; /* its closure disappoints */
+        bool relies_on_closure = rk_candidate_is_anchored(c);
+        if (sampling_fails || relies_on_closure) c->error_rms = (double)NAN;
     }
-    const rk_candidate *best = pick(&again, &goal, true);
+    const rk_candidate *best = pick(&again, &goal, !sampling_fails);
     bool found = best && !(best->error_rms >= data->error_rms);
     if (found) *next = *best;
     free(again.candidates);

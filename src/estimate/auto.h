@@ -30,7 +30,7 @@ rk_sample_spec rk_choice_receipt(const rk_choice *choice, const rk_problem *prob
 /**
  * After the chosen method has answered: if it disappoints, by its own account, by its receipt or by
  * missing the tolerance, `next` is the sampling that would do better with what is left of the
- * budget. False if there is none.
+ * budget, or where passes fail a closure. False if there is none.
  */
 bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const rk_answer *answer,
                      rk_candidate *next);

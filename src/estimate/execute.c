@@ -170,10 +170,10 @@ static void add_costs(rk_answer *kept, const rk_answer *first, const rk_answer *
     kept->data.cost.n_steps = n;
 }
 
-static rk_answer *sample_instead(const rk_plan *plan, rk_pool *pool, const rk_candidate *sampling) {
+static rk_answer *try_instead(const rk_plan *plan, rk_pool *pool, const rk_candidate *next) {
     rk_options options = plan->problem.options;
-    options.method = sampling->method;
-    options.samples = sampling->samples;
+    options.method = next->method;
+    options.samples = next->samples;
     options.budget_flops = options.budget_seconds = options.tolerance = 0;
     options.receipt_samples = RK_NO_RECEIPT;
     rk_plan *second = NULL;
@@ -187,13 +187,13 @@ static rk_answer *sample_instead(const rk_plan *plan, rk_pool *pool, const rk_ca
 }
 
 /* Where the chosen closure finds itself outside its regime, the receipt refutes it, or the sample
- * was too small, once more, by sampling: the better answer by the evidence, at the cost of both.
- * One receipt serves for either. */
+ * was too small, once more, mostly by sampling: the better answer by the evidence, at the cost of
+ * both. One receipt serves for either. */
 static void reconsider(const rk_plan *plan, rk_pool *pool, rk_answer **answer) {
     double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
     rk_candidate next;
     if (!rk_choose_again(&plan->choice, &plan->problem, *answer, &next)) return;
-    rk_answer *first = *answer, *second = sample_instead(plan, pool, &next);
+    rk_answer *first = *answer, *second = try_instead(plan, pool, &next);
     if (!second) return;
     rk_verdict_give(second, &first->receipt);
     double error = first->data.error_rms;
@@ -201,12 +201,13 @@ static void reconsider(const rk_plan *plan, rk_pool *pool, rk_answer **answer) {
         second->data.error_rms < error || (isnan(error) && !isnan(second->data.error_rms));
     rk_answer *kept = better ? second : first, *other = better ? first : second;
     add_costs(kept, first, second);
-    rk_answer_warn(kept, "%s was tried first: its error was %.2g%s, not %.2g as expected",
-                   first->method, error,
-                   first->data.receipt_verdict == RK_REFUTES ? " by the receipt" : "", expected);
+    char found[32] = "unknown";
+    if (!isnan(error)) snprintf(found, sizeof found, "%.2g", error);
+    rk_answer_warn(kept, "%s was tried first: its error was %s%s, not %.2g as expected",
+                   first->method, found,
+                   first->data.error_kind == RK_MEASURED_RMS ? " by the receipt" : "", expected);
     if (better)
-        snprintf(kept->reason, sizeof kept->reason,
-                 "sampled anew with what was left of the budget");
+        snprintf(kept->reason, sizeof kept->reason, "done anew with what was left of the budget");
     else if (second->data.interrupted)
         rk_answer_warn(kept, "interrupted while trying to do better");
     kept->data.interrupted = second->data.interrupted;

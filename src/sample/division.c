@@ -41,7 +41,7 @@ rk_division rk_divide_into_groups(rk_point_set points, size_t n_in, uint64_t n_s
         unit = passes_per_group(points, n_in, whole, share);
     else if (share < whole)
         unit = passes_per_item;
-    const uint64_t group = share > unit ? share / unit * unit : unit;
+    const uint64_t group = share > unit ? (share + unit / 2) / unit * unit : unit;
     const uint64_t replicate = group < whole ? group : whole;
     rk_division of = {.by_group = true,
                       .n_passes = n_groups * group,

@@ -24,7 +24,7 @@ enum { RK_FEW_REPLICATES = 4 };
 rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n_samples);
 
 /** The same in so many independent groups of equal size, of whole replicates or of a part of one,
- *  rounded down to whole pairs or bases, but at least one of these. */
+ *  rounded to whole pairs or bases, but at least one of these. */
 rk_division rk_divide_into_groups(rk_point_set points, size_t n_in, uint64_t n_samples,
                                   uint64_t n_groups);
 

@@ -26,21 +26,26 @@ run 0 estimate net.safetensors
 is_empty err
 has out '^E\[M(x)\] of net.safetensors (8-8x2-8 relu)$'
 has out '^  y\[7\]  *-*[0-9.]*  +- [0-9.e-]*$'
-has out '^method   covariance:gauge=none$'
+has out '^method   sample:'
+has out '^         expected to be the most accurate of [0-9]* within a second or so$'
 has out '^cost  .* FLOPs executed, .* by the paper'
-run 0 estimate net.safetensors --json --covariance --layers --receipt 500
+run 0 estimate net.safetensors --method covariance
+has out '^method   covariance:gauge=none$'
+run 0 estimate net.safetensors -m covariance --json --covariance --layers --receipt 500
 is_json out
+has out '"verdict": "agrees"'
 is_empty err
 for key in schema version method options mean error kind per_output rms covariance layers receipt \
-    mse_standard_error flops executed convention seconds peak_bytes seed threads weights_sha256 \
+    mse_standard_error rms_standard_error verdict flops executed convention seconds peak_bytes seed threads weights_sha256 \
     warnings; do
     has out "\"$key\": "
 done
 has out '"schema": "reckon.estimate/1"'
-run 0 estimate net.safetensors --covariance --layers --receipt 500 --csv net.csv
+run 0 estimate net.safetensors -m covariance --covariance --layers --receipt 500 --csv net.csv
 has out '^covariance$'
 has out 'hidden layer'
-has out '^receipt  mean square error .* +- '
+has out '^receipt  agrees: root mean square error '
+has out '(mean square .* +- .*), from 496 passes, seed 0$'
 has net.csv '^output,mean,error,deviation$'
 has net.csv '^7,'
 run 0 estimate net.safetensors --method fourth --cumulants 4
@@ -103,8 +108,46 @@ has out '"unmet": true'
 has out 'tolerance not met'
 run 4 estimate net.safetensors --budget 1flop
 has err 'budget not met'
-has out '^method   covariance'
+has out '^         nothing fits into 1 FLOPs'
+# What nothing reaches is said before anything runs, with the way out.
+for method in auto sample; do
+    run 4 estimate net.safetensors --method $method --tol 1e-9 --json
+    is_empty out
+    has err 'nothing is expected to reach an error of 1e-09'
+    has err '--budget'
+done
+run 4 explain net.safetensors --tol 1e-9
 run 0 estimate net.safetensors --method sample --budget 100s --budget 1e6flop
 for bad in 1e10 5x -1s flop 0s 1e10flopp; do
     run 2 estimate net.safetensors --budget "$bad"
+done
+
+# The default method checks itself where its law is all there is, and says so; unless told not to.
+run 0 random --width 160 --hidden 3 --seed 1 -o wide.npz
+run 0 explain wide.npz -a relu
+has out '^  third.*chosen$'
+has out '^  receipt: [0-9]* passes '
+run 0 explain wide.npz -a relu --receipt 0
+lacks out 'receipt: '
+
+# An answer whose stated error is refuted is printed with what was measured, and no success: a hundred
+# passes see nothing of the tails of z^16. In every form.
+run 0 random --widths 1,1,1,1,1 -a square --init manual:1,0 --seed 1 -o heavy.npz
+for form in '' --json '--csv heavy.csv'; do
+    run 4 estimate heavy.npz -a square -m sample -n 100 --seed 4 --receipt 1e6 $form
+    has out 'refutes'
+done
+has out '(measured by the receipt)$'
+has err 'the receipt refutes the stated error: .* not .* times as large'
+exists heavy.csv
+
+# What is not a number is no success either, whatever it looks like.
+run 0 random --width 4 --hidden 2 -a square --init manual:1e300,0 -o huge.npz
+for form in '' --json '--csv huge.csv'; do
+    for method in mean third sample auto; do
+        last="estimate huge.npz $method $form"
+        "$reckon" estimate huge.npz -a square -m $method -n 1000 $form >out 2>err && failed 'success'
+    done
+    last="compare huge.npz $form"
+    "$reckon" compare huge.npz -a square -m mean --truth-samples 100 $form >out 2>err && failed 'success'
 done
