@@ -51,6 +51,7 @@ static json_t *error_json(json_document *doc, const rk_answer_data *a) {
                         a->error_per_output ? json_vector(doc, a->error_per_output, a->n_out)
                                             : json_null());
     json_object_set_new(error, "rms", json_optional(doc, a->error_rms));
+    json_object_set_new(error, "stated_rms", json_optional(doc, a->stated_rms));
     return error;
 }
 

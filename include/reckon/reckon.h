@@ -345,6 +345,7 @@ typedef struct rk_answer_data {
     rk_error_kind error_kind;
     const double *error_per_output; /**< n_out; NaN where it is unknown */
     double error_rms;               /**< root of the mean square error over the outputs */
+    double stated_rms;              /**< what it was before the receipt */
     /** The small parameter of the cumulant expansion on this network: the sum over hidden layers of
      *  curvature / width (docs/MATH.md#expansion; about 0.006 at 256 x 4). The closures are for
      *  values well below 1; NaN if the method does not expand. */

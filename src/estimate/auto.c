@@ -1,5 +1,7 @@
 #include "estimate/auto.h"
 
+#include "estimate/verdict.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,17 +205,18 @@ static double known_variance(const rk_choice *choice, const rk_answer *answer) {
     return variance > 0 && isfinite(variance) ? variance : choice->scout.variance;
 }
 
-static bool disappoints(const rk_choice *choice, const rk_answer_data *data) {
+static bool disappoints(const rk_choice *choice, const rk_answer *answer) {
+    const rk_answer_data *data = &answer->data;
     const double expected = choice->candidates[choice->chosen].error_rms;
     const double tolerance = choice->goal.tolerance;
-    return (tolerance > 0 && !(data->error_rms <= tolerance)) ||
-           data->receipt_verdict == RK_REFUTES || !(data->error_rms <= 2 * expected);
+    return (tolerance > 0 && !(data->error_rms <= tolerance)) || rk_verdict_is_doubtful(answer) ||
+           !(data->error_rms <= 2 * expected);
 }
 
 bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const rk_answer *answer,
                      rk_candidate *next) {
     const rk_answer_data *data = &answer->data;
-    if (!disappoints(choice, data)) return false;
+    if (!disappoints(choice, answer)) return false;
     rk_goal goal = choice->goal;
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
     const double flops = rk_answer_spent(problem, data);
@@ -240,7 +243,10 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const r
         if (sampling_fails || relies_on_closure) c->error_rms = (double)NAN;
     }
     const rk_candidate *best = pick(&again, &goal, !sampling_fails);
-    bool found = best && !(best->error_rms >= data->error_rms);
+    double to_beat = data->error_rms; /* if that is in doubt, what it may be */
+    if (data->receipt_verdict == RK_AGREES && rk_verdict_is_doubtful(answer))
+        to_beat = data->receipt_rms + data->receipt_rms_standard_error;
+    bool found = best && !(best->error_rms >= to_beat);
     if (found) *next = *best;
     free(again.candidates);
     return found;

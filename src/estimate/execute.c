@@ -72,6 +72,7 @@ static void report_error(const rk_plan *plan, rk_answer *answer, bool is_partial
         warn_of_regime(answer, rk_error_law_of(RK_ANCHOR_CLOSURE), anchor);
     }
     answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
+    answer->data.stated_rms = answer->data.error_rms;
 }
 
 static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_work *work,
@@ -186,15 +187,16 @@ static rk_answer *try_instead(const rk_plan *plan, rk_pool *pool, const rk_candi
     return answer;
 }
 
-/* Where the chosen closure finds itself outside its regime, the receipt refutes it, or the sample
- * was too small, once more, mostly by sampling: the better answer by the evidence, at the cost of
- * both. One receipt serves for either. */
+/* Where the chosen closure finds itself outside its regime, its receipt leaves doubts, or the
+ * sample was too small, once more, mostly by sampling: the better answer by the evidence, at the
+ * cost of both. One receipt serves for either, and the sample as another one. */
 static void reconsider(const rk_plan *plan, rk_pool *pool, rk_answer **answer) {
     double expected = plan->choice.candidates[plan->choice.chosen].error_rms;
     rk_candidate next;
     if (!rk_choose_again(&plan->choice, &plan->problem, *answer, &next)) return;
     rk_answer *first = *answer, *second = try_instead(plan, pool, &next);
     if (!second) return;
+    rk_verdict_confront(first, &second->data);
     rk_verdict_give(second, &first->receipt);
     double error = first->data.error_rms;
     bool better =
@@ -203,9 +205,10 @@ static void reconsider(const rk_plan *plan, rk_pool *pool, rk_answer **answer) {
     add_costs(kept, first, second);
     char found[32] = "unknown";
     if (!isnan(error)) snprintf(found, sizeof found, "%.2g", error);
-    rk_answer_warn(kept, "%s was tried first: its error was %s%s, not %.2g as expected",
-                   first->method, found,
-                   first->data.error_kind == RK_MEASURED_RMS ? " by the receipt" : "", expected);
+    if (!(error <= 2 * expected)) /* else it was in doubt, and is no longer */
+        rk_answer_warn(kept, "%s was tried first: its error was %s%s, not %.2g as expected",
+                       first->method, found,
+                       first->data.error_kind == RK_MEASURED_RMS ? " as measured" : "", expected);
     if (better)
         snprintf(kept->reason, sizeof kept->reason, "done anew with what was left of the budget");
     else if (second->data.interrupted)

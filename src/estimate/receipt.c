@@ -71,7 +71,7 @@ rk_sample_spec rk_receipt_spec(const rk_problem *problem, uint64_t samples) {
     const bool jumps = problem->net->layers[0].activation.kind == RK_CUSTOM;
     for (size_t i = 0; !jumps && i < sizeof better / sizeof *better; i++) {
         const rk_sample_spec spec = spec_of(problem, better[i].points, true, samples);
-        if (spec.n_samples <= plain.n_samples &&
+        if (spec.n_samples <= plain.n_samples + plain.n_samples / 4 &&
             cost(problem, &spec, &bytes) <= better[i].worth * of_pass * (double)spec.n_samples)
             return spec;
     }
@@ -144,14 +144,15 @@ static double spread(const rk_receipt *receipt, size_t n, size_t i) {
 }
 
 rk_finding rk_receipt_check(const rk_receipt *receipt, size_t n, const double *estimate) {
-    double noise = 0, rounding = 0;
+    double of_group = 0, noise = 0;
     for (size_t i = 0; i < n; i++) {
-        double own = spread(receipt, n, i);
-        noise += own / (double)n;
-        rounding += fmax(0, receipt->error[i] * receipt->error[i] - own / GROUPS) / (double)n;
+        of_group += spread(receipt, n, i) / (double)n;
+        noise += receipt->error[i] * receipt->error[i] / (double)n;
     }
-    rk_finding finding = average_pairs(n, receipt->group, estimate, noise);
+    rk_finding finding = average_pairs(n, receipt->group, estimate, of_group);
+    finding.noise = noise;
     /* what all groups share does not show in their differences */
+    const double rounding = fmax(0, noise - of_group / GROUPS);
     double shared = rounding + 2 * sqrt(rounding * fmax(finding.mse, 0));
     finding.standard_error = hypot(finding.standard_error, shared);
     return finding;

@@ -36,6 +36,7 @@ rk_status rk_receipt_run(rk_work *work, const rk_problem *problem, rk_receipt *r
 typedef struct rk_finding {
     double mse;            /**< unbiased estimate of mean_i (estimate_i - E y_i)^2 */
     double standard_error; /**< of it */
+    double noise;          /**< mean square of the standard errors of the receipt's own means */
     double directions;     /**< effective number of independent outputs, at least 1 */
 } rk_finding;
 

@@ -68,9 +68,9 @@ static void test_estimates_are_within_a_factor_three(void **state) {
             double true_rms = sqrt(a->receipt_mse);
             if (a->receipt_mse > 4 * a->receipt_mse_standard_error) {
                 seen++;
-                if (!(a->error_rms <= 3 * true_rms && a->error_rms >= true_rms / 3))
+                if (!(a->stated_rms <= 3 * true_rms && a->stated_rms >= true_rms / 3))
                     fail_msg("%s on %zu x %zu %s: %g, estimated %g", a->method, cases[c].n,
-                             cases[c].hidden, cases[c].activation, true_rms, a->error_rms);
+                             cases[c].hidden, cases[c].activation, true_rms, a->stated_rms);
             }
             assert_int_equal(a->n_warnings, 0);
             rk_answer_destroy(answer);
@@ -83,8 +83,8 @@ static void test_estimates_are_within_a_factor_three(void **state) {
 /* At most three times the error that is stated, as far as the receipt can tell; or none is stated,
  * with a warning, and one that says so if there are no means. */
 static bool is_honest(const rk_answer_data *a) {
-    double most = 9 * a->error_rms * a->error_rms + 4 * a->receipt_mse_standard_error;
-    if (!isnan(a->error_rms)) return a->receipt_mse <= most;
+    double most = 9 * a->stated_rms * a->stated_rms + 4 * a->receipt_mse_standard_error;
+    if (!isnan(a->stated_rms)) return a->receipt_mse <= most;
     return is_warned(a, isfinite(a->receipt_mse) ? "" : "the closure diverged");
 }
 
@@ -105,7 +105,7 @@ static void test_trained_networks_are_noticed(void **state) {
                 fail_msg("%s, case %zu: not noticed", a->method, c);
             if (!is_honest(a))
                 fail_msg("%s, case %zu: %g, estimated %g", a->method, c, sqrt(a->receipt_mse),
-                         a->error_rms);
+                         a->stated_rms);
             rk_answer_destroy(answer);
         }
         rk_network_destroy(net);
@@ -153,7 +153,7 @@ static void test_narrow_inputs_are_noticed(void **state) {
                     fail_msg("%s, decay %g: warned or not", a->method, decays[c]);
                 if (!is_honest(a))
                     fail_msg("%s, decay %g: %g, estimated %g", a->method, decays[c],
-                             sqrt(a->receipt_mse), a->error_rms);
+                             sqrt(a->receipt_mse), a->stated_rms);
                 rk_answer_destroy(answer);
             }
         }
@@ -172,8 +172,8 @@ static void test_beyond_the_limit_nothing_is_promised(void **state) {
     for (size_t i = 0; i < a->n_out; i++)
         variance += a->variance[i] / (double)a->n_out;
     assert_true(isfinite(variance));
-    bool promises = a->error_rms < sqrt(variance) * 0.999;
-    if (promises) fail_msg("estimated %g", a->error_rms);
+    bool promises = a->stated_rms < sqrt(variance) * 0.999;
+    if (promises) fail_msg("estimated %g", a->stated_rms);
     rk_answer_destroy(answer);
     rk_network_destroy(net);
 }
@@ -192,7 +192,7 @@ static void test_growing_errors_promise_nothing(void **state) {
             for (size_t i = 0; i < a->n_out; i++)
                 variance += a->variance[i] / (double)a->n_out;
             assert_int_equal(is_warned(a, "nothing can be promised"), hidden == 24);
-            bool promises = a->error_rms < sqrt(variance) * 0.999;
+            bool promises = a->stated_rms < sqrt(variance) * 0.999;
             assert_int_equal(promises, hidden == 4);
             rk_answer_destroy(answer);
         }

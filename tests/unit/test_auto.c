@@ -231,7 +231,7 @@ static void test_the_receipt_overrules_the_closure(void **state) {
     answer = answer_of(net, NULL, &options);
     a = rk_answer_view(answer);
     assert_memory_equal(a->method, "sample", 6);
-    assert_true(is_warned(a, "by the receipt"));
+    assert_true(is_warned(a, "as measured"));
     assert_true(a->receipt_samples > 0 && a->receipt_flops <= 250000000);
     assert_true((double)a->cost.flops_executed <= 5e9);
     assert_int_equal(a->receipt_verdict, RK_AGREES);

@@ -162,7 +162,7 @@ static void test_verdicts(void **state) {
         rk_verdict verdict;
         double rms; /* given in the end */
     } cases[] = {
-        {0, 0, 0.01, RK_AGREES, 0.01},
+        {0, 0, 5e-5, RK_AGREES, 5e-5},
         {0.01, 0, 0.01, RK_AGREES, 0.01},
         {0.015, 0, 0.01, RK_AGREES, 0.015},          /* a stated error is a scale */
         {0.05, 0, 0.01, RK_REFUTES, 0.05},           /* five times too small */
@@ -171,7 +171,7 @@ static void test_verdicts(void **state) {
         {0.01, 0.3, 0.02, RK_REFUTES, 0.054},        /* a single output */
         {0, 1e-5, 1e-7, RK_AGREES, 1e-7},            /* below what the receipt sees */
         {0.05, 0, (double)NAN, RK_NO_VERDICT, 0.05}, /* nothing was stated: now it is */
-        {0.05, 0, 10, RK_AGREES, 10},
+        {0.05, 0, 10, RK_AGREES, 0.05},              /* far too large: nothing was promised */
         {(double)NAN, 0, 0.1, RK_NO_VERDICT, 0.1},
     };
     rk_network *net = make();
@@ -184,9 +184,11 @@ static void test_verdicts(void **state) {
         rk_answer *answer = claim(&problem, cases[c].off, cases[c].first, cases[c].stated);
         rk_verdict_give(answer, &receipt);
         const rk_answer_data *a = rk_answer_view(answer);
-        bool is_measured = cases[c].verdict == RK_REFUTES || isnan(cases[c].stated);
+        bool is_measured = isnan(cases[c].stated) || cases[c].rms != cases[c].stated;
         if (a->receipt_verdict != cases[c].verdict) fail_msg("case %zu: %d", c, a->receipt_verdict);
-        assert_int_equal(a->error_kind, is_measured ? RK_MEASURED_RMS : RK_ESTIMATED_RMS);
+        if ((a->error_kind == RK_MEASURED_RMS) != is_measured)
+            fail_msg("case %zu: %g +- %g, given %g", c, a->receipt_mse,
+                     a->receipt_mse_standard_error, a->error_rms);
         assert_int_equal(is_warned(a, "refutes"), cases[c].verdict == RK_REFUTES);
         double expected = is_measured ? cases[c].rms : cases[c].stated;
         if (!(fabs(a->error_rms - expected) <= 0.15 * expected))
