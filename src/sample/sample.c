@@ -338,6 +338,13 @@ static void report_outputs(const sampler *run, const rk_summary *means, rk_sampl
     }
 }
 
+static void report_groups(const sampler *run) {
+    const rk_frame *frame = run->layers[run->net->n_layers - 1].frame;
+    const size_t n_out = run->group_means.n_out;
+    for (size_t k = 0; run->group_mean && k < run->group_means.n * n_out; k++)
+        run->group_mean[k] = frame->centre[k % n_out] + frame->unit[k % n_out] * run->group_mean[k];
+}
+
 /* That weights and activations are rounded does not average out. If the outputs are larger than
  * foreseen, so is the rounding. */
 static void add_rounding(const sampler *run, const rk_summary *means, rk_sample_result *result) {
@@ -388,6 +395,7 @@ static void report(rk_work *work, const sampler *run, rk_sample_result *result) 
     result->n_samples =
         run->division.by_group ? means->n * run->division.passes_per_group : means->n;
     report_outputs(run, means, result);
+    report_groups(run);
     add_rounding(run, means, result);
     add_unseen(run, result);
     report_hidden(run, result);
