@@ -71,12 +71,14 @@ static rk_status run_dry(rk_plan *plan, rk_error *error) {
 
 static rk_status check_memory(const rk_plan *plan, rk_error *error) {
     const rk_problem *problem = &plan->problem;
+    static const uint64_t everybody_has = 1 << 26;
     uint64_t limit = problem->options.memory_limit;
     size_t bytes;
     if (plan->dry.overflow || !rk_answer_count(problem, &bytes) ||
         !rk_size_mul(bytes, sizeof(double), &bytes) || !rk_size_add(bytes, plan->dry.peak, &bytes))
         return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
                        plan->canonical);
+    if (limit == 0) limit = bytes <= everybody_has ? everybody_has : rk_usable_memory();
     if (bytes > limit)
         return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs %zu bytes; the limit is %llu",
                        plan->canonical, bytes, (unsigned long long)limit);
@@ -131,13 +133,22 @@ static rk_status bring_to_normal_form(rk_plan *plan, rk_error *error) {
     return status;
 }
 
+/* Files are read for what the process may use, which takes longer than a small closure: where it
+ * matters to the plan, or to anybody later. */
+static void look_around(rk_plan *plan) {
+    rk_options *options = &plan->problem.options;
+    const bool is_auto = !plan->method->run, checked = options->receipt_samples != 0;
+    const bool has_lanes = is_auto || plan->method->samples || checked;
+    if (options->threads == 0 && has_lanes) options->threads = rk_pool_default_threads();
+    if (options->memory_limit == 0 && is_auto) options->memory_limit = rk_usable_memory();
+}
+
 static rk_status fill(rk_plan *plan, rk_error *error) {
     rk_problem *problem = &plan->problem;
     rk_options *options = &problem->options;
-    if (options->threads == 0) options->threads = rk_pool_default_threads();
-    if (options->memory_limit == 0) options->memory_limit = rk_usable_memory();
     rk_status status = parse(plan, error);
     if (status == RK_OK) status = check_options(options, error);
+    if (status == RK_OK) look_around(plan);
     if (status == RK_OK) status = bring_to_normal_form(plan, error);
     if (status != RK_OK) return status;
     if (options->receipt_samples != RK_NO_RECEIPT)
