@@ -19,7 +19,7 @@ typedef struct options {
 
     const char *methods[MAX_METHODS];
     size_t n_methods;
-    uint64_t samples, receipt; /* receipt: UINT64_MAX if it was not given */
+    uint64_t samples, receipt;   /* receipt: UINT64_MAX if it was not given */
     double budget[2], tolerance; /* budget: FLOPs, seconds */
     uint64_t cumulants;
     bool covariance, layers, all;

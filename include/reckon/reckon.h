@@ -248,18 +248,19 @@ typedef struct rk_options {
     int cumulants;      /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
     uint64_t samples;   /**< forward passes of `sample` */
     /** What the run may cost, a receipt that was asked for apart, and must reach; 0: anything.
-     *  `auto` chooses the method by them, `sample` the number of passes; where they are not met, for
-     *  whatever method, the answer says `unmet`. Without any `auto` does with the FLOPs of a second
-     *  or so on two usual cores. A tolerance alone that nothing is expected to reach within those of
-     *  five minutes is RK_ERROR_OUT_OF_REACH: a budget besides says to try. Only budget_seconds, and
-     *  a method that does not fit into the memory, let the choice depend on the machine. */
+     *  `auto` chooses the method by them, `sample` the number of passes; where they are not met,
+     *  for whatever method, the answer says `unmet`. Without any `auto` does with the FLOPs of a
+     *  second or so on two usual cores. A tolerance alone that nothing is expected to reach within
+     *  those of five minutes is RK_ERROR_OUT_OF_REACH: a budget besides says to try. Only
+     *  budget_seconds, and a method that does not fit into the memory, let the choice depend on the
+     *  machine. */
     double budget_flops, budget_seconds;
-    double tolerance;         /**< on rk_answer_data.error_rms */
-    uint64_t seed;            /**< of `sample` and of the receipt */
-    /** Forward passes for the unbiased check; 0: none, but for `auto` what a twentieth of its budget
-     *  pays for, if its method does not measure its own error; RK_NO_RECEIPT: none at all. */
+    double tolerance; /**< on rk_answer_data.error_rms */
+    uint64_t seed;    /**< of `sample` and of the receipt */
+    /** Forward passes for the unbiased check; 0: none, but for `auto` what a twentieth of its
+     *  budget pays for, if its method does not measure its own error; RK_NO_RECEIPT: none. */
     uint64_t receipt_samples;
-    int threads;              /**< 0: one per processor the process may use */
+    int threads; /**< 0: one per processor the process may use */
     /** Bytes of work, answer and receipt; 0: what machine, control groups and limits leave. */
     uint64_t memory_limit;
     rk_progress progress; /**< may be NULL */
@@ -289,7 +290,7 @@ typedef struct rk_cost {
     uint64_t flops_executed; /**< 2mnk a product as executed, entrywise work as executed */
     double flops_convention; /**< by the paper's convention (docs/METHODS.md); NaN if it has none */
     uint64_t bytes;          /**< working memory */
-    const rk_step *steps; /**< a receipt's are the last */
+    const rk_step *steps;    /**< a receipt's are the last */
     size_t n_steps;
 } rk_cost;
 
@@ -362,8 +363,8 @@ typedef struct rk_answer_data {
     const char *method; /**< canonical name with all arguments spelled out */
     const char *reason; /**< why `auto` took it, or NULL */
     rk_cost cost;       /**< as executed, with seconds per step */
-    double seconds;   /**< of the whole: plan, choice, run and receipt */
-    uint64_t samples; /**< forward passes done, 0 for deterministic methods */
+    double seconds;     /**< of the whole: plan, choice, run and receipt */
+    uint64_t samples;   /**< forward passes done, 0 for deterministic methods */
     uint64_t seed;
     int threads;      /**< that took part: 1 if there was too little to share */
     bool interrupted; /**< partial: `samples` is less than asked, or there is no receipt */
@@ -377,7 +378,8 @@ RK_API rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error
 RK_API const rk_answer_data *rk_answer_view(const rk_answer *answer);
 RK_API void rk_answer_destroy(rk_answer *answer);
 
-/** rk_plan_create, rk_plan_execute and rk_plan_destroy in one. `input` and `options` may be NULL. */
+/** rk_plan_create, rk_plan_execute and rk_plan_destroy in one. `input` and `options` may be NULL.
+ */
 RK_API rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
                              const rk_options *options, rk_error *error);
 
