@@ -391,7 +391,7 @@ typedef struct rk_event_term {
     double coefficient;
 } rk_event_term;
 
-/** sum of coefficient * v[index] > threshold (`below`: < threshold). */
+/** sum of coefficient * v[index] > threshold (`below`: < threshold; `inclusive`: >= or <=). */
 typedef struct rk_event {
     const char *text; /**< "y[3] > 2", for people; may be NULL */
     size_t layer;     /**< v: 1 .. n_layers, the pre-activations z of that layer; 0: the output y */
@@ -399,13 +399,14 @@ typedef struct rk_event {
     size_t n_terms;
     bool below;
     double threshold;
+    bool inclusive; /**< matters where the law has an atom: relu outputs at 0 */
 } rk_event;
 
 typedef struct rk_events rk_events;
 
 /**
  * Reads events: "y[3] > 2", "y[*] > 3" (one event an output), "y[0] - 2 y[1] < -1",
- * "layer 3: z[*] > 1,2,3" (one event a threshold, too), "y[0] > 1:4:0.5", several separated by ';'.
+ * "layer 3: z[*] > 1,2,3" (one event a threshold, too), "y[0] >= 1:4:0.5", several separated by ';'.
  */
 RK_API rk_status rk_events_parse(rk_events **out, const rk_network *net, const char *text,
                                  rk_error *error);

@@ -17,19 +17,20 @@
 
 static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, rk_error *error) {
     rk_tail_estimate *e = q->estimate;
-    rk_status status = rk_tail_alone(job, q, mean, RK_TAIL_SHARPER, error);
+    bool confirmed;
+    rk_status status = rk_tail_alone(job, q, mean, RK_TAIL_SHARPER, &confirmed, error);
     if (status != RK_OK || job->interrupted) return status;
     if (!(e->cv <= LOST)) {
         uint64_t tilted = e->samples;
         double closure = e->log10_closure;
         rk_tail_estimate_clear(e);
         e->log10_closure = closure;
-        status = rk_tail_alone(job, q, mean, RK_TAIL_SUBSET, error);
+        status = rk_tail_alone(job, q, mean, RK_TAIL_SUBSET, &confirmed, error);
         e->samples += tilted;
         rk_tail_warn(e, "the tilt does not describe this event");
     }
     double apart = fabs(e->log10_p - e->log10_closure) * RK_LOG_10;
-    if (apart > log(CLOSURE_FACTOR) + 3 * e->cv)
+    if (!confirmed && apart > log(CLOSURE_FACTOR) + 3 * e->cv)
         rk_tail_warn(
             e, "the cumulants say %.2g: the network is outside their range, or passes miss a part",
             pow(10, e->log10_closure));

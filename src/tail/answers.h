@@ -27,9 +27,10 @@ typedef enum rk_tail_passes {
     RK_TAIL_SUBSET    /**< subset simulation */
 } rk_tail_passes;
 
-/** One query by its own passes; `mean` of its functional. */
+/** One query by its own passes; `mean` of its functional. `confirmed`: an independent look at the
+ *  event, by subset simulation, agrees. */
 rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tail_passes passes,
-                        rk_error *error);
+                        bool *confirmed, rk_error *error);
 
 /* What suits each query. */
 rk_status rk_tail_auto(rk_tail_job *job, rk_error *error);

@@ -25,7 +25,7 @@ typedef struct clause {
     rk_event_term terms[MAX_TERMS];
     bool every[MAX_TERMS]; /* the index is '*' */
     size_t n_terms;
-    bool below;
+    bool below, inclusive;
     double thresholds[MAX_THRESHOLDS];
     size_t n_thresholds;
 } clause;
@@ -130,7 +130,11 @@ static rk_status parse_clause(parser *p, clause *c) {
     } while (status == RK_OK && (*p->at == '+' || *p->at == '-'));
     if (status != RK_OK) return status;
     c->below = take(p, '<');
-    if (!c->below && !take(p, '>')) return complain(p, "< or >");
+    if (!c->below && !take(p, '>')) return complain(p, "<, <=, > or >=");
+    if (*p->at == '=') {
+        c->inclusive = true;
+        p->at++;
+    }
     return parse_thresholds(p, c);
 }
 
@@ -153,7 +157,7 @@ static void spell(const rk_event *event, char *text, size_t size) {
         if (fabs(c) != 1) append(text, size, "%s ", rk_number_write(fabs(c), 10, &number));
         append(text, size, "%c[%zu]", event->layer ? 'z' : 'y', event->terms[k].index);
     }
-    append(text, size, " %c %s", event->below ? '<' : '>',
+    append(text, size, " %c%s %s", event->below ? '<' : '>', event->inclusive ? "=" : "",
            rk_number_write(event->threshold, 10, &number));
 }
 
@@ -179,6 +183,7 @@ static rk_status add(rk_events *list, const clause *c, size_t every, double thre
                       .terms = terms,
                       .n_terms = c->n_terms,
                       .below = c->below,
+                      .inclusive = c->inclusive,
                       .threshold = threshold};
     spell(&event, (char *)(terms + c->n_terms), text_size);
     list->events[list->n++] = event;

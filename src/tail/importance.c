@@ -9,6 +9,7 @@
 
 typedef struct scorer {
     const rk_importance_spec *spec;
+    uint64_t end[RK_MAX_PARTS];    /* the pass after the last of each part */
     double constant[RK_MAX_PARTS]; /* log share - sum log deviation */
     double square[RK_MAX_PARTS];   /* |mean / deviation|^2 */
     double log_uniform;            /* log integral of r^(n-1) exp(-r^2/2) dr */
@@ -21,8 +22,8 @@ static void draw(void *context, uint64_t i, float *y) {
     const scorer *s = context;
     const rk_proposal *p = s->spec->proposal;
     size_t k = 0;
-    for (uint64_t end = rk_passes_of_part(p, 0, s->spec->n); i >= end;)
-        end += rk_passes_of_part(p, ++k, s->spec->n);
+    while (i >= s->end[k])
+        k++;
     rk_normal_floats(s->spec->stream, i, p->n, y);
     for (size_t j = 0; j < p->n; j++)
         y[j] = (float)(p->part[k].mean[j] + p->part[k].deviation[j] * (double)y[j]);
@@ -87,28 +88,28 @@ static double log_direction_weight(const scorer *s, const float *y, double z) {
     return rk_log_chi_tail(p->n, s->spec->t / z * length) + s->log_uniform - mixture;
 }
 
+/* What a pass adds to the average; -infinity if nothing. */
+static double log_weight(const scorer *s, const float *y, double z) {
+    if (s->spec->radial) return z > 0 ? log_direction_weight(s, y, z) : -INFINITY;
+    return z > s->spec->t ? log_ratio(s, y) : -INFINITY;
+}
+
 static void score(void *context, const rk_pass_block *block) {
     const scorer *s = context;
-    bool radial = s->spec->radial;
     for (size_t r = 0; r < block->n; r++) {
         const float *y = block->y + r * s->spec->proposal->n;
-        double z = (double)block->z[r], weight = -INFINITY, ratio = 0;
-        bool hit = z > s->spec->t;
-        if (s->sample.z || (hit && !radial)) ratio = log_ratio(s, y);
-        if (radial && z > 0)
-            weight = log_direction_weight(s, y, z);
-        else if (hit)
-            weight = ratio;
-        s->log_weight[block->first + r] = weight;
+        double z = (double)block->z[r];
+        s->log_weight[block->first + r] = log_weight(s, y, z);
         if (!s->sample.z) continue;
         s->sample.z[block->first + r] = z;
-        s->sample.log_ratio[block->first + r] = ratio;
+        s->sample.log_ratio[block->first + r] = log_ratio(s, y);
     }
 }
 
 static void prepare(scorer *s) {
     const rk_proposal *p = s->spec->proposal;
     for (size_t k = 0; k < p->n_parts; k++) {
+        s->end[k] = (k ? s->end[k - 1] : 0) + rk_passes_of_part(p, k, s->spec->n);
         s->constant[k] = log((double)rk_passes_of_part(p, k, s->spec->n) / (double)s->spec->n);
         s->square[k] = 0;
         for (size_t i = 0; i < p->n; i++) {
@@ -158,6 +159,16 @@ static double log_normal_second_moment(const sums *total, double n) {
     return exp(mean + 0.5 * variance) * n / total->w;
 }
 
+/* The same average over a population of the event: log E[w^2] / E[w]. */
+static double log_weight_of_population(const scorer *s) {
+    const rk_population *points = s->spec->population;
+    double sum = -INFINITY;
+    for (uint64_t i = 0; i < points->n; i++)
+        sum = rk_log_add(sum, log_weight(s, points->y + i * s->spec->proposal->n,
+                                         (double)points->z[i]));
+    return sum - log((double)points->n);
+}
+
 static void average(const scorer *s, rk_weighted_mean *out) {
     double peak = -INFINITY, n = (double)s->spec->n;
     for (uint64_t i = 0; i < s->spec->n; i++)
@@ -168,6 +179,8 @@ static void average(const scorer *s, rk_weighted_mean *out) {
     out->log_mean = peak + log(total.w / n);
     double seen = fmax(total.variance, 0) / (total.w * total.w);
     double expected = (log_normal_second_moment(&total, n) - 1) / n;
+    if (s->spec->population)
+        expected = fmax(expected, (exp(log_weight_of_population(s) - out->log_mean) - 1) / n);
     out->cv = sqrt(fmax(seen, expected));
     out->effective = total.w * total.w / total.w_squared;
 }

@@ -3,7 +3,7 @@
 #define RK_TAIL_IMPORTANCE_H
 
 #include "base/stream.h"
-#include "tail/proposal.h"
+#include "tail/grow.h"
 #include "tail/sampled_saddlepoint.h"
 
 typedef struct rk_importance_spec {
@@ -14,12 +14,14 @@ typedef struct rk_importance_spec {
     uint64_t n; /* passes */
     rk_stream stream;
     size_t lanes;
+    const rk_population *population; /* of the event, in the proposal's axes, or NULL */
 } rk_importance_spec;
 
 /**
  * P(z > t) for the only output z of `net` under N(0, I), from passes weighted with
  * dN(0, I) / d(mixture): `unbiased`; and from the same passes, if not NULL, `smooth`, see
- * rk_sampled_saddlepoint. False if interrupted.
+ * rk_sampled_saddlepoint. What the passes should have met if a population is right, its weights'
+ * second moment, counts for the error of `unbiased` if it is the larger. False if interrupted.
  */
 bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spec *spec,
                    rk_weighted_mean *unbiased, rk_weighted_mean *smooth);

@@ -2,6 +2,7 @@
 
 #include "base/size.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -64,6 +65,11 @@ bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate) {
         rk_tail_warn(estimate, "%llu passes overflow single precision: no answer",
                      (unsigned long long)job->overflowed);
     return job->overflowed > 0;
+}
+
+double rk_query_threshold(double t, bool inclusive) {
+    const double rounding = 4 * (double)FLT_EPSILON * fabs(t);
+    return inclusive ? nextafter(t - rounding, -INFINITY) : t + rounding;
 }
 
 void rk_tail_estimate_clear(rk_tail_estimate *estimate) {

@@ -11,9 +11,10 @@
 /** Output `row` of the target beyond t. */
 typedef struct rk_query {
     size_t row;
-    bool below;   /* z < t, not z > t */
-    double t;     /* with the functional's bias taken off */
-    size_t event; /* its index among all */
+    bool below;     /* z < t, not z > t */
+    bool inclusive; /* z = t, too */
+    double t;       /* with the functional's bias taken off */
+    uint64_t key;   /* of its random numbers: the same for an event and its complement */
     rk_tail_estimate *estimate;
 } rk_query;
 
@@ -50,6 +51,10 @@ rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error);
 
 /** Whether the last step's passes are worthless, which the estimate is warned of. */
 bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate);
+
+/** What z, computed in single precision, must exceed to be above t: values that differ from t by
+ *  rounding are t, so that atoms of the law of z are on one side of it. */
+double rk_query_threshold(double t, bool inclusive);
 
 /** An estimate about which nothing is known. */
 void rk_tail_estimate_clear(rk_tail_estimate *estimate);

@@ -33,25 +33,31 @@ static double tilted_mean(const surrogate *q, double lambda) {
     return sum;
 }
 
+/* Of Var z, for N(0, I). */
+static double known_variance(const surrogate *q) {
+    double known = 0;
+    for (size_t i = 0; i < q->n; i++)
+        known += q->slope[i] * q->slope[i] + 0.5 * q->curvature[i] * q->curvature[i];
+    return known;
+}
+
 /* How far towards the event q goes. If z = Q + r, r the part c of Var z that Q does not know, then
  * the weights' second moment is least where E[Q] has come (1 - c) / (1 + c) of the way. For N(0,
  * I).
  */
 static double reach(const surrogate *q, double variance) {
-    double known = 0;
-    for (size_t i = 0; i < q->n; i++)
-        known += q->slope[i] * q->slope[i] + 0.5 * q->curvature[i] * q->curvature[i];
-    double c = fmin(fmax(1 - known / variance, 0), MOST_UNKNOWN);
+    double c = fmin(fmax(1 - known_variance(q) / variance, 0), MOST_UNKNOWN);
     return (1 - c) / (1 + c);
 }
 
 /* lambda >= 0 with tilted_mean = t, or the strongest tilt there is. */
 static double solve(const surrogate *q, double t) {
-    double low = 0, most = 0, high = 1;
+    const double unit = 1 / sqrt(known_variance(q));
+    double low = 0, most = 0, high = unit;
     for (size_t i = 0; i < q->n; i++)
         most = fmax(most, q->curvature[i]);
     double end = most > 0 ? STRONGEST / most : INFINITY;
-    while (high < end && high < 1e6 && tilted_mean(q, high) < t)
+    while (high < end && high < 1e6 * unit && tilted_mean(q, high) < t)
         high *= 2;
     high = fmin(high, end);
     for (int step = 0; step < 60; step++) {
@@ -119,7 +125,9 @@ static struct rk_proposal_part part_take(rk_work *work, size_t n, double share) 
 }
 
 rk_proposal rk_proposal_standard(rk_work *work, size_t n) {
-    rk_proposal p = {.n = n, .n_parts = 1, .part = {part_take(work, n, 1)}};
+    rk_proposal p = {.n = n, .n_parts = 1};
+    for (size_t k = 0; k < RK_MAX_PARTS; k++)
+        p.part[k] = part_take(work, n, k == 0);
     for (size_t i = 0; rk_work_charge(work, 0) && i < n; i++) {
         p.part[0].mean[i] = 0;
         p.part[0].deviation[i] = 1;
@@ -141,8 +149,8 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
                       rk_proposal *out) {
     size_t n = rk_network_n_in(net);
     rk_proposal p = {.n = n, .n_parts = 2, .axes = rk_work_doubles(work, n, n)};
-    for (size_t k = 0; k < p.n_parts; k++)
-        p.part[k] = part_take(work, n, shares[k]);
+    for (size_t k = 0; k < RK_MAX_PARTS; k++)
+        p.part[k] = part_take(work, n, k < p.n_parts ? shares[k] : 0);
     double *mu = rk_work_doubles(work, n, 1), *S = rk_work_doubles(work, n, n), seed = 1;
     surrogate q = {
         .n = n, .slope = rk_work_doubles(work, n, 1), .curvature = rk_work_doubles(work, n, 1)};

@@ -8,7 +8,7 @@
 #include "base/work.h"
 #include "network/network.h"
 
-enum { RK_MAX_PARTS = 2 };
+enum { RK_MAX_PARTS = 8 };
 
 /** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
 typedef struct rk_proposal {
@@ -23,12 +23,12 @@ typedef struct rk_proposal {
 /** Passes of part k out of n: the parts come one after another, part 0 first. */
 uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n);
 
-/** N(0, I), in memory of `work`. */
+/** N(0, I), in memory of `work`, with room for more parts. */
 rk_proposal rk_proposal_standard(rk_work *work, size_t n);
 
 /**
  * For the event that the only output of `net`, fed with N(0, I), exceeds `t`: a tilt towards t, and
- * its mirror image for networks that are even in x.
+ * its mirror image for networks that are even in x, with room for more parts.
  * Each of `rounds` >= 1 expands E_q[z] to second order about the tilt that the last one found: a
  * rk_gradient_of_mean and an eigendecomposition. Two do; the deeper the tail the more a third and
  * fourth help. False if there are no eigenvectors (a width beyond LAPACK, or the closure gave NaN).

@@ -74,7 +74,7 @@ static size_t slots_for(size_t n) {
     return slots;
 }
 
-static size_t hash_of(const rk_event *event) {
+static uint64_t hash_of(const rk_event *event) {
     uint64_t hash = 1469598103934665603U, bits; /* FNV */
     for (size_t k = 0; k < event->n_terms; k++) {
         const double coefficient = event->terms[k].coefficient + 0.; /* -0 is 0 */
@@ -82,12 +82,21 @@ static size_t hash_of(const rk_event *event) {
         hash = (hash ^ bits) * 1099511628211U;
         hash = (hash ^ event->terms[k].index) * 1099511628211U;
     }
-    return (size_t)(hash ^ hash >> 32);
+    return hash ^ hash >> 32;
+}
+
+/* The same for an event and its complement. */
+static uint64_t key_of(const rk_event *event) {
+    const double threshold = event->threshold + 0.;
+    uint64_t hash = hash_of(event), bits;
+    memcpy(&bits, &threshold, sizeof bits);
+    hash = (hash ^ bits ^ (uint64_t)event->layer << 32) * 1099511628211U;
+    return (hash ^ hash >> 29) >> 8; /* streams are numbered in steps of 256 */
 }
 
 /* The output of the target that is this functional, a new one if there is none. */
 static size_t row_of(const rk_event *event, group *g) {
-    size_t slot = hash_of(event) & (g->n_slots - 1);
+    size_t slot = (size_t)hash_of(event) & (g->n_slots - 1);
     while (g->slots[slot] > 0 &&
            !rk_event_same_functional(g->functionals[g->slots[slot] - 1], event))
         slot = (slot + 1) & (g->n_slots - 1);
@@ -107,8 +116,9 @@ static void collect(const rk_event *events, size_t n, size_t layer, rk_tail_esti
         if (events[i].layer != layer) continue;
         g->queries[g->n_queries++] = (rk_query){.row = row_of(&events[i], g),
                                                 .below = events[i].below,
+                                                .inclusive = events[i].inclusive,
                                                 .t = events[i].threshold,
-                                                .event = i,
+                                                .key = key_of(&events[i]),
                                                 .estimate = &estimates[i]};
     }
 }

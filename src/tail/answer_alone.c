@@ -1,0 +1,277 @@
+/* importance, subset: one event by its own passes. */
+#include "base/size.h"
+#include "tail/answers.h"
+#include "tail/importance.h"
+#include "tail/log_probability.h"
+#include "tail/subset.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One query as "the only output of a network exceeds t". */
+typedef struct alone {
+    const rk_tail_job *job;
+    uint64_t key;
+    rk_network net;
+    double t;
+    bool radial, complement;
+    bool smoothed; /* `smooth` is wanted, too */
+    bool looked;   /* `levels` says what subset simulation did */
+    bool found;    /* there was something to draw from */
+    rk_weighted_mean mean, smooth, levels;
+} alone;
+
+static rk_stream stream_of(const alone *a, uint64_t stream) {
+    return (rk_stream){a->job->options->seed, stream + 256 * a->key};
+}
+
+static size_t lanes_of(const alone *a) {
+    return (size_t)rk_pool_threads(a->job->pool);
+}
+
+/* ------------------------------------------------------------------------------ a look around */
+
+/* Of all passes, those of a level of the subset simulation that looks for parts of the event which
+ * the tilt does not know; it takes ten to twenty-five levels. With fewer points it sees nothing. */
+enum { LOOK_PART = 80, LOOK_LEAST = 100, LOOK_LEVELS = 30 };
+
+static uint64_t look_passes(uint64_t samples, size_t n) {
+    uint64_t least = n > LOOK_LEAST ? n : LOOK_LEAST, look = samples / LOOK_PART;
+    if (look < least) look = least;
+    return LOOK_LEVELS * look <= samples ? look / 10 * 10 : 0;
+}
+
+/* Draws a population of the event. False if there is none. */
+static bool look_around(rk_work *work, alone *a, rk_population *out) {
+    size_t n_in = rk_network_n_in(&a->net);
+    uint64_t n = look_passes(a->job->options->samples, n_in);
+    a->looked = n > 0;
+    if (!a->looked) return false;
+    float *x = rk_work_floats(work, (size_t)n, n_in), *z = rk_work_floats(work, (size_t)n, 1);
+    *out = (rk_population){.n = n,
+                           .chains = n / RK_SUBSET_CHAIN,
+                           .x = x,
+                           .z = z,
+                           .y = rk_work_floats(work, (size_t)n, n_in)};
+    rk_work_step(work, "levels");
+    rk_subset_spec spec = {.t = a->t,
+                           .n = n,
+                           .stream = stream_of(a, RK_STREAM_LEVELS),
+                           .lanes = lanes_of(a),
+                           .points = x,
+                           .heights = z};
+    return rk_subset(work, &a->net, &spec, &a->levels) &&
+           (work->dry || a->levels.log_mean > -INFINITY);
+}
+
+/* ---------------------------------------------------------------------------- weighted passes */
+
+/* A round costs what about 15 n passes do: two, and more as long as they stay a small part. */
+static int tilt_rounds(uint64_t samples, size_t n) {
+    uint64_t affordable = samples / (45 * (uint64_t)n);
+    return affordable < 2 ? 2 : affordable > 4 ? 4 : (int)affordable;
+}
+
+static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) {
+    (void)error;
+    alone *a = context;
+    uint64_t samples = a->job->options->samples, left = samples;
+    size_t n_in = rk_network_n_in(&a->net);
+    rk_population points;
+    rk_proposal proposal;
+    bool populated = look_around(work, a, &points);
+    if (a->looked && rk_work_charge(work, 0))
+        left -= a->levels.n < samples / 2 ? a->levels.n : samples / 2;
+    rk_work_step(work, "tilt");
+    size_t mark = rk_work_mark(work);
+    bool tilted =
+        rk_proposal_find(work, &a->net, a->t, tilt_rounds(samples, n_in), &proposal);
+    a->found = tilted || populated;
+    if (!a->found) return RK_OK;
+    if (!tilted) {
+        rk_work_release(work, mark);
+        proposal = rk_proposal_standard(work, n_in);
+    }
+    if (populated) rk_proposal_grow(work, &proposal, &points);
+    rk_work_step(work, "passes");
+    rk_importance_spec spec = {.t = a->t,
+                               .radial = a->radial,
+                               .proposal = &proposal,
+                               .n = left,
+                               .stream = stream_of(a, RK_STREAM_TAIL),
+                               .lanes = lanes_of(a),
+                               .population = populated ? &points : NULL};
+    rk_importance(work, &a->net, &spec, &a->mean, a->smoothed ? &a->smooth : NULL);
+    return RK_OK;
+}
+
+/* Enough levels of samples / SUBSET_LEVELS passes for probabilities down to 10^-SUBSET_LEVELS. */
+enum { SUBSET_LEVELS = 10 };
+
+static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
+    (void)error;
+    alone *a = context;
+    a->found = true;
+    rk_work_step(work, "levels");
+    rk_subset_spec spec = {.t = a->t,
+                           .n = a->job->options->samples / SUBSET_LEVELS,
+                           .stream = stream_of(a, RK_STREAM_TAIL),
+                           .lanes = lanes_of(a)};
+    rk_subset(work, &a->net, &spec, &a->mean);
+    return RK_OK;
+}
+
+/* ---------------------------------------------------------------------------------- the answer */
+
+/* With fewer effective passes a standard error says little. */
+#define ENOUGH 10
+
+/* The 97.5 % quantile of Student's law, to 1 % from 3 degrees of freedom on. */
+static double student(double degrees) {
+    double x = 1 / fmax(degrees, 2);
+    return 1.96 + x * (2.37 + x * (2.8 + x * 2.5));
+}
+
+/* 95 % on the scale of logarithms: weights are skewed, and so is their average. */
+static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_weighted_mean *mean,
+                         bool complement) {
+    double width = student(mean->effective) * mean->cv;
+    double low = mean->log_mean - width, high = mean->log_mean + width;
+    double log_p = mean->log_mean;
+    rk_tail_name(estimate, name);
+    estimate->cv = mean->cv;
+    estimate->effective_samples = mean->effective;
+    if (complement) {
+        double swap = low;
+        low = rk_log_complement(fmin(high, 0));
+        high = rk_log_complement(fmin(swap, 0));
+        estimate->cv *= exp(log_p - rk_log_complement(fmin(log_p, 0)));
+        log_p = rk_log_complement(fmin(log_p, 0));
+    }
+    rk_tail_set(estimate, log_p);
+    estimate->log10_low = low / RK_LOG_10;
+    estimate->log10_high = fmin(high, 0) / RK_LOG_10;
+    if (mean->log_mean == -INFINITY)
+        rk_tail_warn(estimate, "no pass reached the event");
+    else if (mean->effective < ENOUGH)
+        rk_tail_warn(estimate, "%.0f effective passes: the error is uncertain", mean->effective);
+}
+
+/* Below this the weighted average needs no help; above, its own idea of its error is too uncertain
+ * to choose by. */
+#define SHARP     0.03
+#define WORTHLESS 0.5
+
+/* Two answers from the same passes: their saddlepoint, unless the unbiased one is sharp or
+ * contradicts it. */
+static void set_sharper(rk_tail_estimate *estimate, const alone *a) {
+    double apart = fabs(a->smooth.log_mean - a->mean.log_mean);
+    if (!(a->smooth.cv <= WORTHLESS && a->mean.cv > SHARP)) return;
+    if (!(apart <= 3 * hypot(a->smooth.cv, a->mean.cv))) {
+        rk_tail_warn(estimate, "the passes read as a law say %.2g times that",
+                     exp(a->smooth.log_mean - a->mean.log_mean));
+        return;
+    }
+    double log10_unbiased = estimate->log10_p, cv_unbiased = estimate->cv;
+    set_weighted(estimate, "tilted saddlepoint", &a->smooth, a->complement);
+    estimate->log10_unbiased = log10_unbiased;
+    estimate->cv_unbiased = cv_unbiased;
+}
+
+/* What the look around says of the answer. It does not know where the passes went: where the two
+ * contradict each other neither is believed, and the interval holds both. True if they agree and
+ * that means something. */
+static bool cross_check(rk_tail_estimate *estimate, const alone *a) {
+    if (!a->looked) {
+        rk_tail_warn(estimate, "too few passes to look for other parts of the event");
+        return false;
+    }
+    if (!(a->levels.log_mean > -INFINITY)) return false;
+    rk_tail_estimate other;
+    rk_tail_estimate_clear(&other);
+    set_weighted(&other, "subset", &a->levels, a->complement);
+    double apart = fabs(other.log10_p - estimate->log10_p) * RK_LOG_10;
+    if (apart <= 3 * hypot(other.cv, estimate->cv)) return other.cv <= WORTHLESS;
+    rk_tail_warn(estimate, "subset simulation says %.2g: the interval holds both", other.p);
+    estimate->log10_low = fmin(estimate->log10_low, other.log10_low);
+    estimate->log10_high = fmax(estimate->log10_high, other.log10_high);
+    return false;
+}
+
+static bool set_answer(rk_tail_estimate *estimate, const alone *a, rk_tail_passes passes) {
+    bool subset = passes == RK_TAIL_SUBSET;
+    set_weighted(estimate, subset ? "subset" : "importance", &a->mean, a->complement);
+    if (a->smoothed) set_sharper(estimate, a);
+    estimate->samples = a->mean.n + a->levels.n;
+    return subset || cross_check(estimate, a);
+}
+
+/* ------------------------------------------------------------------------------- the one event */
+
+/* The network with one output, `row` of the target's or its negative (in `negated`). */
+static rk_network only_output(const rk_target *target, const rk_layer *layers, size_t row,
+                              bool negative, double *negated) {
+    rk_network net = target->net;
+    net.layers = (rk_layer *)(uintptr_t)layers;
+    rk_layer *last = &net.layers[net.n_layers - 1];
+    const double *weight = target->net.layers[net.n_layers - 1].weight + row * last->cols;
+    for (size_t j = 0; negative && j < last->cols; j++)
+        negated[j] = -weight[j];
+    last->weight = negative ? negated : weight;
+    last->rows = 1;
+    return net;
+}
+
+/* Of an event that is likely the complement is estimated. */
+rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tail_passes passes,
+                        bool *confirmed, rk_error *error) {
+    const rk_target *target = job->target;
+    bool complement = q->below ? mean < q->t : mean > q->t, negative = q->below != complement;
+    size_t n_layers = target->net.n_layers, cols = target->net.layers[n_layers - 1].cols;
+    rk_layer *layers = rk_alloc(n_layers, 1, sizeof *layers);
+    double *negated = rk_alloc(cols, 1, sizeof *negated);
+    rk_status status = RK_OK;
+    *confirmed = false;
+    if (!layers || !negated) status = rk_fail(error, RK_ERROR_MEMORY, "no memory for an event");
+    if (status == RK_OK) {
+        memcpy(layers, target->net.layers, n_layers * sizeof *layers);
+        alone a = {.job = job,
+                   .key = q->key,
+                   .complement = complement,
+                   .smoothed = passes == RK_TAIL_SHARPER};
+        a.t = rk_query_threshold(negative ? -q->t : q->t, q->inclusive != complement);
+        a.net = only_output(target, layers, q->row, negative, negated);
+        a.radial = target->homogeneous && a.t >= 0 && rk_network_n_in(&a.net) >= RK_RADIAL_MIN;
+        status = rk_tail_step(job, passes == RK_TAIL_SUBSET ? subset_passes : weighted_passes, &a,
+                              error);
+        if (status == RK_OK && !a.found) {
+            rk_tail_warn(q->estimate, "no tilt: the closure's mean has no finite gradient");
+        } else if (status == RK_OK && !job->interrupted && !rk_tail_overflowed(job, q->estimate)) {
+            *confirmed = set_answer(q->estimate, &a, passes);
+            job->samples += q->estimate->samples;
+        }
+    }
+    free(negated);
+    free(layers);
+    return status;
+}
+
+static rk_status run_alone(rk_tail_job *job, rk_tail_passes passes, rk_error *error) {
+    rk_law *laws;
+    bool confirmed;
+    rk_status status = rk_tail_laws(job, &laws, error);
+    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
+        status = rk_tail_alone(job, &job->queries[i], laws[job->queries[i].row].kappa[1], passes,
+                               &confirmed, error);
+    free(laws);
+    return status;
+}
+
+rk_status rk_tail_importance(rk_tail_job *job, rk_error *error) {
+    return run_alone(job, RK_TAIL_WEIGHTED, error);
+}
+
+rk_status rk_tail_subset(rk_tail_job *job, rk_error *error) {
+    return run_alone(job, RK_TAIL_SUBSET, error);
+}
