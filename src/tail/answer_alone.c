@@ -1,6 +1,7 @@
 /* importance, subset: one event by its own passes. */
 #include "base/size.h"
 #include "tail/answers.h"
+#include "tail/design.h"
 #include "tail/importance.h"
 #include "tail/log_probability.h"
 #include "tail/subset.h"
@@ -20,6 +21,7 @@ typedef struct alone {
     bool looked;   /* `levels` says what subset simulation did */
     bool found;    /* there was something to draw from */
     rk_weighted_mean mean, smooth, levels;
+    uint64_t passes; /* all of them */
 } alone;
 
 static rk_stream stream_of(const alone *a, uint64_t stream) {
@@ -30,42 +32,53 @@ static size_t lanes_of(const alone *a) {
     return (size_t)rk_pool_threads(a->job->pool);
 }
 
-/* ------------------------------------------------------------------------------ a look around */
+/* Below this the weighted average needs no help; above, its own idea of its error is too uncertain
+ * to choose by. */
+#define SHARP     0.03
+#define WORTHLESS 0.5
 
-/* Of all passes, those of a level of the subset simulation that looks for parts of the event which
- * the tilt does not know; it takes ten to twenty-five levels. With fewer points it sees nothing. */
-enum { LOOK_PART = 80, LOOK_LEAST = 100, LOOK_LEVELS = 30 };
+/* ---------------------------------------------------------------------------- weighted passes */
+
+/* Of all passes: those of a level of the subset simulation that looks at the event by itself, and
+ * of a width in the search for design points, together LOOK_LEVELS times that or less; and those
+ * that the proposal is fitted to. With fewer points than LOOK_LEAST or inputs none of it is worth
+ * much. */
+enum { LOOK_PART = 100, LOOK_LEAST = 100, LOOK_LEVELS = 25, FIT_PART = 20 };
+enum { STARTS = 30, DESIGNS = 16 };
 
 static uint64_t look_passes(uint64_t samples, size_t n) {
     uint64_t least = n > LOOK_LEAST ? n : LOOK_LEAST, look = samples / LOOK_PART;
     if (look < least) look = least;
-    return LOOK_LEVELS * look <= samples ? look / 10 * 10 : 0;
+    return LOOK_LEVELS * look <= samples ? look : 0;
 }
 
-/* Draws a population of the event. False if there is none. */
-static bool look_around(rk_work *work, alone *a, rk_population *out) {
-    size_t n_in = rk_network_n_in(&a->net);
-    uint64_t n = look_passes(a->job->options->samples, n_in);
-    a->looked = n > 0;
-    if (!a->looked) return false;
-    float *x = rk_work_floats(work, (size_t)n, n_in), *z = rk_work_floats(work, (size_t)n, 1);
-    *out = (rk_population){.n = n,
-                           .chains = n / RK_SUBSET_CHAIN,
-                           .x = x,
-                           .z = z,
-                           .y = rk_work_floats(work, (size_t)n, n_in)};
+/* Subset simulation, and the design points its points and wide passes lead to. */
+static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, uint64_t *passes) {
+    size_t n_in = rk_network_n_in(&a->net), n_known = 0, found = 0;
+    uint64_t searched = 0;
+    size_t mark = rk_work_mark(work);
     rk_work_step(work, "levels");
-    rk_subset_spec spec = {.t = a->t,
+    rk_subset_spec levels = {.t = a->t,
+                             .n = n,
+                             .stream = stream_of(a, RK_STREAM_LEVELS),
+                             .lanes = lanes_of(a),
+                             .points = rk_work_floats(work, STARTS, n_in),
+                             .max_points = STARTS};
+    bool go_on = rk_subset(work, &a->net, &levels, &a->levels, &n_known);
+    if (work->dry) n_known = STARTS;
+    rk_design_spec spec = {.t = a->t,
                            .n = n,
-                           .stream = stream_of(a, RK_STREAM_LEVELS),
+                           .stream = stream_of(a, RK_STREAM_WIDE),
                            .lanes = lanes_of(a),
-                           .points = x,
-                           .heights = z};
-    return rk_subset(work, &a->net, &spec, &a->levels) &&
-           (work->dry || a->levels.log_mean > -INFINITY);
+                           .known = levels.points,
+                           .n_known = n_known,
+                           .starts = STARTS};
+    rk_work_step(work, "design points");
+    if (go_on) found = rk_design_points(work, &a->net, &spec, DESIGNS, designs, &searched);
+    if (rk_work_charge(work, 0)) *passes += a->levels.n + searched;
+    rk_work_release(work, mark);
+    return found;
 }
-
-/* ---------------------------------------------------------------------------- weighted passes */
 
 /* A round costs what about 15 n passes do: two, and more as long as they stay a small part. */
 static int tilt_rounds(uint64_t samples, size_t n) {
@@ -73,36 +86,53 @@ static int tilt_rounds(uint64_t samples, size_t n) {
     return affordable < 2 ? 2 : affordable > 4 ? 4 : (int)affordable;
 }
 
+/* The tilt, or N(0, I) if there is none. */
+static bool find_tilt(rk_work *work, const alone *a, rk_proposal *out) {
+    size_t mark = rk_work_mark(work), n_in = rk_network_n_in(&a->net);
+    if (rk_proposal_find(work, &a->net, a->t, tilt_rounds(a->job->options->samples, n_in), out))
+        return true;
+    rk_work_release(work, mark);
+    *out = rk_proposal_standard(work, n_in);
+    return false;
+}
+
 static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     alone *a = context;
-    uint64_t samples = a->job->options->samples, left = samples;
-    size_t n_in = rk_network_n_in(&a->net);
-    rk_population points;
-    rk_proposal proposal;
-    bool populated = look_around(work, a, &points);
-    if (a->looked && rk_work_charge(work, 0))
-        left -= a->levels.n < samples / 2 ? a->levels.n : samples / 2;
+    size_t n_in = rk_network_n_in(&a->net), n_designs = 0;
+    uint64_t samples = a->job->options->samples, look = look_passes(samples, n_in), spent = 0;
+    double *designs = rk_work_doubles(work, DESIGNS, n_in);
+    a->looked = look > 0;
+    if (a->looked) n_designs = look_around(work, a, look, designs, &spent);
+    if (work->interrupted || work->overflowed) return RK_OK;
     rk_work_step(work, "tilt");
-    size_t mark = rk_work_mark(work);
-    bool tilted =
-        rk_proposal_find(work, &a->net, a->t, tilt_rounds(samples, n_in), &proposal);
-    a->found = tilted || populated;
+    rk_proposal proposal;
+    a->found = find_tilt(work, a, &proposal) || n_designs > 0;
     if (!a->found) return RK_OK;
-    if (!tilted) {
-        rk_work_release(work, mark);
-        proposal = rk_proposal_standard(work, n_in);
-    }
-    if (populated) rk_proposal_grow(work, &proposal, &points);
-    rk_work_step(work, "passes");
+    rk_population points = {0};
     rk_importance_spec spec = {.t = a->t,
-                               .radial = a->radial,
                                .proposal = &proposal,
-                               .n = left,
-                               .stream = stream_of(a, RK_STREAM_TAIL),
+                               .n = samples / FIT_PART,
+                               .stream = stream_of(a, RK_STREAM_FIT),
                                .lanes = lanes_of(a),
-                               .population = populated ? &points : NULL};
+                               .found = &points};
+    if (a->looked) {
+        size_t first = proposal.n_parts;
+        rk_proposal_add(work, &proposal, designs, n_designs);
+        rk_work_step(work, "fit");
+        rk_importance(work, &a->net, &spec, &a->mean, NULL);
+        rk_proposal_grow(work, &proposal, first, &points);
+        spent += spec.n;
+    }
+    rk_work_step(work, "passes");
+    spec.n = work->dry ? samples : samples - (spent < samples / 2 ? spent : samples / 2);
+    spec.radial = a->radial;
+    spec.sharp = SHARP;
+    spec.stream = stream_of(a, RK_STREAM_TAIL);
+    spec.found = NULL;
+    spec.expected = a->looked ? &points : NULL;
     rk_importance(work, &a->net, &spec, &a->mean, a->smoothed ? &a->smooth : NULL);
+    a->passes = spent + spec.n;
     return RK_OK;
 }
 
@@ -118,7 +148,9 @@ static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
                            .n = a->job->options->samples / SUBSET_LEVELS,
                            .stream = stream_of(a, RK_STREAM_TAIL),
                            .lanes = lanes_of(a)};
-    rk_subset(work, &a->net, &spec, &a->mean);
+    size_t no_points;
+    rk_subset(work, &a->net, &spec, &a->mean, &no_points);
+    a->passes = a->mean.n;
     return RK_OK;
 }
 
@@ -158,25 +190,17 @@ static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_
         rk_tail_warn(estimate, "%.0f effective passes: the error is uncertain", mean->effective);
 }
 
-/* Below this the weighted average needs no help; above, its own idea of its error is too uncertain
- * to choose by. */
-#define SHARP     0.03
-#define WORTHLESS 0.5
-
 /* Two answers from the same passes: their saddlepoint, unless the unbiased one is sharp or
- * contradicts it. */
-static void set_sharper(rk_tail_estimate *estimate, const alone *a) {
+ * contradicts it: then the answer is false, and stays. */
+static bool set_sharper(rk_tail_estimate *estimate, const alone *a) {
+    if (!(a->smooth.cv <= WORTHLESS)) return true;
     double apart = fabs(a->smooth.log_mean - a->mean.log_mean);
-    if (!(a->smooth.cv <= WORTHLESS && a->mean.cv > SHARP)) return;
-    if (!(apart <= 3 * hypot(a->smooth.cv, a->mean.cv))) {
-        rk_tail_warn(estimate, "the passes read as a law say %.2g times that",
-                     exp(a->smooth.log_mean - a->mean.log_mean));
-        return;
-    }
+    if (!(apart <= 3 * hypot(a->smooth.cv, a->mean.cv))) return false;
     double log10_unbiased = estimate->log10_p, cv_unbiased = estimate->cv;
     set_weighted(estimate, "tilted saddlepoint", &a->smooth, a->complement);
     estimate->log10_unbiased = log10_unbiased;
     estimate->cv_unbiased = cv_unbiased;
+    return true;
 }
 
 /* What the look around says of the answer. It does not know where the passes went: where the two
@@ -202,9 +226,13 @@ static bool cross_check(rk_tail_estimate *estimate, const alone *a) {
 static bool set_answer(rk_tail_estimate *estimate, const alone *a, rk_tail_passes passes) {
     bool subset = passes == RK_TAIL_SUBSET;
     set_weighted(estimate, subset ? "subset" : "importance", &a->mean, a->complement);
-    if (a->smoothed) set_sharper(estimate, a);
-    estimate->samples = a->mean.n + a->levels.n;
-    return subset || cross_check(estimate, a);
+    bool one_voice = !a->smoothed || set_sharper(estimate, a);
+    estimate->samples = a->passes;
+    bool confirmed = subset || cross_check(estimate, a);
+    if (!one_voice && !confirmed)
+        rk_tail_warn(estimate, "the passes read as a law say %.2g times that",
+                     exp(a->smooth.log_mean - a->mean.log_mean));
+    return confirmed;
 }
 
 /* ------------------------------------------------------------------------------- the one event */
@@ -223,11 +251,10 @@ static rk_network only_output(const rk_target *target, const rk_layer *layers, s
     return net;
 }
 
-/* Of an event that is likely the complement is estimated. */
-rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tail_passes passes,
+rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tail_passes passes,
                         bool *confirmed, rk_error *error) {
     const rk_target *target = job->target;
-    bool complement = q->below ? mean < q->t : mean > q->t, negative = q->below != complement;
+    bool complement = likely, negative = q->below != complement;
     size_t n_layers = target->net.n_layers, cols = target->net.layers[n_layers - 1].cols;
     rk_layer *layers = rk_alloc(n_layers, 1, sizeof *layers);
     double *negated = rk_alloc(cols, 1, sizeof *negated);
@@ -258,13 +285,13 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tai
 }
 
 static rk_status run_alone(rk_tail_job *job, rk_tail_passes passes, rk_error *error) {
-    rk_law *laws;
+    double *share = rk_alloc(job->n, 1, sizeof *share);
+    if (!share) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
     bool confirmed;
-    rk_status status = rk_tail_laws(job, &laws, error);
+    rk_status status = rk_tail_glance(job, share, error);
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
-        status = rk_tail_alone(job, &job->queries[i], laws[job->queries[i].row].kappa[1], passes,
-                               &confirmed, error);
-    free(laws);
+        status = rk_tail_alone(job, &job->queries[i], share[i] > 0.5, passes, &confirmed, error);
+    free(share);
     return status;
 }
 

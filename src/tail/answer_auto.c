@@ -1,4 +1,4 @@
-/* auto: cumulants first, then the passes that suit the event. */
+/* auto: a glance, then the passes that suit the event, and the cumulants as a check. */
 #include "base/size.h"
 #include "tail/answers.h"
 
@@ -8,6 +8,9 @@
 /* Above this, plain passes serve all events at once; below, each gets its own tilt. */
 #define RARE 0.05
 
+/* Fewer hits of plain passes, or misses, are worth less than a tilt. */
+enum { FEW = 10 };
+
 /* With an error of this many times itself the tilted estimate is worth nothing: subset simulation.
  */
 #define LOST 1.0
@@ -15,17 +18,17 @@
 /* The closure is believed to this factor: it is a check, not an average. */
 #define CLOSURE_FACTOR 10.0
 
-static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, rk_error *error) {
+static rk_status answer_rare(rk_tail_job *job, const rk_query *q, bool likely, rk_error *error) {
     rk_tail_estimate *e = q->estimate;
     bool confirmed;
-    rk_status status = rk_tail_alone(job, q, mean, RK_TAIL_SHARPER, &confirmed, error);
+    rk_status status = rk_tail_alone(job, q, likely, RK_TAIL_SHARPER, &confirmed, error);
     if (status != RK_OK || job->interrupted) return status;
     if (!(e->cv <= LOST)) {
         uint64_t tilted = e->samples;
         double closure = e->log10_closure;
         rk_tail_estimate_clear(e);
         e->log10_closure = closure;
-        status = rk_tail_alone(job, q, mean, RK_TAIL_SUBSET, &confirmed, error);
+        status = rk_tail_alone(job, q, likely, RK_TAIL_SUBSET, &confirmed, error);
         e->samples += tilted;
         rk_tail_warn(e, "the tilt does not describe this event");
     }
@@ -37,23 +40,34 @@ static rk_status answer_rare(rk_tail_job *job, const rk_query *q, double mean, r
     return status;
 }
 
+/* The closure's own warnings are not the answer's: it is only the check here. */
+static void ask_closure(const rk_tail_job *job, const rk_law *laws) {
+    for (size_t i = 0; i < job->n; i++) {
+        const rk_query *q = &job->queries[i];
+        q->estimate->log10_closure =
+            rk_tail_saddlepoint(&laws[q->row], q, &job->source) / RK_LOG_10;
+        *q->estimate->warning = 0;
+    }
+}
+
 rk_status rk_tail_auto(rk_tail_job *job, rk_error *error) {
     rk_law *laws;
     rk_status status = rk_tail_laws(job, &laws, error);
     bool *common = rk_alloc(job->n, 1, sizeof *common), any = false;
-    if (status == RK_OK && !common) status = rk_fail(error, RK_ERROR_MEMORY, "no memory");
+    double *share = rk_alloc(job->n, 1, sizeof *share);
+    if (status == RK_OK && (!common || !share))
+        status = rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
+    if (status == RK_OK) ask_closure(job, laws);
+    if (status == RK_OK && !job->interrupted) status = rk_tail_glance(job, share, error);
     for (size_t i = 0; status == RK_OK && i < job->n; i++) {
-        const rk_query *q = &job->queries[i];
-        double log_p = rk_tail_saddlepoint(&laws[q->row], q, &job->source), p = exp(log_p);
-        *q->estimate->warning = 0; /* of the closure: it is only the check here */
-        q->estimate->log10_closure = log_p / RK_LOG_10;
-        common[i] = p > RARE && p < 1 - RARE;
+        common[i] = share[i] > RARE && share[i] < 1 - RARE;
         any = any || common[i];
     }
-    if (status == RK_OK && any) status = rk_tail_plain(job, common, error);
+    if (status == RK_OK && !job->interrupted && any)
+        status = rk_tail_plain(job, common, FEW, error);
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
-        if (!common[i])
-            status = answer_rare(job, &job->queries[i], laws[job->queries[i].row].kappa[1], error);
+        if (!common[i]) status = answer_rare(job, &job->queries[i], share[i] > 0.5, error);
+    free(share);
     free(common);
     free(laws);
     return status;

@@ -11,13 +11,14 @@
 
 typedef struct plain_step {
     rk_tail_job *job;
+    uint64_t n;
+    rk_stream stream;
     atomic_uint_fast64_t *hits;
 } plain_step;
 
 static void draw_plain(void *context, uint64_t pass, float *y) {
     const plain_step *step = context;
-    rk_stream stream = {step->job->options->seed, RK_STREAM_TAIL};
-    rk_normal_floats(stream, pass, rk_network_n_in(&step->job->target->net), y);
+    rk_normal_floats(step->stream, pass, rk_network_n_in(&step->job->target->net), y);
 }
 
 static void count_hits(void *context, const rk_pass_block *block) {
@@ -36,13 +37,44 @@ static void count_hits(void *context, const rk_pass_block *block) {
 static rk_status plain_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     plain_step *step = context;
-    rk_passes_spec spec = {.n = step->job->options->samples,
+    rk_passes_spec spec = {.n = step->n,
                            .lanes = (size_t)rk_pool_threads(step->job->pool),
                            .draw = draw_plain,
                            .score = count_hits,
                            .context = step};
     rk_passes(work, &step->job->target->net, &spec);
     return RK_OK;
+}
+
+/* How many of n plain passes are in the event of each query. */
+static rk_status count(rk_tail_job *job, uint64_t n, uint64_t stream, uint64_t *hits,
+                       rk_error *error) {
+    plain_step step = {.job = job,
+                       .n = n,
+                       .stream = {job->options->seed, stream},
+                       .hits = rk_alloc(job->n, 1, sizeof *step.hits)};
+    if (!step.hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
+    rk_status status = rk_tail_step(job, plain_passes, &step, error);
+    if (!job->interrupted) job->samples += n;
+    for (size_t i = 0; i < job->n; i++)
+        hits[i] = atomic_load(&step.hits[i]);
+    free(step.hits);
+    return status;
+}
+
+/* A hundredth of the passes for an event, but some hundred. */
+enum { GLANCE_PART = 100, GLANCE_LEAST = 200, GLANCE_MOST = 2000 };
+
+rk_status rk_tail_glance(rk_tail_job *job, double *share, rk_error *error) {
+    uint64_t n = job->options->samples / GLANCE_PART;
+    n = n < GLANCE_LEAST ? GLANCE_LEAST : n > GLANCE_MOST ? GLANCE_MOST : n;
+    uint64_t *hits = rk_alloc(job->n, 1, sizeof *hits);
+    if (!hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
+    rk_status status = count(job, n, RK_STREAM_WIDE, hits, error);
+    for (size_t i = 0; i < job->n; i++)
+        share[i] = (double)hits[i] / (double)n;
+    free(hits);
+    return status;
 }
 
 static void set_counted(rk_tail_estimate *estimate, uint64_t hits, uint64_t n) {
@@ -60,23 +92,20 @@ static void set_counted(rk_tail_estimate *estimate, uint64_t hits, uint64_t n) {
         rk_tail_warn(estimate, "no pass reached the event: only the upper bound means anything");
 }
 
-/* Plain Monte Carlo for the wanted queries, all by the same passes. */
-rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error) {
-    plain_step step = {.job = job, .hits = rk_alloc(job->n, 1, sizeof *step.hits)};
-    if (!step.hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
-    rk_status status = rk_tail_step(job, plain_passes, &step, error);
-    if (!job->interrupted) job->samples += job->options->samples;
+rk_status rk_tail_plain(rk_tail_job *job, bool *wanted, uint64_t least, rk_error *error) {
+    uint64_t n = job->options->samples, *hits = rk_alloc(job->n, 1, sizeof *hits);
+    if (!hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
+    rk_status status = count(job, n, RK_STREAM_TAIL, hits, error);
     for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++) {
         rk_tail_estimate *estimate = job->queries[i].estimate;
+        if (wanted && wanted[i]) wanted[i] = hits[i] >= least && n - hits[i] >= least;
         if (wanted && !wanted[i]) continue;
-        if (!rk_tail_overflowed(job, estimate))
-            set_counted(estimate, atomic_load(&step.hits[i]), job->options->samples);
+        if (!rk_tail_overflowed(job, estimate)) set_counted(estimate, hits[i], n);
     }
-    free(step.hits);
+    free(hits);
     return status;
 }
 
 rk_status rk_tail_sample(rk_tail_job *job, rk_error *error) {
-    return rk_tail_plain(job, NULL, error);
+    return rk_tail_plain(job, NULL, 0, error);
 }
-

@@ -17,8 +17,12 @@ rk_status rk_tail_sample(rk_tail_job *job, rk_error *error);
 rk_status rk_tail_importance(rk_tail_job *job, rk_error *error);
 rk_status rk_tail_subset(rk_tail_job *job, rk_error *error);
 
-/** Plain passes for the queries with wanted[i] (NULL: all), the same for all of them. */
-rk_status rk_tail_plain(rk_tail_job *job, const bool *wanted, rk_error *error);
+/** Plain passes for the queries with wanted[i] (NULL: all), the same for all of them. Those with
+ *  fewer than `least` hits, or misses, get no answer: wanted[i] becomes false. */
+rk_status rk_tail_plain(rk_tail_job *job, bool *wanted, uint64_t least, rk_error *error);
+
+/** How likely each query is, from a few plain passes for all of them. */
+rk_status rk_tail_glance(rk_tail_job *job, double *share, rk_error *error);
 
 /** What passes can be asked for. */
 typedef enum rk_tail_passes {
@@ -27,9 +31,9 @@ typedef enum rk_tail_passes {
     RK_TAIL_SUBSET    /**< subset simulation */
 } rk_tail_passes;
 
-/** One query by its own passes; `mean` of its functional. `confirmed`: an independent look at the
- *  event, by subset simulation, agrees. */
-rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, double mean, rk_tail_passes passes,
+/** One query by its own passes; of what is `likely` the complement is estimated. `confirmed`: an
+ *  independent look at the event, by subset simulation, agrees. */
+rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tail_passes passes,
                         bool *confirmed, rk_error *error);
 
 /* What suits each query. */

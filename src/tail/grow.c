@@ -4,17 +4,20 @@
 #include "tail/log_probability.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { ITERATIONS = 20 };
+enum { ITERATIONS = 20, PATIENCE = 2 };
 
 /* Variances of fewer points are drawn towards 1. */
 #define PRIOR 5.0
 /* Below 1/2 the weights of points far from the part have no second moment. */
 #define LEAST_VARIANCE 0.7
 /* Shares that a part keeps at least, the tilt being judged from afar. */
-#define LEAST_SHARE 0.02
-#define TILT_SHARE  0.1
+#define LEAST_SHARE  0.005
+#define MIRROR_SHARE 0.02
+#define TILT_SHARE   0.1
 /* A new part has to lower the logarithm of the second moment by this. */
 #define WORTH 0.05
 
@@ -24,11 +27,16 @@ typedef struct fit {
     double *log_density; /* RK_MAX_PARTS x n: of each part at each point, shares left out */
     double *log_normal;  /* n: of N(0, I), the constant of all densities left out */
     double *log_mixture; /* n */
-    double *kept;        /* parameters as they were: RK_MAX_PARTS x 2 n_in */
+    double *kept;        /* the best parts: RK_MAX_PARTS x (mean, deviation, share) */
 } fit;
 
+static double weight_of(const fit *f, uint64_t i) {
+    return f->points->weight[i];
+}
+
 static bool is_judge(const fit *f, uint64_t i) {
-    return i % f->points->chains % 2 == 1;
+    (void)f;
+    return i % 2 == 1;
 }
 
 static void evaluate(fit *f, size_t k) {
@@ -52,9 +60,8 @@ static void mix(fit *f) {
     for (uint64_t i = 0; i < f->points->n; i++) {
         f->log_mixture[i] = -INFINITY;
         for (size_t k = 0; k < f->p->n_parts; k++)
-            f->log_mixture[i] =
-                rk_log_add(f->log_mixture[i],
-                           log(f->p->part[k].share) + f->log_density[k * f->points->n + i]);
+            f->log_mixture[i] = rk_log_add(
+                f->log_mixture[i], log(f->p->part[k].share) + f->log_density[k * f->points->n + i]);
     }
 }
 
@@ -62,7 +69,8 @@ static void mix(fit *f) {
 static double judge(const fit *f) {
     double sum = -INFINITY;
     for (uint64_t i = 0; i < f->points->n; i++)
-        if (is_judge(f, i)) sum = rk_log_add(sum, f->log_normal[i] - f->log_mixture[i]);
+        if (is_judge(f, i))
+            sum = rk_log_add(sum, log(weight_of(f, i)) + f->log_normal[i] - f->log_mixture[i]);
     return sum;
 }
 
@@ -73,7 +81,7 @@ static void begin_part(fit *f, size_t k) {
     uint64_t heaviest = 0;
     double weight = -INFINITY;
     for (uint64_t i = 0; i < f->points->n; i++) {
-        double own = f->log_normal[i] - f->log_mixture[i];
+        double own = log(weight_of(f, i)) + f->log_normal[i] - f->log_mixture[i];
         if (is_judge(f, i) || own <= weight) continue;
         weight = own;
         heaviest = i;
@@ -95,20 +103,21 @@ static void begin_part(fit *f, size_t k) {
 
 /* How much of point i belongs to part k. */
 static double belongs(const fit *f, size_t k, uint64_t i) {
-    return f->p->part[k].share *
-           exp(f->log_density[k * f->points->n + i] - f->log_mixture[i]);
+    return f->p->part[k].share * exp(f->log_density[k * f->points->n + i] - f->log_mixture[i]);
 }
 
 /* Mean and variances of the points that belong to part k. */
 static void move_part(fit *f, size_t k) {
     struct rk_proposal_part *part = &f->p->part[k];
     size_t n = f->p->n;
-    double total = 1e-9;
+    double total = 0, count = 0; /* with the weights, and without */
     memset(part->mean, 0, n * sizeof *part->mean);
     memset(part->deviation, 0, n * sizeof *part->deviation);
     for (uint64_t i = 0; i < f->points->n; i++) {
         if (is_judge(f, i)) continue;
         double r = belongs(f, k, i);
+        count += r;
+        r *= weight_of(f, i);
         total += r;
         for (size_t j = 0; j < n; j++) {
             double y = (double)f->points->y[i * n + j];
@@ -117,23 +126,25 @@ static void move_part(fit *f, size_t k) {
         }
     }
     for (size_t j = 0; j < n; j++) {
-        double mean = part->mean[j] / total;
-        double square = part->deviation[j] - total * mean * mean;
+        double mean = total > 0 ? part->mean[j] / total : 0;
+        double variance = total > 0 ? part->deviation[j] / total - mean * mean : 1;
         part->mean[j] = mean;
-        part->deviation[j] = sqrt(fmax((square + PRIOR) / (total + PRIOR), LEAST_VARIANCE));
+        variance = (count * variance + PRIOR) / (count + PRIOR);
+        part->deviation[j] = sqrt(fmax(variance, LEAST_VARIANCE));
     }
 }
 
-static void share_out(fit *f) {
+static void share_out(fit *f, size_t first) {
+    static const double least[] = {TILT_SHARE, MIRROR_SHARE};
     double share[RK_MAX_PARTS], sum = 0;
     for (size_t k = 0; k < f->p->n_parts; k++) {
         double own = 0, n = 0;
         for (uint64_t i = 0; i < f->points->n; i++) {
             if (is_judge(f, i)) continue;
-            own += belongs(f, k, i);
-            n++;
+            own += weight_of(f, i) * belongs(f, k, i);
+            n += weight_of(f, i);
         }
-        share[k] = fmax(own / n, k == 0 ? TILT_SHARE : LEAST_SHARE);
+        share[k] = fmax(own / n, k < first ? least[k] : LEAST_SHARE);
         sum += share[k];
     }
     for (size_t k = 0; k < f->p->n_parts; k++)
@@ -144,7 +155,7 @@ static void improve(fit *f, size_t first) {
     for (int step = 0; step < ITERATIONS; step++) {
         for (size_t k = first; k < f->p->n_parts; k++)
             move_part(f, k);
-        share_out(f); /* by the densities before the move, as the means were */
+        share_out(f, first); /* by the densities before the move, as the means were */
         for (size_t k = first; k < f->p->n_parts; k++)
             evaluate(f, k);
         mix(f);
@@ -152,23 +163,20 @@ static void improve(fit *f, size_t first) {
 }
 
 /* Copies the parts to `kept`, or back. */
-static void keep(fit *f, bool back, double shares[RK_MAX_PARTS]) {
+static void keep(fit *f, bool back) {
     size_t n = f->p->n;
-    for (size_t k = 0; k < RK_MAX_PARTS; k++) {
+    double *kept = f->kept;
+    for (size_t k = 0; k < f->p->n_parts; k++, kept += 2 * n + 1) {
         struct rk_proposal_part *part = &f->p->part[k];
-        double *own = f->kept + 2 * n * k;
-        memcpy(back ? part->mean : own, back ? own : part->mean, n * sizeof *own);
-        memcpy(back ? part->deviation : own + n, back ? own + n : part->deviation,
-               n * sizeof *own);
-        if (back)
-            part->share = shares[k];
-        else
-            shares[k] = part->share;
+        memcpy(back ? part->mean : kept, back ? kept : part->mean, n * sizeof *kept);
+        memcpy(back ? part->deviation : kept + n, back ? kept + n : part->deviation,
+               n * sizeof *kept);
+        *(back ? &part->share : kept + 2 * n) = *(back ? kept + 2 * n : &part->share);
     }
 }
 
-static void grow(fit *f, rk_work *work) {
-    size_t first = f->p->n_parts, n = f->p->n;
+static void measure_points(fit *f) {
+    size_t n = f->p->n;
     for (uint64_t i = 0; i < f->points->n; i++) {
         double square = 0;
         for (size_t j = 0; j < n; j++) {
@@ -177,49 +185,96 @@ static void grow(fit *f, rk_work *work) {
         }
         f->log_normal[i] = -0.5 * square;
     }
-    for (size_t k = 0; k < first; k++)
+    for (size_t k = 0; k < f->p->n_parts; k++)
         evaluate(f, k);
     mix(f);
-    double shares[RK_MAX_PARTS], best = judge(f);
-    for (size_t k = first; k < RK_MAX_PARTS; k++) {
-        rk_work_charge(work, ITERATIONS * f->points->n * (k + 1) * (5 * n + 10));
-        keep(f, false, shares);
-        begin_part(f, k);
+}
+
+/* Parts that came down to the least share describe nothing. */
+static void prune(rk_proposal *p, size_t first) {
+    size_t left = first;
+    double sum = 0;
+    for (size_t k = 0; k < p->n_parts; k++) {
+        if (k >= first && p->part[k].share < 1.01 * LEAST_SHARE) continue;
+        struct rk_proposal_part part = p->part[k], *to = &p->part[k < first ? k : left++];
+        p->part[k] = *to; /* no memory is lost */
+        *to = part;
+        sum += part.share;
+    }
+    p->n_parts = left;
+    for (size_t k = 0; k < left; k++)
+        p->part[k].share /= sum;
+}
+
+static void grow(fit *f, rk_work *work, size_t first) {
+    measure_points(f);
+    keep(f, false);
+    double best = judge(f);
+    size_t good = f->p->n_parts;
+    for (size_t k = good; k <= RK_MAX_PARTS && k <= good + PATIENCE; k++) {
+        rk_work_charge(work, ITERATIONS * f->points->n * (k + 1) * (5 * f->p->n + 10));
         improve(f, first);
         double now = judge(f);
-        if (!(now < best - WORTH)) {
-            f->p->n_parts = k;
-            keep(f, true, shares);
-            return;
+        if (now < best - WORTH) {
+            best = now;
+            good = k;
+            keep(f, false);
         }
-        best = now;
+        if (k < RK_MAX_PARTS) begin_part(f, k);
+    }
+    f->p->n_parts = good;
+    keep(f, true);
+    prune(f->p, first);
+    if (getenv("DBG")) {
+        fprintf(stderr, "DBG population %llu judge %.3f:", (unsigned long long)f->points->n, best);
+        for (size_t k = 0; k < f->p->n_parts; k++) {
+            double b = 0;
+            for (size_t j = 0; j < f->p->n; j++)
+                b += f->p->part[k].mean[j] * f->p->part[k].mean[j];
+            fprintf(stderr, " %.3f(%.2f)", f->p->part[k].share, sqrt(b));
+        }
+        fprintf(stderr, "\n");
     }
 }
 
-/* y = axes x. */
-static void turn(rk_work *work, const rk_proposal *p, rk_population *points) {
-    size_t mark = rk_work_mark(work), n = p->n, count = (size_t)points->n;
-    double *x = rk_work_doubles(work, count, n), *y = rk_work_doubles(work, count, n);
-    if (rk_work_charge(work, 0))
-        for (size_t i = 0; i < count * n; i++)
-            x[i] = (double)points->x[i];
-    if (p->axes)
-        rk_gemm(work, RK_NO_TRANS, RK_TRANS, count, n, n, 1, x, n, p->axes, n, 0, y, n);
-    if (rk_work_charge(work, 0))
-        for (size_t i = 0; i < count * n; i++)
-            points->y[i] = (float)(p->axes ? y[i] : x[i]);
-    rk_work_release(work, mark);
+/* Half of the likelihoods exp(-|x|^2 / 2), in logarithms: what is far is seen, too. */
+static void weigh_points(rk_proposal *p, size_t first, double *square) {
+    double sum = 0;
+    for (size_t k = first; k < p->n_parts; k++)
+        sum += exp(0.25 * (square[first] - square[k]));
+    for (size_t k = 0; k < first; k++)
+        p->part[k].share *= 0.5;
+    for (size_t k = first; k < p->n_parts; k++)
+        p->part[k].share = 0.5 * exp(0.25 * (square[first] - square[k])) / sum;
 }
 
-void rk_proposal_grow(rk_work *work, rk_proposal *proposal, rk_population *population) {
-    size_t n = (size_t)population->n;
+void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t count) {
+    size_t first = p->n_parts, n = p->n;
+    double square[RK_MAX_PARTS];
+    for (size_t k = 0; k < count && first + k < RK_MAX_PARTS; k++) {
+        const double *x = points + k * n;
+        struct rk_proposal_part *part = &p->part[first + k];
+        if (p->axes) rk_gemv(work, n, n, p->axes, x, NULL, part->mean);
+        if (!rk_work_charge(work, 4 * n)) continue;
+        if (!p->axes) memcpy(part->mean, x, n * sizeof *x);
+        square[first + k] = 0;
+        for (size_t j = 0; j < n; j++) {
+            part->deviation[j] = 1;
+            square[first + k] += x[j] * x[j];
+        }
+        p->n_parts = first + k + 1;
+    }
+    if (p->n_parts > first) weigh_points(p, first, square);
+}
+
+void rk_proposal_grow(rk_work *work, rk_proposal *proposal, size_t first,
+                      const rk_population *population) {
+    size_t mark = rk_work_mark(work), n = (size_t)population->n;
     fit f = {.p = proposal, .points = population};
-    turn(work, proposal, population);
-    size_t mark = rk_work_mark(work);
     f.log_density = rk_work_doubles(work, RK_MAX_PARTS, n);
     f.log_normal = rk_work_doubles(work, n, 1);
     f.log_mixture = rk_work_doubles(work, n, 1);
-    f.kept = rk_work_doubles(work, RK_MAX_PARTS, 2 * proposal->n);
-    if (rk_work_charge(work, 0)) grow(&f, work);
+    f.kept = rk_work_doubles(work, RK_MAX_PARTS, 2 * proposal->n + 1);
+    if (rk_work_charge(work, 0)) grow(&f, work, first);
     rk_work_release(work, mark);
 }

@@ -4,21 +4,24 @@
 
 #include "tail/proposal.h"
 
-/** Points of the event, drawn from N(0, I) in it: point s * chains + c is step s of Markov chain c,
- *  of which half is fitted to and half is judged by. */
+/** Points of the event in the axes of a proposal. With their weights they are N(0, I) in it. */
 typedef struct rk_population {
-    uint64_t n, chains;
-    const float *x; /* n x n_in */
-    const float *z; /* n: the heights */
-    float *y;       /* n x n_in: in the axes of the proposal, made by rk_proposal_grow */
+    uint64_t n;
+    float *y;       /* n x n_in */
+    float *z;       /* n: what the network makes of them */
+    double *weight; /* n, 1 on average */
 } rk_population;
 
+/** Adds N(points[k], I) for each design point (count x n), nearest first, the more passes the
+ * nearer to the origin; the parts that are there share about half. */
+void rk_proposal_add(rk_work *work, rk_proposal *proposal, const double *points, size_t count);
+
 /**
- * Adds normals with the proposal's axes, as many as lower the weights' second moment over the
- * population, each begun where weights are heaviest and fitted together with the others by
- * expectation and maximisation (docs/MATH.md#importance). The shares of all parts are fitted, too;
- * the first, and part 1 as long as no part is added, keep enough to be seen.
+ * Fits the parts from `first` on, and the shares of all, to half of the population, and adds parts
+ * where weights are heaviest, as long as that lowers the weights' second moment over the other half
+ * (docs/MATH.md#importance). Every part keeps enough passes to be seen.
  */
-void rk_proposal_grow(rk_work *work, rk_proposal *proposal, rk_population *population);
+void rk_proposal_grow(rk_work *work, rk_proposal *proposal, size_t first,
+                      const rk_population *population);
 
 #endif

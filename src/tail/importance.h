@@ -14,14 +14,17 @@ typedef struct rk_importance_spec {
     uint64_t n; /* passes */
     rk_stream stream;
     size_t lanes;
-    const rk_population *population; /* of the event, in the proposal's axes, or NULL */
+    double sharp;                  /* `smooth` is wanted only where the cv of `unbiased` is above */
+    const rk_population *expected; /* of the event, or NULL */
+    rk_population *found;          /* if not NULL, receives the passes that are in the event; not
+                                    * with `radial`. Room for n is taken from `work` and kept. */
 } rk_importance_spec;
 
 /**
  * P(z > t) for the only output z of `net` under N(0, I), from passes weighted with
  * dN(0, I) / d(mixture): `unbiased`; and from the same passes, if not NULL, `smooth`, see
- * rk_sampled_saddlepoint. What the passes should have met if a population is right, its weights'
- * second moment, counts for the error of `unbiased` if it is the larger. False if interrupted.
+ * rk_sampled_saddlepoint. The second moment that the weights have over the expected population
+ * counts for the error of `unbiased` if it is larger than the one seen. False if interrupted.
  */
 bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spec *spec,
                    rk_weighted_mean *unbiased, rk_weighted_mean *smooth);

@@ -8,7 +8,7 @@
 #include "base/work.h"
 #include "network/network.h"
 
-enum { RK_MAX_PARTS = 8 };
+enum { RK_MAX_PARTS = 20 };
 
 /** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
 typedef struct rk_proposal {

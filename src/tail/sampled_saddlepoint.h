@@ -20,7 +20,7 @@ typedef struct rk_tilted_sample {
 } rk_tilted_sample;
 
 /** Evaluations of the generating function that a saddlepoint takes at most. */
-enum { RK_SADDLEPOINT_STEPS = 40 };
+enum { RK_SADDLEPOINT_STEPS = 45 };
 
 /**
  * P(z > t) by Lugannani and Rice's formula on the cumulant generating function of z, as the passes
