@@ -23,8 +23,7 @@ enum {
     RK_STREAM_PROBES = 4,  /**< item: the probe of a matrix */
     RK_STREAM_TAIL = 5,    /**< + 256 e, item: the pass of the event with key e of rk_tail */
     RK_STREAM_LEVELS = 6,  /**< + 256 e, item: the pass of its subset simulation */
-    RK_STREAM_WIDE = 7,    /**< + 256 e, item: the pass of the search for its parts */
-    RK_STREAM_FIT = 8      /**< + 256 e, item: the pass that its proposal is fitted to */
+    RK_STREAM_WIDE = 7     /**< + 256 e, item: the pass of the search for its parts */
 };
 
 typedef struct rk_stream {

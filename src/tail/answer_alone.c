@@ -17,9 +17,10 @@ typedef struct alone {
     rk_network net;
     double t;
     bool radial, complement;
-    bool smoothed; /* `smooth` is wanted, too */
-    bool looked;   /* `levels` says what subset simulation did */
-    bool found;    /* there was something to draw from */
+    bool smoothed;  /* `smooth` is wanted, too */
+    bool looked;    /* `levels` says what subset simulation did */
+    bool scattered; /* the search for design points has seen too few of them twice */
+    bool found;     /* there was something to draw from */
     rk_weighted_mean mean, smooth, levels;
     uint64_t passes; /* all of them */
 } alone;
@@ -40,11 +41,15 @@ static size_t lanes_of(const alone *a) {
 /* ---------------------------------------------------------------------------- weighted passes */
 
 /* Of all passes: those of a level of the subset simulation that looks at the event by itself, and
- * of a width in the search for design points, together LOOK_LEVELS times that or less; and those
- * that the proposal is fitted to. With fewer points than LOOK_LEAST or inputs none of it is worth
- * much. */
-enum { LOOK_PART = 100, LOOK_LEAST = 100, LOOK_LEVELS = 25, FIT_PART = 20 };
-enum { STARTS = 30, DESIGNS = 16 };
+ * of a width in the search for design points, together LOOK_LEVELS times that or less; with fewer
+ * than LOOK_LEAST or than inputs they see little. And how many passes there are for a start. */
+enum { LOOK_PART = 100, LOOK_LEAST = 100, LOOK_LEVELS = 25 };
+enum { START_PART = 1500, LEAST_STARTS = 8, MOST_STARTS = 24 };
+
+static size_t starts_for(uint64_t samples) {
+    uint64_t starts = samples / START_PART;
+    return starts < LEAST_STARTS ? LEAST_STARTS : starts > MOST_STARTS ? MOST_STARTS : starts;
+}
 
 static uint64_t look_passes(uint64_t samples, size_t n) {
     uint64_t least = n > LOOK_LEAST ? n : LOOK_LEAST, look = samples / LOOK_PART;
@@ -54,7 +59,8 @@ static uint64_t look_passes(uint64_t samples, size_t n) {
 
 /* Subset simulation, and the design points its points and wide passes lead to. */
 static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, uint64_t *passes) {
-    size_t n_in = rk_network_n_in(&a->net), n_known = 0, found = 0;
+    size_t n_in = rk_network_n_in(&a->net), starts = starts_for(a->job->options->samples);
+    size_t n_known = 0, found = 0;
     uint64_t searched = 0;
     size_t mark = rk_work_mark(work);
     rk_work_step(work, "levels");
@@ -62,19 +68,19 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
                              .n = n,
                              .stream = stream_of(a, RK_STREAM_LEVELS),
                              .lanes = lanes_of(a),
-                             .points = rk_work_floats(work, STARTS, n_in),
-                             .max_points = STARTS};
+                             .points = rk_work_floats(work, starts, n_in),
+                             .max_points = starts};
     bool go_on = rk_subset(work, &a->net, &levels, &a->levels, &n_known);
-    if (work->dry) n_known = STARTS;
+    if (work->dry) n_known = starts;
     rk_design_spec spec = {.t = a->t,
                            .n = n,
                            .stream = stream_of(a, RK_STREAM_WIDE),
                            .lanes = lanes_of(a),
                            .known = levels.points,
                            .n_known = n_known,
-                           .starts = STARTS};
+                           .starts = starts};
     rk_work_step(work, "design points");
-    if (go_on) found = rk_design_points(work, &a->net, &spec, DESIGNS, designs, &searched);
+    if (go_on) found = rk_design_points(work, &a->net, &spec, designs, &searched, &a->scattered);
     if (rk_work_charge(work, 0)) *passes += a->levels.n + searched;
     rk_work_release(work, mark);
     return found;
@@ -101,7 +107,7 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
     alone *a = context;
     size_t n_in = rk_network_n_in(&a->net), n_designs = 0;
     uint64_t samples = a->job->options->samples, look = look_passes(samples, n_in), spent = 0;
-    double *designs = rk_work_doubles(work, DESIGNS, n_in);
+    double *designs = rk_work_doubles(work, MOST_STARTS, n_in);
     a->looked = look > 0;
     if (a->looked) n_designs = look_around(work, a, look, designs, &spent);
     if (work->interrupted || work->overflowed) return RK_OK;
@@ -109,28 +115,16 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
     rk_proposal proposal;
     a->found = find_tilt(work, a, &proposal) || n_designs > 0;
     if (!a->found) return RK_OK;
-    rk_population points = {0};
-    rk_importance_spec spec = {.t = a->t,
-                               .proposal = &proposal,
-                               .n = samples / FIT_PART,
-                               .stream = stream_of(a, RK_STREAM_FIT),
-                               .lanes = lanes_of(a),
-                               .found = &points};
-    if (a->looked) {
-        size_t first = proposal.n_parts;
-        rk_proposal_add(work, &proposal, designs, n_designs);
-        rk_work_step(work, "fit");
-        rk_importance(work, &a->net, &spec, &a->mean, NULL);
-        rk_proposal_grow(work, &proposal, first, &points);
-        spent += spec.n;
-    }
+    rk_proposal_add(work, &proposal, designs, n_designs);
     rk_work_step(work, "passes");
-    spec.n = work->dry ? samples : samples - (spent < samples / 2 ? spent : samples / 2);
-    spec.radial = a->radial;
-    spec.sharp = SHARP;
-    spec.stream = stream_of(a, RK_STREAM_TAIL);
-    spec.found = NULL;
-    spec.expected = a->looked ? &points : NULL;
+    uint64_t left = samples - (spent < samples / 2 ? spent : samples / 2);
+    rk_importance_spec spec = {.t = a->t,
+                               .radial = a->radial,
+                               .proposal = &proposal,
+                               .n = work->dry ? samples : left,
+                               .stream = stream_of(a, RK_STREAM_TAIL),
+                               .lanes = lanes_of(a),
+                               .sharp = SHARP};
     rk_importance(work, &a->net, &spec, &a->mean, a->smoothed ? &a->smooth : NULL);
     a->passes = spent + spec.n;
     return RK_OK;
@@ -211,12 +205,14 @@ static bool cross_check(rk_tail_estimate *estimate, const alone *a) {
         rk_tail_warn(estimate, "too few passes to look for other parts of the event");
         return false;
     }
+    if (a->scattered)
+        rk_tail_warn(estimate, "the event has more parts than the search could tell apart");
     if (!(a->levels.log_mean > -INFINITY)) return false;
     rk_tail_estimate other;
     rk_tail_estimate_clear(&other);
     set_weighted(&other, "subset", &a->levels, a->complement);
     double apart = fabs(other.log10_p - estimate->log10_p) * RK_LOG_10;
-    if (apart <= 3 * hypot(other.cv, estimate->cv)) return other.cv <= WORTHLESS;
+    if (apart <= 3 * hypot(other.cv, estimate->cv)) return other.cv <= WORTHLESS && !a->scattered;
     rk_tail_warn(estimate, "subset simulation says %.2g: the interval holds both", other.p);
     estimate->log10_low = fmin(estimate->log10_low, other.log10_low);
     estimate->log10_high = fmax(estimate->log10_high, other.log10_high);

@@ -6,8 +6,6 @@
 #include "tail/passes.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Each width is this times the last; the search for hits ends after so many. */
@@ -19,14 +17,18 @@ enum { WIDTHS = 7 };
 #define SEEN_NUMBER 20
 
 /* Steps of the search, and halvings that bring a point to the boundary. */
-enum { STEPS = 12, HALVINGS = 5, FIRST_HALVINGS = 10 };
+enum { STEPS = 10, HALVINGS = 4, FIRST_HALVINGS = 10 };
 
 /* Along its ray, the boundary is sought between these times where a step leads. */
 #define NEAREST  0.6
 #define FARTHEST 1.5
 
-/* Points whose distance is less than this part of their length are one. */
-#define DISTINCT 0.4
+/* Points whose distance is less are one: a normal about either covers both. */
+#define DISTINCT 2.0
+
+/* With this part of the starts at points of their own, and not a few, there must be more points. */
+#define SCATTERED 0.75
+enum { NOT_FEW = 6 };
 
 /* The event about a point is less likely than about the nearest by exp of the halved squares. */
 #define NATS 9.0
@@ -289,10 +291,10 @@ static double distance(size_t n, const double *x, const double *y) {
 }
 
 /* Distinct points, nearest first; takes them out of `s`. */
-static size_t distinct(search *s, size_t found, size_t max, double *points) {
+static size_t distinct(search *s, size_t found, double *points) {
     size_t n = s->f.n, count = 0;
     double nearest = INFINITY;
-    while (count < max) {
+    while (count < found) {
         size_t next = found;
         double least = INFINITY;
         for (size_t i = 0; i < found; i++) {
@@ -306,7 +308,7 @@ static size_t distinct(search *s, size_t found, size_t max, double *points) {
         double *x = s->x + next * n;
         bool is_new = true;
         for (size_t k = 0; k < count && is_new; k++)
-            is_new = distance(n, x, points + k * n) > DISTINCT * least;
+            is_new = distance(n, x, points + k * n) > DISTINCT;
         if (is_new) memcpy(points + count++ * n, x, n * sizeof *points);
         *x = (double)NAN;
     }
@@ -314,7 +316,7 @@ static size_t distinct(search *s, size_t found, size_t max, double *points) {
 }
 
 size_t rk_design_points(rk_work *work, const rk_network *net, const rk_design_spec *spec,
-                        size_t max, double *points, uint64_t *passes) {
+                        double *points, uint64_t *passes, bool *scattered) {
     size_t mark = rk_work_mark(work), n = rk_network_n_in(net), all = (size_t)spec->n;
     wide w = {.spec = spec, .n_in = n, .width = 1};
     w.y = rk_work_floats(work, all, n);
@@ -333,16 +335,11 @@ size_t rk_design_points(rk_work *work, const rk_network *net, const rk_design_sp
         for (size_t k = 0; k < 4; k++)
             *vectors[k] = rk_work_doubles(work, count, 1);
         descend(work, &s);
-        if (rk_work_charge(work, 0)) found = distinct(&s, count, max, points);
+        if (rk_work_charge(work, 0)) found = distinct(&s, count, points);
     }
+    *scattered = found >= NOT_FEW && (double)found > SCATTERED * (double)count;
     if (rk_work_charge(work, 0))
         *passes = w.item + count * (STEPS * (3 + HALVINGS + 1) + FIRST_HALVINGS + 1);
-    if (getenv("DBG") && !work->dry) {
-        fprintf(stderr, "DBG wide %.3g starts %zu found %zu:", w.width, count, found);
-        for (size_t k = 0; k < found; k++)
-            fprintf(stderr, " %.3f", length_of(n, points + k * n));
-        fprintf(stderr, "\n");
-    }
     rk_work_release(work, mark);
     return found;
 }

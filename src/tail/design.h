@@ -22,10 +22,11 @@ typedef struct rk_design_spec {
  * event (parts of it that few points of N(0, I) come near are met about as often as others there),
  * and the known points. From starts in as different directions as there are, steps go down the
  * length along the boundary z = t, by the network's gradient. Writes distinct ones, nearest first,
- * to `points` (max x n_in), leaving out what is too far to matter, and answers how many; `passes`
- * receives the forward passes done and their like. 0 if interrupted.
+ * to `points` (starts x n_in), leaving out what is too far to matter, and answers how many;
+ * `passes` receives the forward passes done and their like, `scattered` whether nearly all starts
+ * led to points of their own, so that there must be more. 0 if interrupted.
  */
 size_t rk_design_points(rk_work *work, const rk_network *net, const rk_design_spec *spec,
-                        size_t max, double *points, uint64_t *passes);
+                        double *points, uint64_t *passes, bool *scattered);
 
 #endif

@@ -6,7 +6,6 @@
 #include "tail/passes.h"
 
 #include <math.h>
-#include <string.h>
 
 typedef struct scorer {
     const rk_importance_spec *spec;
@@ -103,11 +102,6 @@ static void score(void *context, const rk_pass_block *block) {
         const float *y = block->y + r * s->spec->proposal->n;
         double z = (double)block->z[r];
         s->log_weight[block->first + r] = log_weight(s, y, z);
-        if (s->spec->found) {
-            s->spec->found->z[block->first + r] = block->z[r];
-            memcpy(s->spec->found->y + (block->first + r) * s->spec->proposal->n, y,
-                   s->spec->proposal->n * sizeof *y);
-        }
         if (!s->sample.z) continue;
         s->sample.z[block->first + r] = z;
         s->sample.log_ratio[block->first + r] = log_ratio(s, y);
@@ -167,37 +161,6 @@ static double log_normal_second_moment(const sums *total, double n) {
     return exp(mean + 0.5 * variance) * n / total->w;
 }
 
-/* The same average over a population of the event: log E[w^2] / E[w]. */
-static double log_weight_of_population(const scorer *s) {
-    const rk_population *points = s->spec->expected;
-    double sum = -INFINITY;
-    for (uint64_t i = 0; i < points->n; i++) {
-        const float *y = points->y + i * s->spec->proposal->n;
-        sum = rk_log_add(sum, log(points->weight[i]) + log_weight(s, y, (double)points->z[i]));
-    }
-    return sum - log((double)points->n);
-}
-
-/* The hits among the passes that were kept, and their weights. */
-static void collect(const scorer *s, rk_population *out) {
-    size_t n_in = s->spec->proposal->n;
-    double peak = -INFINITY, sum = 0;
-    uint64_t count = 0;
-    for (uint64_t i = 0; i < s->spec->n; i++)
-        peak = fmax(peak, s->log_weight[i]);
-    for (uint64_t i = 0; i < s->spec->n; i++) {
-        double weight = exp(s->log_weight[i] - peak);
-        if (!(weight > 0)) continue;
-        memmove(out->y + count * n_in, out->y + i * n_in, n_in * sizeof *out->y);
-        out->z[count] = out->z[i];
-        out->weight[count++] = weight;
-        sum += weight;
-    }
-    for (uint64_t i = 0; i < count; i++)
-        out->weight[i] *= (double)count / sum;
-    out->n = count;
-}
-
 static void average(const scorer *s, rk_weighted_mean *out) {
     double peak = -INFINITY, n = (double)s->spec->n;
     for (uint64_t i = 0; i < s->spec->n; i++)
@@ -208,21 +171,13 @@ static void average(const scorer *s, rk_weighted_mean *out) {
     out->log_mean = peak + log(total.w / n);
     double seen = fmax(total.variance, 0) / (total.w * total.w);
     double expected = (log_normal_second_moment(&total, n) - 1) / n;
-    if (s->spec->expected && s->spec->expected->n > 0)
-        expected = fmax(expected, (exp(log_weight_of_population(s) - out->log_mean) - 1) / n);
     out->cv = sqrt(fmax(seen, expected));
     out->effective = total.w * total.w / total.w_squared;
 }
 
 bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spec *spec,
                    rk_weighted_mean *unbiased, rk_weighted_mean *smooth) {
-    size_t n = (size_t)spec->n;
-    if (spec->found)
-        *spec->found = (rk_population){.n = spec->n,
-                                       .y = rk_work_floats(work, n, spec->proposal->n),
-                                       .z = rk_work_floats(work, n, 1),
-                                       .weight = rk_work_doubles(work, n, 1)};
-    size_t mark = rk_work_mark(work);
+    size_t mark = rk_work_mark(work), n = (size_t)spec->n;
     const rk_proposal *p = spec->proposal;
     scorer s = {
         .spec = spec, .log_weight = rk_work_doubles(work, n, 1), .sample.n_parts = p->n_parts};
@@ -245,7 +200,6 @@ bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spe
                              .context = &s};
     bool done = rk_passes(work, net, &passes);
     if (done && rk_work_charge(work, 10 * n)) average(&s, unbiased);
-    if (done && spec->found && rk_work_charge(work, 3 * n)) collect(&s, spec->found);
     if (done && smooth && !work->dry && unbiased->cv <= spec->sharp) {
         *smooth = (rk_weighted_mean){.log_mean = (double)NAN, .cv = (double)NAN};
         smooth = NULL;

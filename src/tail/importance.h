@@ -3,7 +3,7 @@
 #define RK_TAIL_IMPORTANCE_H
 
 #include "base/stream.h"
-#include "tail/grow.h"
+#include "tail/proposal.h"
 #include "tail/sampled_saddlepoint.h"
 
 typedef struct rk_importance_spec {
@@ -14,10 +14,7 @@ typedef struct rk_importance_spec {
     uint64_t n; /* passes */
     rk_stream stream;
     size_t lanes;
-    double sharp;                  /* `smooth` is wanted only where the cv of `unbiased` is above */
-    const rk_population *expected; /* of the event, or NULL */
-    rk_population *found;          /* if not NULL, receives the passes that are in the event; not
-                                    * with `radial`. Room for n is taken from `work` and kept. */
+    double sharp; /* `smooth` is wanted only where the cv of `unbiased` is above */
 } rk_importance_spec;
 
 /**

@@ -178,3 +178,33 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
     *out = p;
     return true;
 }
+
+/* Half of the likelihoods exp(-|x|^2 / 2), in logarithms: what is far is seen, too. */
+static void weigh_parts(rk_proposal *p, size_t first, const double *square) {
+    double sum = 0;
+    for (size_t k = first; k < p->n_parts; k++)
+        sum += exp(0.25 * (square[first] - square[k]));
+    for (size_t k = 0; k < first; k++)
+        p->part[k].share *= 0.5;
+    for (size_t k = first; k < p->n_parts; k++)
+        p->part[k].share = 0.5 * exp(0.25 * (square[first] - square[k])) / sum;
+}
+
+void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t count) {
+    size_t first = p->n_parts, n = p->n;
+    double square[RK_MAX_PARTS];
+    for (size_t k = 0; k < count && first + k < RK_MAX_PARTS; k++) {
+        const double *x = points + k * n;
+        struct rk_proposal_part *part = &p->part[first + k];
+        if (p->axes) rk_gemv(work, n, n, p->axes, x, NULL, part->mean);
+        if (!rk_work_charge(work, 4 * n)) continue;
+        if (!p->axes) memcpy(part->mean, x, n * sizeof *x);
+        square[first + k] = 0;
+        for (size_t j = 0; j < n; j++) {
+            part->deviation[j] = 1;
+            square[first + k] += x[j] * x[j];
+        }
+        p->n_parts = first + k + 1;
+    }
+    if (p->n_parts > first) weigh_parts(p, first, square);
+}

@@ -1,4 +1,4 @@
-/* Where to look for an event: mixtures of normals with common axes, and the tilt that finds them.
+/* Where to look for an event: mixtures of normals with common axes, the tilt and design points.
  *
  * Among all normals q = N(mu, S) the one of least divergence from N(0, I) with E_q[z] = t obeys
  * S^-1 = I - 2 lambda dE_q[z]/dS, mu = lambda dE_q[z]/dmu (docs/MATH.md#tilt). */
@@ -8,7 +8,7 @@
 #include "base/work.h"
 #include "network/network.h"
 
-enum { RK_MAX_PARTS = 20 };
+enum { RK_MAX_PARTS = 26 };
 
 /** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
 typedef struct rk_proposal {
@@ -34,5 +34,9 @@ rk_proposal rk_proposal_standard(rk_work *work, size_t n);
  * fourth help. False if there are no eigenvectors (a width beyond LAPACK, or the closure gave NaN).
  */
 bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds, rk_proposal *out);
+
+/** Adds N(points[k], I) for each design point (count x n), nearest first, the more passes the
+ * nearer to the origin; the parts that are there keep about half. */
+void rk_proposal_add(rk_work *work, rk_proposal *proposal, const double *points, size_t count);
 
 #endif
