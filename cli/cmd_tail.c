@@ -167,6 +167,13 @@ static void print_warnings(const tail *t) {
     if (n > 5) warn("and %zu more; --json gives all of them", n - 5);
 }
 
+/* Every event has a probability. */
+static bool is_answered(const tail *t) {
+    for (size_t i = 0; i < t->answer->n_events; i++)
+        if (isnan(t->answer->estimates[i].p)) return false;
+    return true;
+}
+
 static int print_answer(const tail *t) {
     if (!t->opts->json) print_warnings(t);
     int code = output_result(t->opts, print_human, print_json, t);
@@ -182,7 +189,7 @@ static int print_answer(const tail *t) {
         note("interrupted: this answer is partial");
         code = EXIT_INTERRUPTED;
     }
-    return code;
+    return !code && !is_answered(t) ? EXIT_UNMET : code;
 }
 
 int cmd_tail(const options *opts) {

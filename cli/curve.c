@@ -1,23 +1,29 @@
 #include "curve.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gnuplot.h"
+#include "message.h"
 
-enum { MAX_CURVES = 32 };
+/* With more curves names and bands say nothing; with more events their names have no room. */
+enum { FEW_CURVES = 10, FEW_EVENTS = 16 };
 
 typedef struct drawing {
     const char *title;
     const rk_event *events;
     const rk_tail_estimate *estimates;
     size_t n;
-    size_t first[MAX_CURVES + 1]; /* event where each curve begins; after the last: the end */
+    size_t *first; /* event where each curve begins; after the last: the end */
     size_t n_curves;
+    bool intervals, closures; /* some event has one */
 } drawing;
 
 static bool same_curve(const rk_event *a, const rk_event *b) {
-    if (a->layer != b->layer || a->below != b->below || a->n_terms != b->n_terms) return false;
+    if (a->layer != b->layer || a->below != b->below || a->inclusive != b->inclusive ||
+        a->n_terms != b->n_terms)
+        return false;
     for (size_t k = 0; k < a->n_terms; k++)
         if (a->terms[k].index != b->terms[k].index ||
             a->terms[k].coefficient != b->terms[k].coefficient)
@@ -28,9 +34,9 @@ static bool same_curve(const rk_event *a, const rk_event *b) {
 /* "y[0] > 3" without its threshold. */
 static void print_key(FILE *stream, const rk_event *event) {
     char text[200] = "";
-    if (event->text) snprintf(text, sizeof text, "%s", event->text);
+    if (event->text) snprintf(text, sizeof text, "%.190s", event->text);
     char *relation = strpbrk(text, "<>");
-    if (relation) strcpy(relation + 1, " t");
+    if (relation) strcpy(relation + 1 + event->inclusive, " t");
     gnuplot_quote(stream, text);
 }
 
@@ -42,7 +48,7 @@ static void print_number(FILE *stream, double x) {
 }
 
 static void print_data(FILE *stream, const drawing *d, size_t curve) {
-    fprintf(stream, "$curve%zu << END\n# threshold log10_p low high cumulants\n", curve);
+    fprintf(stream, "$curve%zu << END\n# threshold log10_p low high cumulants event\n", curve);
     for (size_t i = d->first[curve]; i < d->first[curve + 1]; i++) {
         const rk_tail_estimate *e = &d->estimates[i];
         fprintf(stream, "%.8g", d->events[i].threshold);
@@ -50,9 +56,88 @@ static void print_data(FILE *stream, const drawing *d, size_t curve) {
         print_number(stream, e->log10_low);
         print_number(stream, e->log10_high);
         print_number(stream, e->log10_closure);
-        fputc('\n', stream);
+        fprintf(stream, " %zu\n", i + 1);
     }
     fputs("END\n", stream);
+}
+
+/* What bands and dashes are: the key's last lines, from a line that is nowhere. */
+static void explain(FILE *stream, const drawing *d) {
+    if (d->intervals)
+        fputs(", \\\n  NaN with filledcurves lc rgb '#666666' fs transparent solid 0.2 "
+              "title 'band: 95 % interval'",
+              stream);
+    if (d->closures)
+        fputs(", \\\n  NaN with lines dt 2 lc rgb '#666666' title 'dashed: cumulants alone'",
+              stream);
+}
+
+/* Probability against threshold, a curve a functional. */
+static void print_curves(FILE *stream, const drawing *d) {
+    bool few = d->n_curves <= FEW_CURVES;
+    fputs("set xlabel 'threshold t'\nplot", stream);
+    for (size_t c = 0; c < d->n_curves; c++) {
+        const char *color = gnuplot_color(c);
+        fputs(c ? ", \\\n " : " \\\n ", stream);
+        if (few && d->intervals)
+            fprintf(stream,
+                    " $curve%zu using 1:3:4 with filledcurves lc rgb '%s' fs transparent solid 0.2 "
+                    "notitle, \\\n ",
+                    c, color);
+        if (few && d->closures)
+            fprintf(stream, " $curve%zu using 1:5 with lines dt 2 lc rgb '%s' notitle, \\\n ", c,
+                    color);
+        if (!few) {
+            fprintf(stream, " $curve%zu using 1:2 with lines lw 1 lc rgb '#803070b0' ", c);
+            fputs("notitle", stream);
+            continue;
+        }
+        fprintf(stream,
+                " $curve%zu using 1:2 with linespoints pt 7 ps 0.5 lw 1.5 lc rgb '%s' title ", c,
+                color);
+        print_key(stream, &d->events[d->first[c]]);
+    }
+    if (few) {
+        explain(stream, d);
+        return;
+    }
+    fprintf(stream,
+            ", \\\n  NaN with lines lc rgb '#803070b0' title '%zu events each: from', \\\n"
+            "  NaN with points pt 0 title ",
+            d->n_curves);
+    print_key(stream, &d->events[0]);
+    fputs(", \\\n  NaN with points pt 0 title ", stream);
+    print_key(stream, &d->events[d->first[d->n_curves - 1]]);
+}
+
+/* Probability event by event, where thresholds are all different stories. */
+static void print_events(FILE *stream, const drawing *d) {
+    if (d->n <= FEW_EVENTS) {
+        fputs("set xtics rotate by 30 right noenhanced (", stream);
+        for (size_t i = 0; i < d->n; i++) {
+            if (i) fputs(", ", stream);
+            gnuplot_quote(stream, d->events[i].text ? d->events[i].text : "");
+            fprintf(stream, " %zu", i + 1);
+        }
+        fputs(")\n", stream);
+    } else {
+        fputs("set xlabel 'number of the event'\n", stream);
+    }
+    fprintf(stream, "set xrange [0:%zu]\nplot", d->n + 1);
+    const char *mark = d->n <= FEW_EVENTS ? "0.7" : "0.4";
+    for (size_t c = 0; c < d->n_curves; c++) {
+        fputs(c ? ", \\\n " : " \\\n ", stream);
+        if (d->closures)
+            fprintf(stream,
+                    " $curve%zu using 6:5 with points pt 6 ps 0.9 lc rgb '#999999' %s, \\\n ", c,
+                    c ? "notitle" : "title 'cumulants alone'");
+        if (d->intervals)
+            fprintf(stream, " $curve%zu using 6:2:3:4 with yerrorbars pt 7 ps %s lc rgb '%s' %s", c,
+                    mark, gnuplot_color(0), c ? "notitle" : "title 'estimate, 95 % interval'");
+        else
+            fprintf(stream, " $curve%zu using 6:2 with points pt 7 ps %s lc rgb '%s' %s", c, mark,
+                    gnuplot_color(0), c ? "notitle" : "title 'estimate'");
+    }
 }
 
 static void print_script(const void *context, FILE *stream) {
@@ -60,34 +145,32 @@ static void print_script(const void *context, FILE *stream) {
     for (size_t c = 0; c < d->n_curves; c++)
         print_data(stream, d, c);
     fputs("set datafile missing 'NaN'\nset border 3 lc rgb '#444444'\nset tics nomirror\n"
-          "set grid lc rgb '#e4e4e4' lt 1\nset key noenhanced bottom left Left reverse\n"
-          "set xlabel 'threshold t'\nset ylabel 'log_{10} of the probability'\nset title ",
+          "set grid lc rgb '#e4e4e4' lt 1\n"
+          "set key noenhanced outside right top Left reverse samplen 2\n"
+          "set offsets graph 0.02, graph 0.02, graph 0.03, graph 0.03\n"
+          "set ylabel 'log_{10} of the probability'\nset title ",
           stream);
     gnuplot_quote(stream, d->title);
-    fputs(" noenhanced\nplot", stream);
-    for (size_t c = 0; c < d->n_curves; c++) {
-        const char *color = gnuplot_color(c);
-        fprintf(stream,
-                "%s \\\n  $curve%zu using 1:3:4 with filledcurves lc rgb '%s' fs transparent solid "
-                "0.2 notitle, \\\n  $curve%zu using 1:5 with lines dt 2 lc rgb '%s' notitle, \\\n"
-                "  $curve%zu using 1:2 with linespoints pt 7 ps 0.5 lw 1.5 lc rgb '%s' title ",
-                c ? "," : "", c, color, c, color, c, color);
-        print_key(stream, &d->events[d->first[c]]);
-    }
+    fputs(" noenhanced\n", stream);
+    if (d->n_curves > 1 && d->n_curves == d->n)
+        print_events(stream, d);
+    else
+        print_curves(stream, d);
     fputc('\n', stream);
 }
 
 int curve_write(const char *title, const rk_event *events, const rk_tail_estimate *estimates,
                 size_t n, const char *path) {
     drawing d = {.title = title, .events = events, .estimates = estimates, .n = n};
+    d.first = calloc(n + 1, sizeof *d.first);
+    if (!d.first) return fail(EXIT_FAILED, "out of memory");
     for (size_t i = 0; i < n; i++) {
-        if (i > 0 && same_curve(&events[i - 1], &events[i])) continue;
-        if (d.n_curves == MAX_CURVES) {
-            n = i; /* more lines than anyone can tell apart */
-            break;
-        }
-        d.first[d.n_curves++] = i;
+        if (i == 0 || !same_curve(&events[i - 1], &events[i])) d.first[d.n_curves++] = i;
+        d.intervals = d.intervals || isfinite(estimates[i].log10_high);
+        d.closures = d.closures || isfinite(estimates[i].log10_closure);
     }
     d.first[d.n_curves] = n;
-    return gnuplot_draw(path, print_script, &d);
+    int code = gnuplot_draw(path, print_script, &d);
+    free(d.first);
+    return code;
 }

@@ -20,7 +20,6 @@ typedef struct alone {
     bool smoothed;  /* `smooth` is wanted, too */
     bool looked;    /* `levels` says what subset simulation did */
     bool scattered; /* the search for design points has seen too few of them twice */
-    bool found;     /* there was something to draw from */
     rk_weighted_mean mean, smooth, levels;
     uint64_t passes; /* all of them */
 } alone;
@@ -93,13 +92,12 @@ static int tilt_rounds(uint64_t samples, size_t n) {
 }
 
 /* The tilt, or N(0, I) if there is none. */
-static bool find_tilt(rk_work *work, const alone *a, rk_proposal *out) {
+static void find_tilt(rk_work *work, const alone *a, rk_proposal *out) {
     size_t mark = rk_work_mark(work), n_in = rk_network_n_in(&a->net);
-    if (rk_proposal_find(work, &a->net, a->t, tilt_rounds(a->job->options->samples, n_in), out))
-        return true;
+    int rounds = tilt_rounds(a->job->options->samples, n_in);
+    if (rk_proposal_find(work, &a->net, a->t, rounds, out)) return;
     rk_work_release(work, mark);
     *out = rk_proposal_standard(work, n_in);
-    return false;
 }
 
 static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) {
@@ -113,8 +111,7 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
     if (work->interrupted || work->overflowed) return RK_OK;
     rk_work_step(work, "tilt");
     rk_proposal proposal;
-    a->found = find_tilt(work, a, &proposal) || n_designs > 0;
-    if (!a->found) return RK_OK;
+    find_tilt(work, a, &proposal);
     rk_proposal_add(work, &proposal, designs, n_designs);
     rk_work_step(work, "passes");
     uint64_t left = samples - (spent < samples / 2 ? spent : samples / 2);
@@ -136,7 +133,6 @@ enum { SUBSET_LEVELS = 10 };
 static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     alone *a = context;
-    a->found = true;
     rk_work_step(work, "levels");
     rk_subset_spec spec = {.t = a->t,
                            .n = a->job->options->samples / SUBSET_LEVELS,
@@ -268,9 +264,7 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tai
         a.radial = target->homogeneous && a.t >= 0 && rk_network_n_in(&a.net) >= RK_RADIAL_MIN;
         status = rk_tail_step(job, passes == RK_TAIL_SUBSET ? subset_passes : weighted_passes, &a,
                               error);
-        if (status == RK_OK && !a.found) {
-            rk_tail_warn(q->estimate, "no tilt: the closure's mean has no finite gradient");
-        } else if (status == RK_OK && !job->interrupted && !rk_tail_overflowed(job, q->estimate)) {
+        if (status == RK_OK && !job->interrupted && !rk_tail_overflowed(job, q->estimate)) {
             *confirmed = set_answer(q->estimate, &a, passes);
             job->samples += q->estimate->samples;
         }
