@@ -102,7 +102,7 @@ static void print_curves(FILE *stream, const drawing *d) {
         return;
     }
     fprintf(stream,
-            ", \\\n  NaN with lines lc rgb '#803070b0' title '%zu events each: from', \\\n"
+            ", \\\n  NaN with lines lc rgb '#803070b0' title '%zu curves:', \\\n"
             "  NaN with points pt 0 title ",
             d->n_curves);
     print_key(stream, &d->events[0]);
@@ -146,7 +146,8 @@ static void print_script(const void *context, FILE *stream) {
         print_data(stream, d, c);
     fputs("set datafile missing 'NaN'\nset border 3 lc rgb '#444444'\nset tics nomirror\n"
           "set grid lc rgb '#e4e4e4' lt 1\n"
-          "set key noenhanced outside right top Left reverse samplen 2\n"
+          "set key noenhanced outside right top Left reverse samplen 2 spacing 1.2\n"
+          "set autoscale noextend\n"
           "set offsets graph 0.02, graph 0.02, graph 0.03, graph 0.03\n"
           "set ylabel 'log_{10} of the probability'\nset title ",
           stream);

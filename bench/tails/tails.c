@@ -130,7 +130,7 @@ static double flops_of_auto(const rk_network *net, uint64_t samples) {
         rk_tail_answer *answer = ask(net, text, "auto", samples, 0);
         const rk_tail_data *data = rk_tail_view(answer);
         double flops = (double)data->flops_executed;
-        bool alone = data->samples == samples && isfinite(data->estimates->cv_unbiased);
+        bool alone = data->estimates->samples == samples && isfinite(data->estimates->cv_unbiased);
         rk_tail_destroy(answer);
         if (alone) return flops;
     }

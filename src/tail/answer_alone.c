@@ -43,7 +43,7 @@ static size_t lanes_of(const alone *a) {
  * of a width in the search for design points, together LOOK_LEVELS times that or less; with fewer
  * than LOOK_LEAST or than inputs they see little. And how many passes there are for a start. */
 enum { LOOK_PART = 100, LOOK_LEAST = 100, LOOK_LEVELS = 25 };
-enum { START_PART = 1500, LEAST_STARTS = 8, MOST_STARTS = 24 };
+enum { START_PART = 800, LEAST_STARTS = 8, MOST_STARTS = 24 };
 
 static size_t starts_for(uint64_t samples) {
     uint64_t starts = samples / START_PART;

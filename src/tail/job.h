@@ -14,7 +14,7 @@ typedef struct rk_query {
     bool below;     /* z < t, not z > t */
     bool inclusive; /* z = t, too */
     double t;       /* with the functional's bias taken off */
-    uint64_t key;   /* of its random numbers: the same for an event and its complement */
+    uint64_t key;   /* of its random numbers: that of its functional */
     rk_tail_estimate *estimate;
 } rk_query;
 

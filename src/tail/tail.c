@@ -85,12 +85,9 @@ static uint64_t hash_of(const rk_event *event) {
     return hash ^ hash >> 32;
 }
 
-/* The same for an event and its complement. */
+/* The same for all thresholds, an event and its complement, in whatever units. */
 static uint64_t key_of(const rk_event *event) {
-    const double threshold = event->threshold + 0.;
-    uint64_t hash = hash_of(event), bits;
-    memcpy(&bits, &threshold, sizeof bits);
-    hash = (hash ^ bits ^ (uint64_t)event->layer << 32) * 1099511628211U;
+    uint64_t hash = (hash_of(event) ^ event->layer) * 1099511628211U;
     return (hash ^ hash >> 29) >> 8; /* streams are numbered in steps of 256 */
 }
 

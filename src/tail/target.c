@@ -44,6 +44,12 @@ static void fold_input(rk_layer *layer, const double *mean, const double *root, 
     if (mean || layer->bias) layer->bias = b;
 }
 
+static void swap_networks(rk_network *a, rk_network *b) {
+    rk_network swap = *a;
+    *a = *b;
+    *b = swap;
+}
+
 rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
                            const double *root, const rk_event *const *functionals, size_t n,
                            rk_error *error) {
@@ -83,10 +89,21 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
     *out = (rk_target){
         .net = {.n_layers = n_layers, .layers = layers}, .offset = offset, .storage = storage};
     out->homogeneous = rk_network_scales(&out->net);
-    return RK_OK;
+    rk_status status = rk_network_measure(&out->net, error);
+    if (status == RK_OK)
+        status = rk_normal_form_create(&out->form, &out->net, &(rk_input){.mean = NULL}, error);
+    if (status != RK_OK)
+        rk_target_destroy(out);
+    else if (out->form.net)
+        swap_networks(&out->net, out->form.net);
+    return status;
 }
 
 void rk_target_destroy(rk_target *target) {
+    if (target->form.net) swap_networks(&target->net, target->form.net);
+    rk_normal_form_clear(&target->form);
+    if (target->net.row_square) free(target->net.row_square[0]);
+    free(target->net.row_square);
     free(target->net.layers);
     free(target->storage);
     *target = (rk_target){.homogeneous = false};

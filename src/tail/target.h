@@ -2,7 +2,7 @@
 #ifndef RK_TAIL_TARGET_H
 #define RK_TAIL_TARGET_H
 
-#include "network/network.h"
+#include "network/normal_form.h"
 
 /**
  * The network cut off at a layer, with linear functionals of that layer as its outputs and the law
@@ -10,10 +10,11 @@
  * only. Bias of the functionals is kept apart, for it belongs to the threshold.
  */
 typedef struct rk_target {
-    rk_network net;   /* weights borrowed but for the first and the last layer */
+    rk_network net;   /* in normal form; weights borrowed but for the first and the last layer */
     double *offset;   /* n_out: to be added to the outputs */
     bool homogeneous; /* a positive factor on the input comes out again */
     double *storage;
+    rk_normal_form form;
 } rk_target;
 
 /** Output k is the functional of functionals[k]; all are of one layer. `root`

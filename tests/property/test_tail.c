@@ -142,6 +142,155 @@ static void test_two_modes(void **state) {
     }
 }
 
+/* Events whose probability is known: how many of `seeds` intervals hold it. */
+enum { SEEDS = 24 };
+
+static double beyond(double x) {
+    return exp(rk_log_normal_tail(x));
+}
+
+/* sum_k phi(w_k x_k + b_k), each neuron with an input of its own. */
+static rk_network *separate(rk_activation_kind kind, size_t n, size_t n_in, const double *w,
+                            const double *b) {
+    double W[16 * 24] = {0}, v[16];
+    for (size_t k = 0; k < n; k++) {
+        W[k * n_in + k] = w[k];
+        v[k] = 1;
+    }
+    return shallow(kind, n, n_in, W, b, v);
+}
+
+/* 24 intervals of 95 %: fewer than 20 hold with a probability of 0.1 %. Seeds are fixed. */
+static void check_covered(const char *what, const rk_network *net, const char *event,
+                          const char *method, double p) {
+    int covered = 0, warned = 0;
+    double error = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        rk_tail_estimate e = ask(net, NULL, event, method, 10000, seed, 1).e[0];
+        covered += e.log10_low <= log10(p) && log10(p) <= e.log10_high;
+        warned += *e.warning != 0;
+        error += (e.p / p - 1) * (e.p / p - 1) / SEEDS;
+    }
+    printf("%s by %s: %d of %d cover, %d warned, rms error %.1f %%\n", what, method, covered, SEEDS,
+           warned, 100 * sqrt(error));
+    if (covered < 20 || warned > 3)
+        fail_msg("%s: %d cover, %d are warned of", what, covered, warned);
+    if (!(sqrt(error) <= 0.08)) fail_msg("%s: rms error %.3f", what, sqrt(error));
+}
+
+static void test_parts_unlike(void **state) {
+    (void)state;
+    static const char *const methods[] = {"importance", "auto"};
+    for (size_t m = 0; m < 2; m++) {
+        for (size_t n_in = 4; n_in <= 24; n_in += 20) {
+            rk_network *net = separate(RK_RELU, 2, n_in, (double[]){1, -4}, (double[]){-3, -16});
+            check_covered("two modes", net, "y[0] > 0.5", methods[m],
+                          beyond(3.5) + beyond(16.5 / 4));
+            rk_network_destroy(net);
+        }
+        rk_network *net =
+            separate(RK_RELU, 4, 8, (double[]){1, -2, 3, -1.5}, (double[]){-3, -7, -12, -5.5});
+        check_covered("four modes", net, "y[0] > 0.5", methods[m],
+                      beyond(3.5) + beyond(3.75) + beyond(12.5 / 3) + beyond(4));
+        rk_network_destroy(net);
+    }
+}
+
+/* x_0 - |x_1| > 2.5, and x_0 + |x_1| > 5: boundaries that bend away and around. */
+static void test_curved(void **state) {
+    (void)state;
+    const double W[] = {1, 0, -1, 0, 0, 1, 0, -1};
+    for (int around = 0; around < 2; around++) {
+        double sign = around ? 1 : -1, t = around ? 5 : 2.5, p = 0, h = 1e-3;
+        const double v[] = {1, -1, sign, sign};
+        for (double x = -9 + h / 2; x < 9; x += h)
+            p +=
+                exp(-x * x / 2 + rk_log_normal_tail(t - sign * fabs(x))) * h / 2.506628274631000502;
+        rk_network *net = shallow(RK_RELU, 4, 2, W, NULL, v);
+        check_covered("curved", net, around ? "y[0] > 5" : "y[0] > 2.5", "auto", p);
+        rk_network_destroy(net);
+    }
+}
+
+/* Saturated: two steps of height 2, one of which is enough. */
+static void test_saturated(void **state) {
+    (void)state;
+    rk_network *net = separate(RK_TANH, 2, 2, (double[]){5, 5}, (double[]){-15, -15});
+    double p = 0, h = 1e-3;
+    for (double x = -9 + h / 2; x < 9; x += h) {
+        double rest = -1 - tanh(5 * (x - 3)); /* for the other one to make up */
+        p += exp(-x * x / 2) * h / 2.506628274631000502 *
+             (rest <= -1  ? 1
+              : rest >= 1 ? 0
+                          : beyond(3 + atanh(rest) / 5));
+    }
+    check_covered("saturated", net, "y[0] > -1", "auto", p);
+    rk_network_destroy(net);
+}
+
+/* y = sum relu(x_i - 2.5) is 0 more often than not: > and >= differ there, an event and its
+ * complement make 1, and no method is fooled by ties. */
+static void test_atom(void **state) {
+    (void)state;
+    static const char *const methods[] = {"sample", "importance", "subset", "auto"};
+    double w[16], b[16];
+    for (size_t k = 0; k < 16; k++) {
+        w[k] = 1;
+        b[k] = -2.5;
+    }
+    rk_network *net = separate(RK_RELU, 16, 16, w, b);
+    const double p = -expm1(16 * log1p(-beyond(2.5)));
+    for (size_t m = 0; m < 4; m++) {
+        result r =
+            ask(net, NULL, "y[0] > 0; y[0] <= 0; y[0] >= 0; y[0] < 0", methods[m], 20000, 1, 1);
+        assert_agrees(methods[m], &r.e[0], p, 0, 4);
+        if (!(fabs(r.e[0].p + r.e[1].p - 1) <= 1e-15))
+            fail_msg("%s: %.17g + %.17g", methods[m], r.e[0].p, r.e[1].p);
+        assert_true(r.e[2].p == 1);
+        assert_true(r.e[3].p == 0);
+    }
+    rk_network_destroy(net);
+    /* The same where the atom is a number that has no binary form, made by several layers. */
+    const double one[] = {1}, tenth[] = {0.1}, three[] = {3}, far[] = {-2};
+    const rk_layer layers[] = {
+        {.rows = 1, .cols = 1, .weight = one, .bias = far, .activation = {.kind = RK_RELU}},
+        {.rows = 1, .cols = 1, .weight = one, .bias = tenth, .activation = {.kind = RK_RELU}},
+        {.rows = 1, .cols = 1, .weight = three}};
+    assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
+    for (size_t m = 0; m < 4; m++) {
+        result r = ask(net, NULL, "y[0] > 0.3; y[0] <= 0.3", methods[m], 20000, 1, 1);
+        assert_agrees(methods[m], &r.e[0], beyond(2), 0, 4);
+        if (!(fabs(r.e[0].p + r.e[1].p - 1) <= 1e-15))
+            fail_msg("%s: %.17g + %.17g", methods[m], r.e[0].p, r.e[1].p);
+    }
+    rk_network_destroy(net);
+}
+
+/* In other units everything is the same. */
+static void test_units(void **state) {
+    (void)state;
+    static const char *const methods[] = {"saddlepoint", "sample", "importance", "subset", "auto"};
+    static const int exponents[] = {-80, -40, -20, 20, 40, 80};
+    for (size_t m = 0; m < 5; m++) {
+        rk_tail_estimate in_ones = {0};
+        for (size_t k = 0; k <= 6; k++) {
+            double unit = k ? ldexp(1, exponents[k - 1]) : 1, W[4 * 3], v[] = {1, -0.5, 2, 1};
+            for (size_t i = 0; i < 12; i++)
+                W[i] = unit * sin(1. + (double)i);
+            rk_network *net = shallow(RK_RELU, 4, 3, W, NULL, v);
+            char text[60];
+            snprintf(text, sizeof text, "y[0] > %.17g", 8 * unit);
+            rk_tail_estimate e = ask(net, NULL, text, methods[m], 5000, 1, 1).e[0];
+            if (k == 0) in_ones = e;
+            if (!(fabs(e.log10_p - in_ones.log10_p) <= 1e-5) ||
+                !(isnan(e.cv) || fabs(e.cv - in_ones.cv) <= 1e-6))
+                fail_msg("%s in units of %g: %.9g (cv %.6g), not %.9g (cv %.6g)", methods[m], unit,
+                         e.p, e.cv, in_ones.p, in_ones.cv);
+            rk_network_destroy(net);
+        }
+    }
+}
+
 /* Against plain passes, on everything that is not a wide random relu network. */
 static size_t check_network(const char *activation, size_t n_in, size_t n_hidden,
                             const size_t *hidden, double bias, const rk_input *input) {
@@ -324,9 +473,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_input),    cmocka_unit_test(test_few_neurons),
         cmocka_unit_test(test_two_modes),    cmocka_unit_test(test_other_networks),
-        cmocka_unit_test(test_unbiased),     cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_laws),         cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_zero_and_one),
+        cmocka_unit_test(test_parts_unlike), cmocka_unit_test(test_curved),
+        cmocka_unit_test(test_saturated),    cmocka_unit_test(test_atom),
+        cmocka_unit_test(test_units),        cmocka_unit_test(test_unbiased),
+        cmocka_unit_test(test_repeated),     cmocka_unit_test(test_laws),
+        cmocka_unit_test(test_same_bits),    cmocka_unit_test(test_zero_and_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
