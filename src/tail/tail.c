@@ -3,7 +3,6 @@
 #include "estimate/method.h"
 #include "linalg/blas.h"
 #include "network/input.h"
-#include "sample/float_layer.h"
 #include "tail/event.h"
 #include "tail/method.h"
 
@@ -43,19 +42,6 @@ static rk_status answer_create(rk_tail_answer **out, size_t n_events, rk_error *
         (rk_tail_data){.n_events = n_events, .estimates = estimates, .method = answer->method};
     *out = answer;
     return RK_OK;
-}
-
-/* -------------------------------------------------------------------------------- the input law */
-
-typedef struct root_step {
-    size_t n;
-    const double *covariance;
-    double *root;
-} root_step;
-
-static rk_status compute_root(rk_work *work, void *context, rk_error *error) {
-    const root_step *step = context;
-    return rk_input_root(work, step->n, step->covariance, step->root, error);
 }
 
 /* ---------------------------------------------------------------------------------- one layer */
@@ -120,19 +106,31 @@ static void collect(const rk_event *events, size_t n, size_t layer, rk_tail_esti
     }
 }
 
-static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const double *mean,
-                              const double *root, const group *g, const rk_tail_method *method,
-                              rk_error *error) {
+typedef struct standard_step {
+    rk_target *target;
+    const double *covariance;
+} standard_step;
+
+static rk_status standardise(rk_work *work, void *context, rk_error *error) {
+    const standard_step *step = context;
+    return rk_target_standardise(work, step->target, step->covariance, error);
+}
+
+static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const rk_input *input,
+                              const group *g, const rk_tail_method *method, rk_error *error) {
     rk_target target;
     rk_status status =
-        rk_target_create(&target, net, mean, root, g->functionals, g->n_functionals, error);
-    if (status != RK_OK) return status;
+        rk_target_create(&target, net, input->mean, g->functionals, g->n_functionals, error);
+    if (status == RK_OK)
+        status =
+            rk_tail_step(job, standardise, &(standard_step){&target, input->covariance}, error);
+    if (status == RK_OK) status = rk_target_finish(&target, error);
     job->target = &target;
     job->queries = g->queries;
     job->n = g->n_queries;
-    for (size_t i = 0; i < job->n; i++)
+    for (size_t i = 0; status == RK_OK && i < job->n; i++)
         job->queries[i].t -= target.offset[job->queries[i].row];
-    status = method->run(job, error);
+    if (status == RK_OK) status = method->run(job, error);
     rk_target_destroy(&target);
     return status;
 }
@@ -142,27 +140,21 @@ static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const dou
 static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_input *input,
                             const rk_event *events, size_t n, const rk_tail_method *method,
                             rk_tail_answer *answer, rk_error *error) {
-    size_t n_in = rk_network_n_in(net);
-    double *root = input->covariance ? rk_alloc(n_in, n_in, sizeof *root) : NULL;
     group g = {.functionals = rk_alloc(n, 1, sizeof *g.functionals),
                .queries = rk_alloc(n, 1, sizeof *g.queries),
                .n_slots = slots_for(n)};
     g.slots = rk_alloc(g.n_slots, 1, sizeof *g.slots);
     rk_status status = RK_OK;
-    if (!g.functionals || !g.queries || !g.slots || (input->covariance && !root))
+    if (!g.functionals || !g.queries || !g.slots)
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", n);
-    if (status == RK_OK && root)
-        status =
-            rk_tail_step(job, compute_root, &(root_step){n_in, input->covariance, root}, error);
     for (size_t layer = 0; status == RK_OK && !job->interrupted && layer <= net->n_layers;
          layer++) {
         collect(events, n, layer, answer->estimates, &g);
-        if (g.n_queries) status = answer_layer(job, net, input->mean, root, &g, method, error);
+        if (g.n_queries) status = answer_layer(job, net, input, &g, method, error);
     }
     free(g.slots);
     free(g.queries);
     free(g.functionals);
-    free(root);
     return status;
 }
 

@@ -1,8 +1,12 @@
 #include "tail/target.h"
 
 #include "base/size.h"
+#include "base/sum.h"
+#include "linalg/blas.h"
 #include "network/homogeneous.h"
+#include "sample/float_layer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,24 +28,11 @@ static void functional_row(const rk_event *event, const rk_layer *layer, size_t 
     }
 }
 
-/* First layer W, b as a function of g ~ N(0, I), x = mean + root g. */
-static void fold_input(rk_layer *layer, const double *mean, const double *root, double *W,
-                       double *b) {
-    size_t m = layer->rows, n = layer->cols;
-    for (size_t i = 0; i < m; i++) {
-        const double *row = layer->weight + i * n;
-        b[i] = layer->bias ? layer->bias[i] : 0;
-        for (size_t j = 0; mean && j < n; j++)
-            b[i] += row[j] * mean[j];
-        if (!root) memcpy(W + i * n, row, n * sizeof *W);
-        if (!root) continue;
-        memset(W + i * n, 0, n * sizeof *W);
-        for (size_t j = 0; j < n; j++)
-            for (size_t k = 0; k < n; k++)
-                W[i * n + k] += row[j] * root[j * n + k];
-    }
-    layer->weight = W;
-    if (mean || layer->bias) layer->bias = b;
+/* b + W mean. */
+static void fold_mean(const rk_layer *layer, const double *mean, double *b) {
+    for (size_t i = 0; i < layer->rows; i++)
+        b[i] = (layer->bias ? layer->bias[i] : 0) +
+               rk_dot(layer->cols, layer->weight + i * layer->cols, mean);
 }
 
 static void swap_networks(rk_network *a, rk_network *b) {
@@ -51,21 +42,16 @@ static void swap_networks(rk_network *a, rk_network *b) {
 }
 
 rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
-                           const double *root, const rk_event *const *functionals, size_t n,
-                           rk_error *error) {
+                           const rk_event *const *functionals, size_t n, rk_error *error) {
     *out = (rk_target){.homogeneous = false};
     size_t depth = functionals[0]->layer ? functionals[0]->layer : net->n_layers;
     bool appended = functionals[0]->layer == 0 && rk_network_is_activated(net, depth - 1) &&
                     net->layers[depth - 1].activation.kind != RK_IDENTITY;
     const rk_layer *read = &net->layers[depth - 1]; /* the layer whose values are combined */
-    size_t n_layers = depth + appended, cols = appended ? read->rows : read->cols;
-    const rk_layer *first = &net->layers[0];
-    size_t rows = 0, folded = 0, room = 0;
-    bool fits = rk_size_mul(n, cols + 1, &rows);
+    size_t n_layers = depth + appended, cols = appended ? read->rows : read->cols, room = 0;
     /* with a single layer the first is the last, and folded in its shape as a last one */
-    size_t first_rows = n_layers == 1 ? n : first->rows;
-    if (mean || root) fits = fits && rk_size_mul(first_rows, first->cols + 1, &folded);
-    fits = fits && rk_size_add(rows, folded, &room);
+    size_t first_rows = n_layers == 1 ? n : net->layers[0].rows;
+    bool fits = rk_size_mul(n, cols + 1, &room) && rk_size_add(room, first_rows, &room);
     double *storage = fits ? rk_alloc(room, 1, sizeof *storage) : NULL;
     rk_layer *layers = rk_alloc(n_layers, 1, sizeof *layers);
     if (!storage || !layers) {
@@ -73,38 +59,90 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
         free(layers);
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu functionals", n);
     }
-    double *weight = storage, *offset = storage + n * cols, *folded_weight = storage + rows;
+    double *weight = storage, *offset = storage + n * cols, *bias = offset + n;
     memcpy(layers, net->layers, (n_layers - 1) * sizeof *layers);
     for (size_t k = 0; k < n; k++)
         functional_row(functionals[k], appended ? NULL : read, cols, weight + k * cols, &offset[k]);
     layers[n_layers - 1] =
         (rk_layer){.rows = n, .cols = cols, .weight = weight, .activation = {.kind = RK_IDENTITY}};
-    if (mean || root)
-        fold_input(&layers[0], mean, root, folded_weight, folded_weight + first_rows * first->cols);
-    if (n_layers == 1 && layers[0].bias) { /* the folded mean of an only layer */
+    if (mean) {
+        fold_mean(&layers[0], mean, bias);
+        layers[0].bias = bias;
+    }
+    if (n_layers == 1 && mean) { /* the folded mean of an only layer */
         for (size_t k = 0; k < n; k++)
-            offset[k] += layers[0].bias[k];
+            offset[k] += bias[k];
         layers[0].bias = NULL;
     }
     *out = (rk_target){
         .net = {.n_layers = n_layers, .layers = layers}, .offset = offset, .storage = storage};
     out->homogeneous = rk_network_scales(&out->net);
-    rk_status status = rk_network_measure(&out->net, error);
+    return RK_OK;
+}
+
+/* A with A A' = G (m x m, overwritten): rows by their own sizes, times the root of correlations. */
+static rk_status root_of_rows(rk_work *work, size_t m, double *G, double *A, rk_error *error) {
+    double *size = rk_work_doubles(work, m, 1), *root = rk_work_doubles(work, m, m);
+    if (rk_work_charge(work, 2 * (uint64_t)m * m)) {
+        for (size_t i = 0; i < m; i++)
+            size[i] = sqrt(fmax(G[i * m + i], 0));
+        for (size_t i = 0; i < m * m; i++) {
+            double scale = size[i / m] * size[i % m];
+            G[i] = scale > 0 ? G[i] / scale : 0;
+        }
+    }
+    rk_status status = rk_input_root(work, m, G, root, error);
+    if (rk_work_charge(work, (uint64_t)m * m))
+        for (size_t i = 0; i < m * m; i++)
+            A[i] = size[i / m] * root[i];
+    return status;
+}
+
+rk_status rk_target_standardise(rk_work *work, rk_target *target, const double *covariance,
+                                rk_error *error) {
+    rk_layer *first = &target->net.layers[0];
+    size_t m = first->rows, n = first->cols, least = m < n ? m : n;
+    if (!covariance && m >= n) return RK_OK;
+    double *A = work->dry ? NULL : rk_alloc(m, least, sizeof *A);
+    if (!work->dry && !A) return rk_fail(error, RK_ERROR_MEMORY, "no memory for a first layer");
+    if (A) target->first = A;
+    if (!A) A = rk_work_doubles(work, 0, 0); /* not touched */
+    rk_status status;
+    double *square = rk_work_doubles(work, least, least);
+    if (m < n) {
+        double *scratch = covariance ? rk_work_doubles(work, m, n) : NULL;
+        rk_congruence(work, m, n, first->weight, covariance, scratch, square);
+        status = root_of_rows(work, m, square, A, error);
+    } else {
+        status = rk_input_root(work, n, covariance, square, error);
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, first->weight, n, square, n, 0, A, n);
+    }
+    if (rk_work_charge(work, 0)) {
+        first->weight = A;
+        first->cols = least;
+    }
+    return status;
+}
+
+rk_status rk_target_finish(rk_target *target, rk_error *error) {
+    rk_status status = rk_network_measure(&target->net, error);
     if (status == RK_OK)
-        status = rk_normal_form_create(&out->form, &out->net, &(rk_input){.mean = NULL}, error);
+        status =
+            rk_normal_form_create(&target->form, &target->net, &(rk_input){.mean = NULL}, error);
     if (status != RK_OK)
-        rk_target_destroy(out);
-    else if (out->form.net)
-        swap_networks(&out->net, out->form.net);
+        rk_normal_form_clear(&target->form);
+    else if (target->form.net)
+        swap_networks(&target->net, target->form.net);
     return status;
 }
 
 void rk_target_destroy(rk_target *target) {
-    if (target->form.net) swap_networks(&target->net, target->form.net);
+    if (target->form.net) swap_networks(&target->net, target->form.net); /* each frees its own */
     rk_normal_form_clear(&target->form);
     if (target->net.row_square) free(target->net.row_square[0]);
     free(target->net.row_square);
     free(target->net.layers);
+    free(target->first);
     free(target->storage);
     *target = (rk_target){.homogeneous = false};
 }

@@ -2,6 +2,7 @@
 #ifndef RK_TAIL_TARGET_H
 #define RK_TAIL_TARGET_H
 
+#include "base/work.h"
 #include "network/normal_form.h"
 
 /**
@@ -13,15 +14,22 @@ typedef struct rk_target {
     rk_network net;   /* in normal form; weights borrowed but for the first and the last layer */
     double *offset;   /* n_out: to be added to the outputs */
     bool homogeneous; /* a positive factor on the input comes out again */
-    double *storage;
+    double *storage, *first; /* of the functionals; of a first layer that is not the network's */
     rk_normal_form form;
 } rk_target;
 
-/** Output k is the functional of functionals[k]; all are of one layer. `root`
- *  (n_in x n_in, with root root' the covariance of the input) and `mean` may be NULL. */
+/** Output k is the functional of functionals[k]; all are of one layer. `mean` of the input (n_in) may
+ *  be NULL. The target takes the input's fluctuations until rk_target_standardise. */
 rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
-                           const double *root, const rk_event *const *functionals, size_t n,
-                           rk_error *error);
+                           const rk_event *const *functionals, size_t n, rk_error *error);
+
+/** Makes an input N(0, I) of one with `covariance` (n_in x n_in; NULL: the identity), of no more
+ *  entries than the first layer has neurons: the network sees no more of it. Dry or wet. */
+rk_status rk_target_standardise(rk_work *work, rk_target *target, const double *covariance,
+                                rk_error *error);
+
+/** Brings it to normal form, once it is standardised. */
+rk_status rk_target_finish(rk_target *target, rk_error *error);
 void rk_target_destroy(rk_target *target);
 
 #endif

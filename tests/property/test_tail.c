@@ -291,6 +291,41 @@ static void test_units(void **state) {
     }
 }
 
+/* A network sees no more of its input than its first layer has neurons: one of 4000 inputs, with
+ * correlations that this network cannot see or can, is one of 3. */
+static void test_many_inputs(void **state) {
+    (void)state;
+    enum { MANY = 4000, FEW_INPUTS = 30 };
+    static double W[2 * MANY];
+    const double v[] = {1, 0.8};
+    for (size_t j = 0; j < MANY; j++) {
+        W[j] = sqrt(1. / MANY);
+        W[MANY + j] = -W[j];
+    }
+    rk_network *net = shallow(RK_RELU, 2, MANY, W, NULL, v); /* relu(g) + 0.8 relu(-g) */
+    const double p = beyond(3) + beyond(3 / 0.8);
+    static const char *const methods[] = {"importance", "subset", "auto"};
+    for (size_t m = 0; m < 3; m++) {
+        result r = ask(net, NULL, "y[0] > 3", methods[m], 20000, 3, 1);
+        assert_agrees(methods[m], &r.e[0], p, 0, 4);
+    }
+    rk_network_destroy(net);
+    double covariance[FEW_INPUTS * FEW_INPUTS];
+    for (size_t i = 0; i < FEW_INPUTS * FEW_INPUTS; i++)
+        covariance[i] = i / FEW_INPUTS == i % FEW_INPUTS ? 1 : 0.5;
+    for (size_t j = 0; j < FEW_INPUTS; j++) {
+        W[j] = 1 / sqrt(FEW_INPUTS * (1 + 0.5 * (FEW_INPUTS - 1)));
+        W[FEW_INPUTS + j] = -W[j];
+    }
+    net = shallow(RK_RELU, 2, FEW_INPUTS, W, NULL, v);
+    const rk_input input = {.covariance = covariance};
+    for (size_t m = 0; m < 3; m++) {
+        result r = ask(net, &input, "y[0] > 3", methods[m], 20000, 3, 1);
+        assert_agrees(methods[m], &r.e[0], p, 0, 4);
+    }
+    rk_network_destroy(net);
+}
+
 /* Against plain passes, on everything that is not a wide random relu network. */
 static size_t check_network(const char *activation, size_t n_in, size_t n_hidden,
                             const size_t *hidden, double bias, const rk_input *input) {
@@ -475,9 +510,10 @@ int main(void) {
         cmocka_unit_test(test_two_modes),    cmocka_unit_test(test_other_networks),
         cmocka_unit_test(test_parts_unlike), cmocka_unit_test(test_curved),
         cmocka_unit_test(test_saturated),    cmocka_unit_test(test_atom),
-        cmocka_unit_test(test_units),        cmocka_unit_test(test_unbiased),
-        cmocka_unit_test(test_repeated),     cmocka_unit_test(test_laws),
-        cmocka_unit_test(test_same_bits),    cmocka_unit_test(test_zero_and_one),
+        cmocka_unit_test(test_units),        cmocka_unit_test(test_many_inputs),
+        cmocka_unit_test(test_unbiased),     cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_laws),         cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_zero_and_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
