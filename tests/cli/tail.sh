@@ -33,4 +33,18 @@ has err 'need a law'
 run 0 tail net.safetensors -e 'y[0] > 0:2:0.5' -m saddlepoint --plot tail.svg -q
 has tail.gp "set title 'net.safetensors (32-32x2-32 relu)' noenhanced"
 has tail.gp "title 'y\[0\] > t'"
+run 0 tail net.safetensors -e 'y[0] > 0:1:0.5; y[1] >= 0:1:0.5' -n 3000 --plot auto.svg -q
+for text in 'set key .*outside' "title 'band: 95 % interval'" "title 'dashed: cumulants alone'" "title 'y\[1\] >= t'"; do
+    has auto.gp "$text"
+done
+run 0 tail net.safetensors -e 'y[*] > 2' -m saddlepoint --plot many.svg -q
+has many.gp 'curve31 using 6:2 with points'
+has many.gp "set xlabel 'number of the event'"
 run 2 tail net.safetensors -e 'y[0] > 1' --plot tail.gif
+
+# An event without an answer is no success.
+run 4 tail net.safetensors -e 'y[*] > 9' -m edgeworth
+has err 'out of its range'
+run 0 tail net.safetensors -e 'y[0] >= 1; y[0] < 1' -n 2000
+has out '^  y\[0\] >= 1 '
+run 2 tail net.safetensors -e 'y[0] => 1'
