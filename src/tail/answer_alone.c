@@ -1,5 +1,6 @@
 /* importance, subset: one event by its own passes. */
 #include "base/size.h"
+#include "base/sum.h"
 #include "tail/answers.h"
 #include "tail/design.h"
 #include "tail/importance.h"
@@ -85,6 +86,22 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
     return found;
 }
 
+/* The part of the passes that goes to design points: what half-spaces there have of the event, if
+ * subset simulation is right. In wide networks that is next to nothing: the event is in all
+ * directions, and the tilt describes it. */
+#define LEAST_DESIGNED 0.05
+#define MOST_DESIGNED  0.5
+
+static double designed_share(const alone *a, const double *designs, size_t count) {
+    size_t n = rk_network_n_in(&a->net);
+    double log_p = -INFINITY;
+    for (size_t k = 0; k < count; k++)
+        log_p = rk_log_add(log_p,
+                           rk_log_normal_tail(sqrt(rk_dot(n, designs + k * n, designs + k * n))));
+    if (!(a->levels.log_mean > -INFINITY)) return MOST_DESIGNED;
+    return fmin(MOST_DESIGNED, fmax(LEAST_DESIGNED, exp(log_p - a->levels.log_mean)));
+}
+
 /* A round costs what about 15 n passes do: two, and more as long as they stay a small part. */
 static int tilt_rounds(uint64_t samples, size_t n) {
     uint64_t affordable = samples / (45 * (uint64_t)n);
@@ -112,7 +129,10 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
     rk_work_step(work, "tilt");
     rk_proposal proposal;
     find_tilt(work, a, &proposal);
-    rk_proposal_add(work, &proposal, designs, n_designs);
+    double share = work->dry ? 0 : designed_share(a, designs, n_designs);
+    a->scattered = a->scattered && share >= MOST_DESIGNED;
+    a->smoothed = a->smoothed && !(share >= MOST_DESIGNED); /* the tilt does not know its law */
+    rk_proposal_add(work, &proposal, designs, n_designs, share);
     rk_work_step(work, "passes");
     uint64_t left = samples - (spent < samples / 2 ? spent : samples / 2);
     rk_importance_spec spec = {.t = a->t,

@@ -14,7 +14,8 @@ typedef struct scorer {
     double square[RK_MAX_PARTS];   /* |mean / deviation|^2 */
     double log_uniform;            /* log integral of r^(n-1) exp(-r^2/2) dr */
     double *log_weight;            /* of every pass */
-    rk_tilted_sample sample;       /* z NULL: not wanted */
+    rk_tilted_sample sample;       /* of the tilts alone: other parts' l is far from normal */
+    uint64_t n_tilted;             /* the passes in it, the first ones */
 } scorer;
 
 /* Pass i of part k: the parts are strata of fixed sizes. */
@@ -36,11 +37,11 @@ static double square_of(size_t n, const float *y) {
     return sum;
 }
 
-/* log dN(0, I) / d(mixture) at y. */
-static double log_ratio(const scorer *s, const float *y) {
+/* log dN(0, I) / d(the first parts of the mixture) at y. */
+static double log_ratio(const scorer *s, const float *y, size_t n_parts) {
     const rk_proposal *p = s->spec->proposal;
     double mixture = -INFINITY;
-    for (size_t k = 0; k < p->n_parts; k++) {
+    for (size_t k = 0; k < n_parts; k++) {
         double square = 0;
         for (size_t i = 0; i < p->n; i++) {
             double g = ((double)y[i] - p->part[k].mean[i]) / p->part[k].deviation[i];
@@ -93,7 +94,7 @@ static double log_direction_weight(const scorer *s, const float *y, double z) {
 /* What a pass adds to the average; -infinity if nothing. */
 static double log_weight(const scorer *s, const float *y, double z) {
     if (s->spec->radial) return z > 0 ? log_direction_weight(s, y, z) : -INFINITY;
-    return z > s->spec->t ? log_ratio(s, y) : -INFINITY;
+    return z > s->spec->t ? log_ratio(s, y, s->spec->proposal->n_parts) : -INFINITY;
 }
 
 static void score(void *context, const rk_pass_block *block) {
@@ -102,9 +103,10 @@ static void score(void *context, const rk_pass_block *block) {
         const float *y = block->y + r * s->spec->proposal->n;
         double z = (double)block->z[r];
         s->log_weight[block->first + r] = log_weight(s, y, z);
-        if (!s->sample.z) continue;
+        if (block->first + r >= s->n_tilted) continue;
         s->sample.z[block->first + r] = z;
-        s->sample.log_ratio[block->first + r] = log_ratio(s, y);
+        s->sample.log_ratio[block->first + r] =
+            log_ratio(s, y, s->sample.n_parts) + log((double)s->n_tilted / (double)s->spec->n);
     }
 }
 
@@ -180,16 +182,17 @@ bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spe
     size_t mark = rk_work_mark(work), n = (size_t)spec->n;
     const rk_proposal *p = spec->proposal;
     scorer s = {
-        .spec = spec, .log_weight = rk_work_doubles(work, n, 1), .sample.n_parts = p->n_parts};
+        .spec = spec, .log_weight = rk_work_doubles(work, n, 1), .sample.n_parts = p->n_tilts};
+    for (size_t k = 0; smooth && k < p->n_tilts; k++)
+        s.n_tilted += s.sample.count[k] = rk_passes_of_part(p, k, n);
     if (smooth) {
         s.sample.z = rk_work_doubles(work, n, 1);
         s.sample.log_ratio = rk_work_doubles(work, n, 1);
     }
     uint64_t densities = (smooth != NULL || !spec->radial) + (spec->radial ? 1U : 0U);
     uint64_t each = p->n_parts * (4 * p->n * densities + (spec->radial ? 10 * (2 * NODES + 1) : 0));
-    for (size_t k = 0; k < p->n_parts; k++)
-        s.sample.count[k] = rk_passes_of_part(p, k, n);
-    while (s.sample.count[s.sample.n_parts - 1] == 0) /* too few passes for the last part */
+    while (s.n_tilted > 0 &&
+           s.sample.count[s.sample.n_parts - 1] == 0) /* too few passes for the last part */
         s.sample.n_parts--;
     if (rk_work_charge(work, n * each)) prepare(&s);
     rk_passes_spec passes = {.n = spec->n,

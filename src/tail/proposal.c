@@ -125,7 +125,7 @@ static struct rk_proposal_part part_take(rk_work *work, size_t n, double share) 
 }
 
 rk_proposal rk_proposal_standard(rk_work *work, size_t n) {
-    rk_proposal p = {.n = n, .n_parts = 1};
+    rk_proposal p = {.n = n, .n_parts = 1, .n_tilts = 1};
     for (size_t k = 0; k < RK_MAX_PARTS; k++)
         p.part[k] = part_take(work, n, k == 0);
     for (size_t i = 0; rk_work_charge(work, 0) && i < n; i++) {
@@ -148,7 +148,7 @@ uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n) {
 bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds,
                       rk_proposal *out) {
     size_t n = rk_network_n_in(net);
-    rk_proposal p = {.n = n, .n_parts = 2, .axes = rk_work_doubles(work, n, n)};
+    rk_proposal p = {.n = n, .n_parts = 2, .n_tilts = 2, .axes = rk_work_doubles(work, n, n)};
     for (size_t k = 0; k < RK_MAX_PARTS; k++)
         p.part[k] = part_take(work, n, k < p.n_parts ? shares[k] : 0);
     double *mu = rk_work_doubles(work, n, 1), *S = rk_work_doubles(work, n, n), seed = 1;
@@ -180,17 +180,18 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
 }
 
 /* Half of the likelihoods exp(-|x|^2 / 2), in logarithms: what is far is seen, too. */
-static void weigh_parts(rk_proposal *p, size_t first, const double *square) {
+static void weigh_parts(rk_proposal *p, size_t first, double share, const double *square) {
     double sum = 0;
     for (size_t k = first; k < p->n_parts; k++)
         sum += exp(0.25 * (square[first] - square[k]));
     for (size_t k = 0; k < first; k++)
-        p->part[k].share *= 0.5;
+        p->part[k].share *= 1 - share;
     for (size_t k = first; k < p->n_parts; k++)
-        p->part[k].share = 0.5 * exp(0.25 * (square[first] - square[k])) / sum;
+        p->part[k].share = share * exp(0.25 * (square[first] - square[k])) / sum;
 }
 
-void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t count) {
+void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t count,
+                     double share) {
     size_t first = p->n_parts, n = p->n;
     double square[RK_MAX_PARTS];
     for (size_t k = 0; k < count && first + k < RK_MAX_PARTS; k++) {
@@ -206,5 +207,5 @@ void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t
         }
         p->n_parts = first + k + 1;
     }
-    if (p->n_parts > first) weigh_parts(p, first, square);
+    if (p->n_parts > first) weigh_parts(p, first, share, square);
 }

@@ -18,8 +18,8 @@ typedef struct rk_target {
     rk_normal_form form;
 } rk_target;
 
-/** Output k is the functional of functionals[k]; all are of one layer. `mean` of the input (n_in) may
- *  be NULL. The target takes the input's fluctuations until rk_target_standardise. */
+/** Output k is the functional of functionals[k]; all are of one layer. `mean` of the input (n_in)
+ * may be NULL. The target takes the input's fluctuations until rk_target_standardise. */
 rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
                            const rk_event *const *functionals, size_t n, rk_error *error);
 
