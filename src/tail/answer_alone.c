@@ -1,6 +1,5 @@
 /* importance, subset: one event by its own passes. */
 #include "base/size.h"
-#include "base/sum.h"
 #include "tail/answers.h"
 #include "tail/design.h"
 #include "tail/importance.h"
@@ -58,9 +57,10 @@ static uint64_t look_passes(uint64_t samples, size_t n) {
 }
 
 /* Subset simulation, and the design points its points and wide passes lead to. */
-static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, uint64_t *passes) {
-    size_t n_in = rk_network_n_in(&a->net), starts = starts_for(a->job->options->samples);
-    size_t n_known = 0, found = 0;
+static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, float *points,
+                          size_t *n_points, uint64_t *passes) {
+    size_t starts = starts_for(a->job->options->samples);
+    size_t found = 0;
     uint64_t searched = 0;
     size_t mark = rk_work_mark(work);
     rk_work_step(work, "levels");
@@ -68,16 +68,16 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
                              .n = n,
                              .stream = stream_of(a, RK_STREAM_LEVELS),
                              .lanes = lanes_of(a),
-                             .points = rk_work_floats(work, starts, n_in),
+                             .points = points,
                              .max_points = starts};
-    bool go_on = rk_subset(work, &a->net, &levels, &a->levels, &n_known);
-    if (work->dry) n_known = starts;
+    bool go_on = rk_subset(work, &a->net, &levels, &a->levels, n_points);
+    if (work->dry) *n_points = starts;
     rk_design_spec spec = {.t = a->t,
                            .n = n,
                            .stream = stream_of(a, RK_STREAM_WIDE),
                            .lanes = lanes_of(a),
                            .known = levels.points,
-                           .n_known = n_known,
+                           .n_known = *n_points,
                            .starts = starts};
     rk_work_step(work, "design points");
     if (go_on) found = rk_design_points(work, &a->net, &spec, designs, &searched, &a->scattered);
@@ -86,21 +86,9 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
     return found;
 }
 
-/* The part of the passes that goes to design points: what half-spaces there have of the event, if
- * subset simulation is right. In wide networks that is next to nothing: the event is in all
- * directions, and the tilt describes it. */
-#define LEAST_DESIGNED 0.05
-#define MOST_DESIGNED  0.5
-
-static double designed_share(const alone *a, const double *designs, size_t count) {
-    size_t n = rk_network_n_in(&a->net);
-    double log_p = -INFINITY;
-    for (size_t k = 0; k < count; k++)
-        log_p = rk_log_add(log_p,
-                           rk_log_normal_tail(sqrt(rk_dot(n, designs + k * n, designs + k * n))));
-    if (!(a->levels.log_mean > -INFINITY)) return MOST_DESIGNED;
-    return fmin(MOST_DESIGNED, fmax(LEAST_DESIGNED, exp(log_p - a->levels.log_mean)));
-}
+/* With fewer directions the passes under the tilt are no law: z is not nearly normal there, and the
+ * tilt does not know all parts of the event. */
+#define MANY_DIRECTIONS 24
 
 /* A round costs what about 15 n passes do: two, and more as long as they stay a small part. */
 static int tilt_rounds(uint64_t samples, size_t n) {
@@ -124,15 +112,15 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
     uint64_t samples = a->job->options->samples, look = look_passes(samples, n_in), spent = 0;
     double *designs = rk_work_doubles(work, MOST_STARTS, n_in);
     a->looked = look > 0;
-    if (a->looked) n_designs = look_around(work, a, look, designs, &spent);
+    float *points = rk_work_floats(work, MOST_STARTS, n_in);
+    size_t n_points = 0;
+    if (a->looked) n_designs = look_around(work, a, look, designs, points, &n_points, &spent);
     if (work->interrupted || work->overflowed) return RK_OK;
     rk_work_step(work, "tilt");
     rk_proposal proposal;
     find_tilt(work, a, &proposal);
-    double share = work->dry ? 0 : designed_share(a, designs, n_designs);
-    a->scattered = a->scattered && share >= MOST_DESIGNED;
-    a->smoothed = a->smoothed && !(share >= MOST_DESIGNED); /* the tilt does not know its law */
-    rk_proposal_add(work, &proposal, designs, n_designs, share);
+    rk_proposal_add(work, &proposal, designs, n_designs);
+    if (a->looked && !work->dry && !(proposal.directions >= MANY_DIRECTIONS)) a->smoothed = false;
     rk_work_step(work, "passes");
     uint64_t left = samples - (spent < samples / 2 ? spent : samples / 2);
     rk_importance_spec spec = {.t = a->t,
@@ -204,6 +192,7 @@ static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_
  * contradicts it: then the answer is false, and stays. */
 static bool set_sharper(rk_tail_estimate *estimate, const alone *a) {
     if (!(a->smooth.cv <= WORTHLESS)) return true;
+    if (a->looked && a->smooth.cv >= a->mean.cv) return true;
     double apart = fabs(a->smooth.log_mean - a->mean.log_mean);
     if (!(apart <= 3 * hypot(a->smooth.cv, a->mean.cv))) return false;
     double log10_unbiased = estimate->log10_p, cv_unbiased = estimate->cv;

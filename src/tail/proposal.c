@@ -50,6 +50,18 @@ static double reach(const surrogate *q, double variance) {
     return (1 - c) / (1 + c);
 }
 
+/* The directions of x that z depends on: how many with equal parts of that variance there would be.
+ */
+static double directions(const surrogate *q) {
+    double sum = 0, square = 0;
+    for (size_t i = 0; i < q->n; i++) {
+        double own = q->slope[i] * q->slope[i] + 0.5 * q->curvature[i] * q->curvature[i];
+        sum += own;
+        square += own * own;
+    }
+    return sum * sum / square;
+}
+
 /* lambda >= 0 with tilted_mean = t, or the strongest tilt there is. */
 static double solve(const surrogate *q, double t) {
     const double unit = 1 / sqrt(known_variance(q));
@@ -163,6 +175,7 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
         rk_gradient_of_mean(work, net, &input, &seed, &g);
         if (!expand(work, n, mu, input.covariance, &g, p.axes, &q)) return false;
         if (rk_work_charge(work, 500 * (uint64_t)n)) {
+            if (round == 0) p.directions = directions(&q);
             if (round == 0) goal = g.value + reach(&q, g.variance) * (t - g.value);
             if (!isfinite(q.value)) return false;
             tilt(&q, solve(&q, goal), p.part[0].mean, p.part[0].deviation);
@@ -180,18 +193,17 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
 }
 
 /* Half of the likelihoods exp(-|x|^2 / 2), in logarithms: what is far is seen, too. */
-static void weigh_parts(rk_proposal *p, size_t first, double share, const double *square) {
+static void weigh_parts(rk_proposal *p, size_t first, const double *square) {
     double sum = 0;
     for (size_t k = first; k < p->n_parts; k++)
         sum += exp(0.25 * (square[first] - square[k]));
     for (size_t k = 0; k < first; k++)
-        p->part[k].share *= 1 - share;
+        p->part[k].share *= 0.5;
     for (size_t k = first; k < p->n_parts; k++)
-        p->part[k].share = share * exp(0.25 * (square[first] - square[k])) / sum;
+        p->part[k].share = 0.5 * exp(0.25 * (square[first] - square[k])) / sum;
 }
 
-void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t count,
-                     double share) {
+void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t count) {
     size_t first = p->n_parts, n = p->n;
     double square[RK_MAX_PARTS];
     for (size_t k = 0; k < count && first + k < RK_MAX_PARTS; k++) {
@@ -207,5 +219,5 @@ void rk_proposal_add(rk_work *work, rk_proposal *p, const double *points, size_t
         }
         p->n_parts = first + k + 1;
     }
-    if (p->n_parts > first) weigh_parts(p, first, share, square);
+    if (p->n_parts > first) weigh_parts(p, first, square);
 }

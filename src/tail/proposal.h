@@ -13,8 +13,9 @@ enum { RK_MAX_PARTS = 26 };
 /** x = axes' y, part k of y independent N(mean_i, deviation_i^2). */
 typedef struct rk_proposal {
     size_t n, n_parts;
-    size_t n_tilts; /* of the parts, the first: tilts, or N(0, I) */
-    double *axes;   /* n x n, one axis a row; NULL: the coordinates */
+    size_t n_tilts;    /* of the parts, the first: tilts, or N(0, I) */
+    double directions; /* that the output depends on, about; 0 if there is no tilt */
+    double *axes;      /* n x n, one axis a row; NULL: the coordinates */
     struct rk_proposal_part {
         double share; /* of the passes; they add up to 1 */
         double *mean, *deviation;
@@ -37,8 +38,7 @@ rk_proposal rk_proposal_standard(rk_work *work, size_t n);
 bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds, rk_proposal *out);
 
 /** Adds N(points[k], I) for each design point (count x n), the more passes the nearer to the
- * origin, `share` of all together. */
-void rk_proposal_add(rk_work *work, rk_proposal *proposal, const double *points, size_t count,
-                     double share);
+ * origin; the parts that are there keep half of all. */
+void rk_proposal_add(rk_work *work, rk_proposal *proposal, const double *points, size_t count);
 
 #endif
