@@ -52,6 +52,8 @@ static json_t *error_json(json_document *doc, const rk_answer_data *a) {
                                             : json_null());
     json_object_set_new(error, "rms", json_optional(doc, a->error_rms));
     json_object_set_new(error, "stated_rms", json_optional(doc, a->stated_rms));
+    if (a->covariance)
+        json_object_set_new(error, "covariance_rms", json_optional(doc, a->covariance_error_rms));
     return error;
 }
 
@@ -243,6 +245,9 @@ static int print_human(const void *result, FILE *stream) {
     if (a->reason) fprintf(stream, "\n         %s", a->reason);
     fprintf(stream, "\nerror    %s root mean square (%s)\n", error_two_digits(a->error_rms, cell),
             kinds[a->error_kind]);
+    if (a->covariance)
+        fprintf(stream, "         %s of an entry of the covariance\n",
+                error_two_digits(a->covariance_error_rms, cell));
     if (a->receipt_samples) print_receipt(a, stream);
     print_cost(stream, &a->cost);
     fprintf(stream, "time     %s with %d thread%s\n", duration(a->seconds, cell), a->threads,

@@ -1,14 +1,17 @@
 /* How large the errors of the closures are on random networks, as CSV:
  *
  *     calibrate fit|held-out|passes METHOD...
+ *     calibrate again FLOPS < CSV
  *
  * One line a network and method that covers it and is affordable: the mean square error, for
  * sampling methods that of one pass by their own account, with the expansion as `mean` sees it;
- * `passes` is a grid for these alone. calibrate_fit reads it. */
+ * `passes` is a grid for these alone. `again` asks the closures anew that cost at most so much, and
+ * keeps the errors that were measured. calibrate_fit reads both. */
 #include "study.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct grid {
@@ -160,11 +163,41 @@ static void measure_grid(const grid *g, char **methods) {
                 measure_all(g, i, j, k, methods);
 }
 
+/* One line, if there is an answer. */
+static void ask_again(const char *line, double most_flops) {
+    char method[64], kind[16];
+    size_t n, hidden;
+    unsigned long long seed;
+    double expansion, mse, standard_error;
+    if (sscanf(line, "%63[^,],%zu,%zu,%15[^,],%llu,%lf,%lf,%lf", method, &n, &hidden, kind, &seed,
+               &expansion, &mse, &standard_error) != 8 ||
+        !strncmp(method, "sample", 6))
+        return;
+    for (char *c = method; *c; c++)
+        if (*c == ' ') *c = ',';
+    rk_network *net = study_network(study_kind_named(kind), n, hidden, seed);
+    rk_answer *answer = ask(method, net, 0, most_flops);
+    const rk_answer_data *a = answer ? rk_answer_view(answer) : NULL;
+    char name[64];
+    if (a)
+        printf("%s,%zu,%zu,%s,%llu,%.4g,%.4g,%.3g,%.4g,%.4g\n", without_commas(method, name), n,
+               hidden, kind, seed, a->expansion, mse, standard_error, a->error_rms * a->error_rms,
+               average(a->variance, a->n_out));
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
 int main(int argc, char **argv) {
+    char line[400];
+    if (argc == 3 && !strcmp(argv[1], "again")) {
+        while (fgets(line, sizeof line, stdin))
+            ask_again(line, strtod(argv[2], NULL));
+        return 0;
+    }
     bool is_known = false;
     for (size_t i = 0; argc > 2 && i < sizeof grids / sizeof *grids; i++)
         is_known |= !strcmp(grids[i].name, argv[1]);
-    if (!is_known) study_stop("usage: calibrate fit|held-out|passes METHOD...");
+    if (!is_known) study_stop("usage: calibrate fit|held-out|passes METHOD..., or again FLOPS");
     puts("method,width,hidden,kind,seed,expansion,mse,standard_error,estimated_mse,variance");
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++)
         if (!strcmp(grids[i].name, argv[1])) measure_grid(&grids[i], argv + 2);

@@ -347,9 +347,12 @@ typedef struct rk_answer_data {
     const double *error_per_output; /**< n_out; NaN where it is unknown */
     double error_rms;               /**< root of the mean square error over the outputs */
     double stated_rms;              /**< what it was before the receipt */
+    /** The same over the entries of `covariance`; NaN where it is unknown or not wanted. */
+    double covariance_error_rms;
     /** The small parameter of the cumulant expansion on this network: the sum over hidden layers of
-     *  curvature / width (docs/MATH.md#expansion; about 0.006 at 256 x 4). The closures are for
-     *  values well below 1; NaN if the method does not expand. */
+     *  curvature / width (docs/MATH.md#expansion; about 0.006 at 256 x 4), a layer being as much
+     *  narrower as its neurons are more correlated than random weights would make them. The closures
+     *  are for values well below 1; NaN if the method does not expand. */
     double expansion;
 
     uint64_t receipt_samples; /**< 0: no receipt */

@@ -81,6 +81,7 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
         .error_per_output = answer->report.error_per_output,
         .error_rms = (double)NAN,
         .stated_rms = (double)NAN,
+        .covariance_error_rms = (double)NAN,
         .expansion = (double)NAN,
         .receipt_rms = (double)NAN,
         .receipt_rms_standard_error = (double)NAN,

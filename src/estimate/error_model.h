@@ -4,13 +4,18 @@
 
 #include "propagate/propagate.h"
 
-/** Mean square error of the means over the variance of the outputs =
- *  factor * expansion^power * slenderness^slender_power * L^depth_power for L hidden layers, where
- *  expansion and slenderness are what the closure met on its way (rk_outputs). Beyond the limit of
- *  slenderness the closure fails on many networks. */
+/** Mean square error of the means over the variance of the outputs, or of their covariance over its
+ *  own mean square, =
+ *
+ *      factor * expansion^power * slenderness^slender_power * L^depth_power
+ *
+ *  for L hidden layers, where expansion and slenderness are what the closure met on its way
+ *  (rk_outputs). Where that is not what random weights would make of it, laws scatter more: up to
+ *  `margin` times as much is stated. Beyond the limit of slenderness the closure fails on many
+ *  networks. */
 typedef struct rk_error_law {
     const char *method; /**< "name" or "name:words", the words being among its arguments */
-    double factor, power, slender_power, depth_power, limit;
+    double factor, power, slender_power, depth_power, limit, margin;
 } rk_error_law;
 
 /** Law `index` of the table, or NULL past its end. */
@@ -19,20 +24,31 @@ const rk_error_law *rk_error_law_at(size_t index);
 /** The law of a method with all its arguments spelled out; NULL: nobody has measured it. */
 const rk_error_law *rk_error_law_of(const char *canonical);
 
-/** Nothing can be said of this network: the closure is beyond its limit, or whatever it errs by
- *  grows beyond all bounds on the way. `why` (of `size` bytes) says which; "" if neither. */
+/** The same of its covariances. */
+const rk_error_law *rk_covariance_law_of(const char *canonical);
+
+/** Nothing can be said of this network: the closure diverged or is beyond its limit, whatever it
+ *  errs by grows beyond all bounds on the way, or it takes neurons as alike that are not. `why` (of
+ *  `size` bytes) says which; "" if none. */
 bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why, size_t size);
 
-/** Mean square error to expect over the outputs' variance: beyond the limit at least 1. `law` NULL:
- *  NaN. */
+/** Mean square error to expect over the outputs' variance; NaN where nothing can be said. `law`
+ *  NULL: NaN. */
 double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs);
 
 /** The same of one pass of a method that samples, with the roughness of `mean`'s outputs in the
- * place of the expansion. */
+ *  place of the expansion. */
 double rk_expected_of_pass(const rk_error_law *law, const rk_outputs *outputs);
 
-/** error[i] = root mean square error to expect of outputs->mean[i], i < n_out. */
+/** error[i] = root mean square error to expect of outputs->mean[i], i < n_out; NaN where nothing
+ * can be said. */
 void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,
                        double *error);
+
+/** Root mean square error to expect of an entry of outputs->covariance, which is wanted; NaN where
+ *  nothing can be said. `means` is the law of the same method's means, `covariances` that of its
+ *  covariances. */
+double rk_expected_covariance_error(const rk_error_law *means, const rk_error_law *covariances,
+                                    const rk_outputs *outputs, size_t n_out);
 
 #endif

@@ -4,6 +4,7 @@
 #include "estimate/error_model.h"
 #include "estimate/verdict.h"
 #include "linalg/blas.h"
+#include "sample/points.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,9 @@ static double root_mean_square(const double *x, size_t n) {
     return sqrt(sum / (double)n);
 }
 
+/* So many times narrower than random weights would make it, and a layer is worth a warning. */
+static const double noticed = 1.5;
+
 /* What to think of the error that `law` gives a closure which found this on its way. */
 static void warn_of_regime(rk_answer *answer, const rk_error_law *law, const rk_outputs *found) {
     char why[160];
@@ -27,7 +31,7 @@ static void warn_of_regime(rk_answer *answer, const rk_error_law *law, const rk_
                        answer->method);
     else if (rk_is_beyond(law, found, why, sizeof why))
         rk_answer_warn(answer, "%s", why);
-    if (found->concentration > 1)
+    if (found->concentration > noticed)
         rk_answer_warn(answer,
                        "outside the wide-random regime: effective width %.1f at layer %zu; the "
                        "estimated error is widened",
@@ -58,6 +62,40 @@ static void withdraw_lost_errors(const rk_plan *plan, rk_answer *answer, double 
                        lost);
 }
 
+/* Of a sample of a normal law: (tr C)^2 + |C|^2 over the number of passes that are independent. */
+static double sampled_covariance_error(const rk_plan *plan, const rk_answer *answer) {
+    const double *C = answer->report.outputs.covariance;
+    size_t n = answer->data.n_out;
+    double trace = 0, square = 0;
+    bool pairs = plan->problem.arguments.points != RK_POINTS_IID;
+    for (size_t i = 0; i < n; i++)
+        trace += C[i * n + i];
+    for (size_t i = 0; i < n * n; i++)
+        square += C[i] * C[i];
+    return sqrt((trace * trace + square) / ((double)answer->data.samples / (pairs ? 2 : 1))) /
+           (double)n;
+}
+
+static void report_covariance_error(const rk_plan *plan, rk_answer *answer) {
+    const rk_outputs *outputs = &answer->report.outputs;
+    rk_answer_data *data = &answer->data;
+    if (!outputs->covariance || (data->interrupted && !plan->method->samples)) return;
+    if (plan->method->samples)
+        data->covariance_error_rms = sampled_covariance_error(plan, answer);
+    else
+        data->covariance_error_rms = rk_expected_covariance_error(
+            rk_error_law_of(answer->method), rk_covariance_law_of(answer->method), outputs,
+            data->n_out);
+    size_t negative = 0;
+    for (size_t i = 0; i < data->n_out; i++)
+        negative += outputs->covariance[i * (data->n_out + 1)] < 0;
+    if (negative)
+        rk_answer_warn(answer,
+                       "%zu of %zu variances in the covariance are negative: the closure "
+                       "is outside its regime",
+                       negative, data->n_out);
+}
+
 static void report_error(const rk_plan *plan, rk_answer *answer, bool is_partial) {
     const rk_outputs *outputs = &answer->report.outputs, *anchor = &answer->report.anchor;
     bool samples = plan->method->samples, is_anchored = plan->problem.anchor.layer > 0;
@@ -73,6 +111,7 @@ static void report_error(const rk_plan *plan, rk_answer *answer, bool is_partial
     }
     answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
     answer->data.stated_rms = answer->data.error_rms;
+    report_covariance_error(plan, answer);
 }
 
 static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_work *work,

@@ -54,25 +54,27 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
         } else if (activated) {
             rk_variances(work, layer, C_in, scratch, var_z);
         }
+        if (l > 0) rk_expansion_close(work, l - 1, layer, !activated, &e, C_in, var_z, outputs);
         if (activated) {
             rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, centre, w);
             rk_wick_moments(work, n, 2, centre, w, m, var_h);
             if (full) activate_pairs(work, n, w, var_h, Z);
         }
-        if (l + 1 < n_activated) {
-            rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
-            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e);
-            rk_expansion_close(work, l, n, &e, Z, outputs);
+        if (activated) {
+            rk_expansion_linear(work, layer, &e);
+            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e, outputs);
         }
+        if (activated && !full && !last)
+            rk_expansion_look_ahead(work, layer, NULL, layer + 1, C_in, w + rk_wick_at(n, 2, 1, 1),
+                                    var_z, var_h, &e);
         if (l == 0 && radius != 1) rk_rescale(work, n, 1 / radius, m, var_h, full ? Z : NULL);
         if (last) {
             double *mean = activated ? m : mu, *var = activated ? var_h : var_z;
-            if (radius != 1) rk_rescale(work, n, radius, mean, var, full ? Z : NULL);
             if (activated || full)
                 rk_deliver(work, n, var, outputs->variance);
             else
-                rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, var_h) : 1,
-                                    outputs);
+                rk_deliver_variance(work, layer, l ? e.variance : 1, outputs);
+            if (radius != 1) rk_rescale(work, n, radius, mean, outputs->variance, full ? Z : NULL);
             rk_deliver(work, n, mean, outputs->mean);
             rk_deliver(work, n * n, Z, outputs->covariance);
         } else if (outputs->hidden_mean) {

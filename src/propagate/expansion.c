@@ -1,9 +1,11 @@
 #include "propagate/expansion.h"
 
+#include "base/sum.h"
+
 #include <math.h>
 
 rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input) {
-    rk_expansion e = {.variance = 1, .square_variance = 1, .growth = 1};
+    rk_expansion e = {.variance = 1, .spread = 1, .growth = 1};
     const double *C = input->covariance;
     if (!C) return e;
     double inverse_width = rk_inverse_width(work, n, C), trace = 0;
@@ -11,81 +13,124 @@ rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input) 
     for (size_t i = 0; i < n; i++)
         trace += C[i * n + i];
     e.variance = trace / (double)n;
-    e.square_variance = e.variance * e.variance;
     if (n == 1 || !(trace > 0)) return e;
     /* variances that differ count among the pairs: only the sum of all squares matters */
     e.input_excess = fmax(0, inverse_width - 1 / (double)n);
-    e.square_pair = e.square_variance * e.input_excess * (double)n / (double)(n - 1);
+    e.pair = e.input_excess * (double)n / (double)(n - 1);
     return e;
 }
 
-/* Average over a row of C_ij^2 of neurons whose pairs have this mean square. */
-static double mean_square(const rk_expansion *e, size_t n, double pair) {
-    return (e->square_variance + (double)(n - 1) * pair) / (double)n;
+/* As uneven as the variances of a random layer get; what is beyond is no accident. */
+static const double most_spread = 3;
+
+/* 1 / (effective width) of n neurons whose pairs have this mean square correlation. */
+static double inverse_width(double spread, size_t n, double pair) {
+    return (fmin(spread, most_spread) + (double)(n - 1) * pair) / (double)n;
 }
 
-void rk_expansion_linear(rk_expansion *e, size_t n, double row) {
-    e->square_pair = row * row * mean_square(e, n, e->square_pair);
-    e->random_pair = row * row * mean_square(e, n, e->random_pair);
+/* Random weights: as a network is that is as wide before a layer as behind it. Few inputs and
+ * bottlenecks are not expected. */
+void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e) {
+    size_t m = layer->rows, n = layer->cols;
+    if (!rk_work_charge(work, 8)) return;
+    e->pair = inverse_width(e->spread, n, e->pair);
+    e->correlation = inverse_width(e->spread, m > n ? m : n, e->correlation);
 }
 
-/* By scale invariance of the Gaussian, E[(phi^2)'(z) (z - mu)] = var E[(phi^2)''(z)]. */
+/* As many as cost `mean` two per cent of 256 neurons. */
+enum { MOST_ROWS = 8, FEW_ROWS = 2, MANY_NEURONS = 256, SEEN_ROWS = 4 };
+
+/* So many rows, evenly spaced. */
+static size_t sampled_rows(const rk_layer *layer) {
+    size_t most = layer->cols < MANY_NEURONS ? MOST_ROWS : FEW_ROWS;
+    return layer->rows < most ? layer->rows : most;
+}
+
+static const double *sampled_row(const rk_layer *layer, size_t k) {
+    return layer->weight + k * layer->rows / sampled_rows(layer) * layer->cols;
+}
+
+/* By chance the mean square cosine of so few pairs is hardly ever more than this times what random
+ * rows have. */
+static double tolerated_cosine(size_t pairs) {
+    return 1 + 14 / pow((double)pairs, 0.7); /* 15 of one, 2.4 of 28: once in ten thousand layers */
+}
+
+void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,
+                                 rk_outputs *outputs) {
+    size_t n = layer->cols, rows = sampled_rows(layer);
+    double squares[MOST_ROWS], overlap = 0, norm = 0;
+    rk_expansion_linear(work, layer, e);
+    if (!rk_work_charge(work, (uint64_t)(rows * (rows + 1) * n))) return;
+    for (size_t k = 0; k < rows; k++) {
+        const double *W = sampled_row(layer, k);
+        squares[k] = rk_dot(n, W, W);
+        for (size_t i = 0; i < k; i++) {
+            double dot = rk_dot(n, W, sampled_row(layer, i));
+            overlap += dot * dot;
+            norm += squares[k] * squares[i];
+        }
+    }
+    if (overlap * (double)n > tolerated_cosine(rows * (rows - 1) / 2) * norm) outputs->alike++;
+}
+
+/* How much a relative error of the input becomes of one of the output: one of its scale (by scale
+ * invariance of the Gaussian E[(phi^2)'(z) (z - mu)] = var E[(phi^2)''(z)]), or one of its variance
+ * alone, which rules where neurons rarely fire. */
 static double growth(size_t n, const rk_layer *layer, const double *w, int k_max,
-                     const double *centre, const double *mu, const double *var_z) {
+                     const double *centre, const double *mu, const double *var_z,
+                     const double *var_h) {
     const double *w1[3], *w2[3];
     for (int k = 0; k <= 2; k++) {
         w1[k] = w + rk_wick_at(n, k_max, k, 1);
         w2[k] = w + rk_wick_at(n, k_max, k, 2);
     }
-    double change = 0, total = 0;
+    double change = 0, total = 0, widened = 0, variance = 0;
     for (size_t i = 0; i < n; i++) {
         double m = mu[i] - (layer->bias ? layer->bias[i] : 0);
         double c = centre[i], square = c * c + 2 * c * w1[0][i] + w2[0][i];
         double slope = 2 * c * w1[1][i] + w2[1][i], curvature = 2 * c * w1[2][i] + w2[2][i];
         change += curvature * var_z[i] + slope * m;
         total += 2 * square;
+        widened += (w2[2][i] / 2 - w1[0][i] * w1[2][i]) * var_z[i]; /* of phi about any centre */
+        variance += var_h[i];
     }
-    return total > 0 ? change / total : 1;
+    return fmax(total > 0 ? change / total : 1, variance > 0 ? widened / variance : 0);
 }
+
+/* Share of a layer's variance: what is missing at saturated neurons is not worth more. */
+static const double most_negative = 0.01;
 
 void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w, int k_max,
                            int p_max, const double *centre, const double *mu, const double *var_z,
-                           const double *var_h, rk_expansion *e) {
+                           const double *var_h, rk_expansion *e, rk_outputs *outputs) {
     size_t n = layer->rows;
-    if (!rk_work_charge(work, 12 * (uint64_t)n)) return;
+    if (!rk_work_charge(work, 14 * (uint64_t)n)) return;
     const double *slope = w + rk_wick_at(n, k_max, 1, 1);
-    double variance = 0, squares = 0, slopes = 0, linear = 0;
+    double variance = 0, squares = 0, linear = 0, negative = 0;
     for (size_t i = 0; i < n; i++) {
         variance += var_h[i];
         squares += var_h[i] * var_h[i];
-        slopes += slope[i] * slope[i];
         linear += slope[i] * slope[i] * var_z[i];
+        negative += fmax(0, -var_h[i]);
     }
-    double average_slope = slopes / (double)n;
     e->variance = variance / (double)n;
-    e->square_variance = squares / (double)n;
-    e->square_pair *= average_slope * average_slope;
-    e->random_pair *= average_slope * average_slope;
+    e->spread = variance > 0 ? squares * (double)n / (variance * variance) : 1;
     e->roughness = variance > linear ? 1 - linear / variance : 0;
+    double kept = (1 - e->roughness) * (1 - e->roughness);
+    e->correlation *= kept;
+    e->pair *= kept;
     e->total_roughness += e->roughness;
-    if (p_max >= 2) e->growth = growth(n, layer, w, k_max, centre, mu, var_z);
+    if (p_max >= 2) e->growth = growth(n, layer, w, k_max, centre, mu, var_z, var_h);
+    if (!(negative <= most_negative * variance)) outputs->diverged++;
 }
 
-/* How much more concentrated than expected the covariance of h_(l+1) may be: random networks stay
- * below, but the recursion above is the rougher the deeper they are (bench/accuracy). */
-static double tolerated(size_t l) {
-    return 1.3 + 0.2 * (double)l;
-}
-
-/* Answers whether layer l is narrower than a random one, and keeps the narrowest. */
-static bool is_narrow(size_t l, double inverse_width, double expected, rk_outputs *outputs) {
-    double excess = inverse_width / (tolerated(l) * expected);
-    if (excess > outputs->concentration) {
-        outputs->concentration = excess;
-        outputs->narrow_layer = l;
-        outputs->effective_width = 1 / inverse_width;
-    }
-    return excess > 1;
+/* Keeps the layer that is narrowest against what random weights would make of it. */
+static void notice(size_t l, double independent, double excess, rk_outputs *outputs) {
+    if (!(excess > outputs->concentration)) return;
+    outputs->concentration = excess;
+    outputs->narrow_layer = l;
+    outputs->effective_width = fmax(1, 1 / (independent * excess));
 }
 
 /* With the wrong variances (relative mean square 2 input_excess) the first means are off. Between
@@ -98,20 +143,165 @@ void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_ou
     outputs->input_slenderness = e->input_excess;
     outputs->first_expansion = e->roughness * independent;
     outputs->first_slenderness = independent;
-    is_narrow(0, independent + e->input_excess, independent, outputs);
+    notice(0, independent, 1 + e->input_excess / independent, outputs);
 }
 
-void rk_expansion_close(rk_work *work, size_t l, size_t n, const rk_expansion *e, const double *C,
+/* How the next layer reads this one: row i of W gives neuron j the share s_ij = W_ij^2 C_jj / q_i
+ * of its variance (were the neurons independent: q_i is the sum). */
+typedef struct reading {
+    double width;  /* 1 / (effective number of directions that are read) */
+    double row;    /* average over rows of sum_j s_ij^2: 3 / n for independent normal weights */
+    double uneven; /* mean square over squared mean of u_j, the average over rows of W_ij^2 / q_i */
+    double total;  /* sum over rows of q_i */
+} reading;
+
+static reading read_by(rk_work *work, const rk_layer *next, const double *C) {
+    size_t m = next->rows, n = next->cols, mark = rk_work_mark(work);
+    double *u = rk_work_doubles(work, n, 1);
+    reading r = {0};
+    if (rk_work_charge(work, 7 * (uint64_t)m * n + 3 * (uint64_t)n * n)) {
+        double rows = 0, total = 0, sum = 0, squares = 0, all = 0;
+        for (size_t j = 0; j < n; j++)
+            u[j] = 0;
+        for (size_t i = 0; i < m; i++) {
+            const double *W = next->weight + i * n;
+            double q = 0, fourths = 0;
+            for (size_t j = 0; j < n; j++) {
+                double share = W[j] * W[j] * C[j * n + j];
+                q += share;
+                fourths += share * share;
+            }
+            if (!(q > 0)) continue;
+            double inverse = 1 / q;
+            for (size_t j = 0; j < n; j++)
+                u[j] += W[j] * W[j] * inverse;
+            r.row += fourths * inverse * inverse;
+            all += q;
+            rows++;
+        }
+        for (size_t j = 0; j < n; j++) {
+            const double *row = C + j * n;
+            double seen = 0;
+            for (size_t k = 0; k < n; k++)
+                seen += u[k] * row[k] * row[k];
+            total += u[j] * seen;
+            sum += u[j];
+            squares += u[j] * u[j];
+        }
+        if (rows > 0)
+            r = (reading){total / (rows * rows), r.row / rows, squares * (double)n / (sum * sum),
+                          all};
+    }
+    rk_work_release(work, mark);
+    return r;
+}
+
+/* The same by a few rows, neurons taken as alike; what their unevenness may be by chance is none.
+ */
+static reading guess(rk_work *work, const rk_layer *next, const rk_expansion *e) {
+    static const double chance = 1.5;
+    size_t n = next->cols, rows = (sampled_rows(next) + 1) / 2;
+    reading r = {.width = (e->spread + (double)(n - 1) * e->pair) / (double)n};
+    if (!rk_work_charge(work, 4 * (uint64_t)(rows * n))) return r;
+    for (size_t k = 0; k < rows; k++) {
+        const double *W = sampled_row(next, k);
+        double squares = 0, fourths = 0;
+        for (size_t j = 0; j < n; j++) {
+            double square = W[j] * W[j];
+            squares += square;
+            fourths += square * square;
+        }
+        if (squares > 0) r.row += fourths / (squares * squares) / (double)rows;
+    }
+    if (r.row * (double)n < 3 * chance) r.row = 0;
+    r.row *= fmin(e->spread, most_spread);
+    return r;
+}
+
+/* Random layers stay below 3, and those of large biases that saturate below 6; columns of random
+ * weights are nearly of one length. */
+static const double most_uneven = 8, most_unevenly_read = 3;
+
+/* How much more or less than of independent neurons the variance of z is: rows that are aligned
+ * with the directions of C, or against each other. Where weights are random neither, up to chance;
+ * training does it. */
+static double alignment(rk_work *work, const rk_layer *next, const reading *r, const double *C,
+                        const double *var_z) {
+    static const double chance = 1.1;
+    size_t m = next->rows, n = next->cols, rows = m < SEEN_ROWS ? m : SEEN_ROWS;
+    double exact = 0, independent = r->total;
+    if (var_z) {
+        if (!rk_work_charge(work, m)) return 1;
+        exact = rk_sum(m, var_z);
+    } else {
+        if (!rk_work_charge(work, rows * (2 * (uint64_t)n * n + 5 * n))) return 1;
+        independent = 0;
+        for (size_t k = 0; k < rows; k++) {
+            const double *W = next->weight + k * m / rows * n;
+            for (size_t j = 0; j < n; j++) {
+                exact += W[j] * rk_dot(n, C + j * n, W);
+                independent += W[j] * W[j] * C[j * n + j];
+            }
+        }
+    }
+    if (!(exact > 0) || !(independent > 0)) return 1;
+    return fmax(1, fmax(exact / independent, independent / exact) / chance);
+}
+
+void rk_expansion_close(rk_work *work, size_t l, const rk_layer *next, bool is_last,
+                        const rk_expansion *e, const double *C, const double *var_z,
                         rk_outputs *outputs) {
-    double measured = C ? rk_inverse_width(work, n, C) : 0, inverse_width = 1 / (double)n;
-    if (!rk_work_charge(work, 12)) return;
-    double expected = mean_square(e, n, e->random_pair) / (e->variance * e->variance);
-    if (!C) measured = mean_square(e, n, e->square_pair) / (e->variance * e->variance);
-    if (is_narrow(l, measured, expected, outputs)) inverse_width = measured;
-    double growth = fmax(1, e->growth);
+    size_t n = next->cols;
+    if (is_last && !outputs->covariance) return;
+    reading r = C ? read_by(work, next, C) : guess(work, next, e);
+    double aligned = C ? alignment(work, next, &r, C, var_z) : 1;
+    if (!rk_work_charge(work, 20)) return;
+    double independent = 1 / (double)n, growth = fmax(1, e->growth);
+    double narrower = r.width / inverse_width(e->spread, n, e->correlation);
+    double fewer = r.row * (double)n / (3 * fmin(e->spread, most_spread));
+    double excess = fmax(1, narrower) * fmax(1, fewer) * aligned;
+    double expansion = outputs->expansion * growth + e->roughness * independent * excess;
+    double slenderness = outputs->slenderness + independent * excess;
+    outputs->whole_expansion = expansion;
+    outputs->whole_slenderness = slenderness;
+    outputs->whole_independent = outputs->independent + independent;
+    if (is_last) return;
+    notice(l, independent, excess, outputs);
+    outputs->unevenness =
+        fmax(outputs->unevenness, fmax(e->spread / most_uneven, r.uneven / most_unevenly_read));
     outputs->closed_layers++;
-    outputs->slenderness += inverse_width;
+    outputs->independent += independent;
+    outputs->slenderness = slenderness;
     outputs->log_growth += log(growth);
-    outputs->expansion *= growth;
-    outputs->expansion += e->roughness * inverse_width;
+    outputs->expansion = expansion;
+}
+
+void rk_expansion_look_ahead(rk_work *work, const rk_layer *layer, const size_t *order,
+                             const rk_layer *last, const double *C, const double *slope,
+                             const double *var_z, const double *var_h, rk_expansion *e) {
+    size_t m = layer->rows, n = layer->cols, rows = last->rows < SEEN_ROWS ? last->rows : SEEN_ROWS;
+    size_t mark = rk_work_mark(work);
+    double *a = rk_work_doubles(work, n, 1);
+    uint64_t flops = 2 * (uint64_t)m * n + 9 * (uint64_t)m + (C ? 2 * (uint64_t)n + 2 : 2) * n;
+    if (rk_work_charge(work, rows * flops)) {
+        double seen = 0, squares = 0, sum = 0;
+        for (size_t i = 0; i < m; i++)
+            sum += var_h[i];
+        for (size_t k = 0; k < rows; k++) {
+            const double *W = last->weight + k * last->rows / rows * m;
+            for (size_t j = 0; j < n; j++)
+                a[j] = 0;
+            for (size_t i = 0; i < m; i++) {
+                double w = W[order ? order[i] : i], pull = w * slope[i];
+                seen += w * w * var_h[i] - pull * pull * var_z[i];
+                squares += w * w;
+                for (size_t j = 0; j < n; j++)
+                    a[j] += pull * layer->weight[i * n + j];
+            }
+            for (size_t j = 0; j < n; j++)
+                seen += a[j] * (C ? rk_dot(n, C + j * n, a) : a[j]);
+        }
+        e->variance = seen > 0 ? seen / squares : sum / (double)m;
+    }
+    rk_work_release(work, mark);
 }

@@ -205,14 +205,14 @@ static void invert(rk_work *work, size_t n, const double *var, double *inverse_s
 /* The law of h = phi(y), y of mean mu and variances var; its covariance only if `full`, from that
  * of y in h->R. */
 static void activate(rk_work *work, const rk_layer *layer, const double *mu, double *var, bool full,
-                     law *h, rk_expansion *e) {
+                     law *h, rk_expansion *e, rk_outputs *outputs) {
     size_t n = layer->rows, mark = rk_work_mark(work);
     double *w = rk_work_doubles(work, 2 * (TERMS + 1), n), *powers = rk_work_doubles(work, 4, n);
     double *centre = rk_work_doubles(work, n, 1);
     rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, centre, w);
     rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, centre, powers);
     expand(work, n, var, centre, w, powers, h);
-    rk_expansion_activate(work, layer, w, TERMS, 2, centre, mu, var, h->var, e);
+    rk_expansion_activate(work, layer, w, TERMS, 2, centre, mu, var, h->var, e, outputs);
     double *inverse_sd = rk_work_doubles(work, n, 1);
     invert(work, n, var, inverse_sd);
     bivariate b = {h, inverse_sd};
@@ -225,6 +225,19 @@ static void add(rk_work *work, size_t n, const double *bias, double *mean) {
     if (!bias || !rk_work_charge(work, n)) return;
     for (size_t i = 0; i < n; i++)
         mean[i] += bias[i];
+}
+
+/* A[1] is the slope in units of the deviation. */
+static void look_ahead(rk_work *work, const rk_layer *layer, const double *C, const double *var,
+                       const law *h, rk_expansion *e) {
+    size_t n = layer->rows, mark = rk_work_mark(work);
+    double *slope = rk_work_doubles(work, n, 1);
+    invert(work, n, var, slope);
+    bool wet = rk_work_charge(work, n);
+    for (size_t i = 0; wet && i < n; i++)
+        slope[i] *= h->A[n + i];
+    rk_expansion_look_ahead(work, layer, NULL, layer + 1, C, slope, var, h->var, e);
+    rk_work_release(work, mark);
 }
 
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
@@ -257,6 +270,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
         } else if (activated) {
             rk_variances(work, layer, C, scratch, var);
         }
+        if (l > 0) rk_expansion_close(work, l - 1, layer, !activated, &e, C, var, outputs);
         if (activated) {
             if (l > 0 && n > 1) { /* the input is Gaussian and has no gain */
                 second_moments(work, n, var, mu, q);
@@ -266,23 +280,22 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
                 gain = mean_gain(gamma);
                 rk_rescale(work, n, before / gain, mu, var, full ? next->R : NULL);
             }
-            rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
-            activate(work, layer, mu, var, full, next, &e);
+            rk_expansion_linear(work, layer, &e);
+            activate(work, layer, mu, var, full, next, &e, outputs);
+            if (!full && !last) look_ahead(work, layer, C, var, next, &e);
         }
-        if (l + 1 < n_activated) rk_expansion_close(work, l, n, &e, next->C, outputs);
         if (last) {
             double *mean = activated ? next->mean : mu;
             double *variance = activated ? next->var : var;
             double *covariance = activated ? next->C : next->R;
-            rk_rescale(work, n, gain, mean, variance, full ? covariance : NULL);
-            if (l > 0) add(work, n, layer->bias, mean);
-            rk_deliver(work, n, mean, outputs->mean);
-            rk_deliver(work, n * n, covariance, outputs->covariance);
             if (activated || full)
                 rk_deliver(work, n, variance, outputs->variance);
             else
-                rk_deliver_variance(work, layer, l ? rk_average(work, layer->cols, h->var) : 1,
-                                    outputs);
+                rk_deliver_variance(work, layer, l ? e.variance : 1, outputs);
+            rk_rescale(work, n, gain, mean, outputs->variance, full ? covariance : NULL);
+            if (l > 0) add(work, n, layer->bias, mean);
+            rk_deliver(work, n, mean, outputs->mean);
+            rk_deliver(work, n * n, covariance, outputs->covariance);
         } else if (outputs->hidden_mean) {
             rk_deliver_scaled(work, n, gain, next->mean, outputs->hidden_mean[l]);
         }

@@ -74,16 +74,17 @@ void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *inp
         if (!rk_work_step(work, "layer %zu: mean", l + 1)) return;
         bool shown = last && (activated || outputs->covariance);
         bool exact = shown || spec->metric == RK_METRIC_EXACT, zero = l == 0 && !input->mean;
-        double row = linear(work, net, l, spec, exact, s, zero ? NULL : m, mu, var_z);
+        linear(work, net, l, spec, exact, s, zero ? NULL : m, mu, var_z);
         if (activated) {
             rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, centre, w);
             rk_wick_moments(work, n, 2, centre, w, m, var_h);
             s = rk_average(work, n, var_h);
-            rk_expansion_linear(&e, layer->cols, row);
-            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e);
+            rk_expansion_linear_sampled(work, layer, &e, outputs);
+            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e, outputs);
             if (l == 0) rk_expansion_input(work, layer->cols, &e, outputs);
         }
-        if (l + 1 < n_activated) rk_expansion_close(work, l, n, &e, NULL, outputs);
+        if (l + 1 < n_layers)
+            rk_expansion_close(work, l, layer + 1, l + 1 >= n_activated, &e, NULL, NULL, outputs);
         if (last) {
             rk_deliver(work, n, activated ? m : mu, outputs->mean);
             rk_deliver(work, n, activated ? var_h : var_z, outputs->variance);

@@ -25,14 +25,23 @@ typedef struct rk_outputs {
     double roughness;     /**< of all activations together, by `mean` only: what sampling meets */
     size_t closed_layers; /**< and the number of layers it sums over */
     double slenderness;   /**< sum of 1 / width over them: how deep for its width the network is */
+    double independent;   /**< the same if weights were random */
+    /** `expansion`, `slenderness` and `independent` with the last hidden layer, by which
+     * covariances err as well; set where a covariance is wanted. */
+    double whole_expansion, whole_slenderness, whole_independent;
     /** What closures that take the neurons of a layer as alike err by besides: the input's parts of
      *  both sums and, where they take the rows of W as alike, the first layer's. */
     double input_expansion, input_slenderness, first_expansion, first_slenderness;
     double log_growth; /**< log of how much a small error of scale in the first layer grows */
-    /** Largest concentration met: above 1 the network is not wide and random at layer
-     *  `narrow_layer`, whose covariance has this effective width. */
+    /** How unlike the neurons of a layer are, in their variances and in the weights that read them,
+     *  where it is largest: above 1 beyond what random weights make of it. */
+    double unevenness;
+    size_t alike; /**< by closures without a covariance: layers whose rows are too alike for that */
+    /** Largest concentration met: so much narrower than random weights would make it is layer
+     *  `narrow_layer`, whose neurons have this effective width. */
     double concentration, effective_width;
     size_t narrow_layer;
+    size_t diverged; /**< layers whose variances came out negative or not finite */
 } rk_outputs;
 
 /** Wick coefficients of a layer, as rk_wick: centre (n) and w[p-1][k][i] for k <= k_max, p <=

@@ -295,18 +295,22 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
         take_diagonal(p->work, n, p->act.degree[2].core, p->act_variance);
     bool closed = l + 1 < n_layers && (l + 2 < n_layers || rk_network_is_activated(p->net, l + 1));
     bool has_covariance = p->table.radial[2] == 0, first = l == 0 && !has_covariance;
-    if (!closed && !first) return;
+    if (!closed && !first && !outputs->covariance) return;
     double *C = NULL;
     if (has_covariance) {
         C = rk_work_doubles(p->work, n, n);
         unpack_covariance(p->work, &p->act, C);
     }
-    rk_expansion_linear(&p->expansion, layer->cols, rk_mean_square_row(p->work, layer));
+    if (has_covariance)
+        rk_expansion_linear(p->work, layer, &p->expansion);
+    else
+        rk_expansion_linear_sampled(p->work, layer, &p->expansion, outputs);
     rk_expansion_activate(p->work, layer, sources[RK_SOURCE_WICK].data, p->table.k_max,
                           p->table.p_max, p->centre, p->pre.degree[1].core,
-                          sources[RK_SLICE_2].data, p->act_variance, &p->expansion);
+                          sources[RK_SLICE_2].data, p->act_variance, &p->expansion, outputs);
     if (first) rk_expansion_input(p->work, layer->cols, &p->expansion, outputs);
-    if (closed) rk_expansion_close(p->work, l, n, &p->expansion, C, outputs);
+    if (l + 1 < n_layers)
+        rk_expansion_close(p->work, l, layer + 1, !closed, &p->expansion, C, NULL, outputs);
     rk_work_release(p->work, mark);
 }
 

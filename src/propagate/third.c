@@ -532,13 +532,12 @@ static void activation(chain *c, size_t l, purpose law) {
 }
 
 /* The variance of the output: the common factor that the gauge took out belongs to it. */
-static void deliver_variance(chain *c, size_t l, const rk_layer *layer, bool known,
+static void deliver_variance(chain *c, const rk_layer *layer, bool known, double average,
                              const double *var, const double *m, rk_outputs *outputs) {
     if (known)
         rk_deliver(c->work, layer->rows, var, outputs->variance);
     else
-        rk_deliver_variance(c->work, layer,
-                            l ? rk_average(c->work, layer->cols, c->neurons.var) : 1, outputs);
+        rk_deliver_variance(c->work, layer, average, outputs);
     if (!gauged(c) || !rk_work_charge(c->work, 3 * layer->rows)) return;
     for (size_t i = 0; i < layer->rows; i++)
         outputs->variance[i] += *c->tilt.gain * m[i] * m[i];
@@ -571,6 +570,7 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         bool diagonals = activated || (l + 1 == net->n_layers && outputs->third_diagonal);
         if (!rk_work_step(work, "layer %zu: %s", l + 1, name[law])) return;
         second_linear(&c, layer, diagonals, pairs);
+        if (l > 0) rk_expansion_close(work, l - 1, layer, !activated, &e, c.C_in, c.var, outputs);
         if (spec->roles && l + 1 < net->n_layers) order_neurons(&c, l, pairs);
         if (diagonals && l > 0) {
             third_linear(&c, l, layer, pairs);
@@ -578,12 +578,15 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         }
         c.z.has_D = l > 0;
         if (activated) activation(&c, l, law);
-        if (law == FOR_THIRD) {
-            rk_expansion_linear(&e, layer->cols, rk_mean_square_row(work, layer));
+        if (pairs && activated) {
+            rk_expansion_linear(work, layer, &e);
             rk_expansion_activate(work, layer, c.neurons.wick, RK_NEURONS_MAX_K, 4,
-                                  c.neurons.centre, c.mu, c.var, c.neurons.var, &e);
-            rk_expansion_close(work, l, n, &e, c.C, outputs);
+                                  c.neurons.centre, c.mu, c.var, c.neurons.var, &e, outputs);
         }
+        if (activated && !pairs && l + 1 < net->n_layers)
+            rk_expansion_look_ahead(work, layer, spec->roles ? c.labels.rows : NULL,
+                                    &net->layers[l + 1], c.C_in, c.neurons.w.k1, c.var,
+                                    c.neurons.var, &e);
         c.m = activated ? c.neurons.m : c.mu;
         c.C_in = c.C;
         if (l + 1 < net->n_layers) {
@@ -595,8 +598,8 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
             continue;
         }
         if (!activated) deliver_diagonals(&c, n, outputs);
-        deliver_variance(&c, l, layer, diagonals || pairs, activated ? c.neurons.var : c.var, c.m,
-                         outputs);
+        deliver_variance(&c, layer, diagonals || pairs, l ? e.variance : 1,
+                         activated ? c.neurons.var : c.var, c.m, outputs);
         rk_deliver(work, n, c.m, outputs->mean);
         rk_deliver(work, n * n, c.C, outputs->covariance);
     }
