@@ -74,14 +74,6 @@ void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double 
     if (rk_work_charge(work, 2 * (uint64_t)m * n)) dot_rows(m, n, WC, layer->weight, var);
 }
 
-double rk_mean_square_row(rk_work *work, const rk_layer *layer) {
-    size_t m = layer->rows, n = layer->cols;
-    double sum = 0;
-    if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return 1;
-    dot_rows(1, m * n, layer->weight, layer->weight, &sum);
-    return sum / (double)m;
-}
-
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)

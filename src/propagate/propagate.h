@@ -67,9 +67,6 @@ double *rk_congruence_scratch(rk_work *work, const rk_network *net, const rk_inp
 void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
                   double *var);
 
-/** The mean square row norm of W; 1 in the dry run. 2mn FLOPs. */
-double rk_mean_square_row(rk_work *work, const rk_layer *layer);
-
 /** diagonal_i = C_ii, C n x n. */
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal);
 
