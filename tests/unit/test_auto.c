@@ -297,7 +297,8 @@ static void test_mean_is_not_exact_behind_linear_layers(void **state) {
         rk_answer *answer = answer_of_layers(layers, 3, NULL, &options);
         const rk_answer_data *a = rk_answer_view(answer);
         double error = fabs(a->mean[0] - truth);
-        if (!(error <= 1e-14 + 3 * a->error_rms))
+        bool says_nothing = isnan(a->error_rms) && is_warned(a, "correlate");
+        if (!says_nothing && !(error <= 1e-14 + 3 * a->error_rms))
             fail_msg("%s: off by %g, states %g", a->method, error, a->error_rms);
         if (!methods[m]) assert_true(error <= 1e-14);
         rk_answer_destroy(answer);
