@@ -216,7 +216,9 @@ void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_
                        double *error) {
     double relative = rk_expected_relative(law, outputs);
     for (size_t i = 0; i < n_out; i++)
-        error[i] = outputs->variance[i] >= 0 ? sqrt(relative * outputs->variance[i]) : (double)NAN;
+        error[i] = outputs->variance[i] == 0  ? 0 /* whatever errs by a share of that */
+                   : outputs->variance[i] > 0 ? sqrt(relative * outputs->variance[i])
+                                              : (double)NAN;
 }
 
 double rk_expected_covariance_error(const rk_error_law *means, const rk_error_law *covariances,

@@ -44,7 +44,7 @@ static void withdraw_lost_errors(const rk_plan *plan, rk_answer *answer, double 
     const size_t n = answer->data.n_out;
     double *error = answer->report.error_per_output;
     size_t zero = 0, lost = 0;
-    for (size_t i = 0; relative > 0 && i < n; i++)
+    for (size_t i = 0; relative != 0 && i < n; i++)
         zero += error[i] == 0;
     if (zero == 0) return;
     bool *varies = rk_alloc(n, 1, sizeof *varies);
