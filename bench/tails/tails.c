@@ -286,8 +286,7 @@ static estimate design_point(const rk_network *net, const rk_event *event, size_
             x[j] += 0.5 * ((along + THRESHOLD - z) / square * g[j] - x[j]);
     }
     rk_target target;
-    if (rk_target_create(&target, net, NULL, &event, 1, NULL) != RK_OK)
-        study_stop("no memory");
+    if (rk_target_create(&target, net, NULL, &event, 1, NULL) != RK_OK) study_stop("no memory");
     design d = {.net = net, .one = target.net, .n = BUDGET, .seed = seed, .point = x};
     twice(design_step, &d);
     rk_target_destroy(&target);

@@ -351,8 +351,8 @@ typedef struct rk_answer_data {
     double covariance_error_rms;
     /** The small parameter of the cumulant expansion on this network: the sum over hidden layers of
      *  curvature / width (docs/MATH.md#expansion; about 0.006 at 256 x 4), a layer being as much
-     *  narrower as its neurons are more correlated than random weights would make them. The closures
-     *  are for values well below 1; NaN if the method does not expand. */
+     *  narrower as its neurons are more correlated than random weights would make them. The
+     * closures are for values well below 1; NaN if the method does not expand. */
     double expansion;
 
     uint64_t receipt_samples; /**< 0: no receipt */
@@ -409,7 +409,8 @@ typedef struct rk_events rk_events;
 
 /**
  * Reads events: "y[3] > 2", "y[*] > 3" (one event an output), "y[0] - 2 y[1] < -1",
- * "layer 3: z[*] > 1,2,3" (one event a threshold, too), "y[0] >= 1:4:0.5", several separated by ';'.
+ * "layer 3: z[*] > 1,2,3" (one event a threshold, too), "y[0] >= 1:4:0.5", several separated by
+ * ';'.
  */
 RK_API rk_status rk_events_parse(rk_events **out, const rk_network *net, const char *text,
                                  rk_error *error);
