@@ -170,18 +170,22 @@ void rk_wick(const rk_activation *activation, size_t n, const double *mu, const 
     rk_activation_get(activation->kind)->wick(activation, n, mu, var, k_max, p_max, centre, w);
 }
 
-void rk_wick_about_zero(size_t n, int k_max, int p_max, double *centre, double *w) {
+void rk_wick_shift(size_t n, int k_max, int p_max, const double *shift, double *w) {
     for (size_t i = 0; i < n; i++)
-        for (int p = p_max; p >= 1; p--) /* from lower powers, which are still about the centre */
+        for (int p = p_max; p >= 1; p--) /* from lower powers, which are not shifted yet */
             for (int k = 0; k <= k_max; k++) {
-                double sum = 0, binomial = 1, power = 1; /* (p over j) centre^(p - j) */
+                double sum = 0, binomial = 1, power = 1; /* (p over j) shift^(p - j) */
                 for (int j = p; j >= 1; j--) {
                     sum += binomial * power * w[rk_wick_at(n, k_max, k, j) + i];
                     binomial = binomial * j / (p - j + 1);
-                    power *= centre[i];
+                    power *= shift[i];
                 }
                 w[rk_wick_at(n, k_max, k, p) + i] = k == 0 ? sum + power : sum;
             }
+}
+
+void rk_wick_about_zero(size_t n, int k_max, int p_max, double *centre, double *w) {
+    rk_wick_shift(n, k_max, p_max, centre, w);
     memset(centre, 0, n * sizeof *centre);
 }
 

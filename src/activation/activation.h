@@ -37,6 +37,9 @@ static inline size_t rk_wick_at(size_t n, int k_max, int k, int p) {
     return ((size_t)(p - 1) * (size_t)(k_max + 1) + (size_t)k) * n;
 }
 
+/** Coefficients about c become those about c - shift, n of each: of (phi - c + shift)^p. */
+void rk_wick_shift(size_t n, int k_max, int p_max, const double *shift, double *w);
+
 /** The same coefficients about zero: E[d^k/dz^k phi(Z)^p]; the centres become 0. */
 void rk_wick_about_zero(size_t n, int k_max, int p_max, double *centre, double *w);
 

@@ -46,28 +46,14 @@ static void lay_out(grid *g) {
     }
 }
 
-/* The coefficients of an asymptote about `centre` instead of its own value at the mean: sums of
- * (p over j) shift^(p - j) w(k, j), shift being small. */
-static void shift_centre(double shift, int k_max, int p_max, double *w, size_t stride) {
-    for (int k = 0; k <= k_max; k++)
-        for (int p = p_max; p >= 1; p--) { /* from lower powers, which are not shifted yet */
-            double sum = 0, binomial = 1, power = 1;
-            for (int j = p; j >= 1; j--) {
-                sum += binomial * power * w[(size_t)((j - 1) * (k_max + 1) + k) * stride];
-                binomial = binomial * j / (p - j + 1);
-                power *= shift;
-            }
-            w[(size_t)((p - 1) * (k_max + 1) + k) * stride] = k == 0 ? sum + power : sum;
-        }
-}
-
 void rk_wide_wick(const rk_activation *self, double mu, double var, int k_max, int p_max,
                   double centre, double *w, size_t stride) {
     const rk_activation asymptote = {.kind = rk_asymptote(self->kind)};
     const rk_activation_ops *far = rk_activation_get(asymptote.kind);
     double own[(RK_WICK_MAX_K + 1) * RK_WICK_MAX_P], at_mean;
     far->wick(&asymptote, 1, &mu, &var, k_max, p_max, &at_mean, own);
-    shift_centre(at_mean - centre, k_max, p_max, own, 1);
+    const double shift = at_mean - centre;
+    rk_wick_shift(1, k_max, p_max, &shift, own);
 
     /* what is left, by sigma^-k E[He_k(x) (psi^p - asymptote^p)] */
     grid g;
