@@ -1,6 +1,7 @@
 /* The receipt must be right about estimates whose error is known, and its verdict about errors that
  * are stated. */
 #include "estimate/verdict.h"
+#include "linalg/blas.h"
 #include "support/estimate.h"
 
 #include <math.h>
@@ -240,6 +241,7 @@ static void test_true_errors_are_not_refuted(void **state) {
 }
 
 int main(void) {
+    rk_blas_make_serial(); /* as whoever runs a plan does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_receipts_are_unbiased),
         cmocka_unit_test(test_receipts_see_below_their_noise),
