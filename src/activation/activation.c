@@ -8,24 +8,29 @@
 #include <assert.h>
 #include <string.h>
 
-#define LINE(name, homogeneous, wick)                                                              \
-    { #name, homogeneous, rk_##name##_value, rk_##name##_value_float, wick }
+#define PIECEWISE(name, kind, degree)                                                              \
+    { #name, degree, kind, rk_##name##_value, rk_##name##_value_float, rk_piecewise_wick }
+#define SMOOTH(name, asymptote)                                                                    \
+    {                                                                                              \
+#name, RK_NO_DEGREE, asymptote, rk_##name##_value, rk_##name##_value_float,                \
+            rk_quadrature_wick                                                                     \
+    }
 
 static const rk_activation_ops table[RK_ACTIVATION_COUNT] = {
-    [RK_IDENTITY] = LINE(identity, true, rk_piecewise_wick),
-    [RK_RELU] = LINE(relu, true, rk_piecewise_wick),
-    [RK_LEAKY_RELU] = LINE(leaky_relu, true, rk_piecewise_wick),
-    [RK_ABS] = LINE(abs, true, rk_piecewise_wick),
-    [RK_HEAVISIDE] = LINE(heaviside, false, rk_piecewise_wick),
-    [RK_SIGN] = LINE(sign, false, rk_piecewise_wick),
-    [RK_SQUARE] = LINE(square, false, rk_piecewise_wick),
-    [RK_CUBE] = LINE(cube, false, rk_piecewise_wick),
-    [RK_GELU] = LINE(gelu, false, rk_quadrature_wick),
-    [RK_TANH] = LINE(tanh, false, rk_quadrature_wick),
-    [RK_SIGMOID] = LINE(sigmoid, false, rk_quadrature_wick),
-    [RK_SILU] = LINE(silu, false, rk_quadrature_wick),
-    [RK_SOFTPLUS] = LINE(softplus, false, rk_quadrature_wick),
-    [RK_CUSTOM] = LINE(custom, false, rk_quadrature_wick),
+    [RK_IDENTITY] = PIECEWISE(identity, RK_IDENTITY, 1),
+    [RK_RELU] = PIECEWISE(relu, RK_RELU, 1),
+    [RK_LEAKY_RELU] = PIECEWISE(leaky_relu, RK_LEAKY_RELU, 1),
+    [RK_ABS] = PIECEWISE(abs, RK_ABS, 1),
+    [RK_HEAVISIDE] = PIECEWISE(heaviside, RK_HEAVISIDE, 0),
+    [RK_SIGN] = PIECEWISE(sign, RK_SIGN, 0),
+    [RK_SQUARE] = PIECEWISE(square, RK_SQUARE, 2),
+    [RK_CUBE] = PIECEWISE(cube, RK_CUBE, 3),
+    [RK_GELU] = SMOOTH(gelu, RK_RELU),
+    [RK_TANH] = SMOOTH(tanh, RK_SIGN),
+    [RK_SIGMOID] = SMOOTH(sigmoid, RK_HEAVISIDE),
+    [RK_SILU] = SMOOTH(silu, RK_RELU),
+    [RK_SOFTPLUS] = SMOOTH(softplus, RK_RELU),
+    [RK_CUSTOM] = SMOOTH(custom, RK_CUSTOM),
 };
 
 const rk_activation_ops *rk_activation_get(rk_activation_kind kind) {

@@ -10,9 +10,12 @@
  *  derivatives. */
 enum { RK_WICK_MAX_K = 16, RK_WICK_MAX_P = 6 };
 
+enum { RK_NO_DEGREE = -1 };
+
 typedef struct rk_activation_ops {
     const char *name;
-    bool homogeneous; /* phi(c z) = c phi(z) for every c > 0 */
+    int degree; /* phi(c z) = c^degree phi(z) for every c > 0; RK_NO_DEGREE: it has units */
+    rk_activation_kind asymptote; /* piecewise: what it is far from zero; RK_CUSTOM: not known */
     /** h_i = phi(z_i); `z` and `h` may be the same array. */
     void (*value)(const rk_activation *self, size_t n, const double *z, double *h);
     void (*value_float)(const rk_activation *self, size_t n, const float *z, float *h);

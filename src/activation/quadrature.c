@@ -110,7 +110,7 @@ static void differentiate(const rk_activation *self, double mu, double q[RK_LOCA
 void rk_quadrature_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
                         int k_max, int p_max, double *centre, double *w) {
     rk_hermite_wick(self, n, mu, var, k_max, p_max, centre, w);
-    const bool has_asymptote = rk_asymptote(self->kind) != RK_CUSTOM;
+    const bool has_asymptote = rk_activation_get(self->kind)->asymptote != RK_CUSTOM;
     for (size_t i = 0; i < n; i++) {
         const double variance = var[i] < 0 ? 0 : var[i];
         double q[RK_LOCAL_DEGREE];

@@ -5,21 +5,6 @@
 
 #include <math.h>
 
-rk_activation_kind rk_asymptote(rk_activation_kind kind) {
-    switch (kind) {
-    case RK_GELU:
-    case RK_SILU:
-    case RK_SOFTPLUS:
-        return RK_RELU;
-    case RK_TANH:
-        return RK_SIGN;
-    case RK_SIGMOID:
-        return RK_HEAVISIDE;
-    default:
-        return RK_CUSTOM;
-    }
-}
-
 /* Beyond the last of these the asymptote is within 1e-16 of phi, and relative to z exactly it. */
 static const double ends[] = {0, 1, 3, 7, 15, 40};
 enum {
@@ -48,7 +33,7 @@ static void lay_out(grid *g) {
 
 void rk_wide_wick(const rk_activation *self, double mu, double var, int k_max, int p_max,
                   double centre, double *w, size_t stride) {
-    const rk_activation asymptote = {.kind = rk_asymptote(self->kind)};
+    const rk_activation asymptote = {.kind = rk_activation_get(self->kind)->asymptote};
     const rk_activation_ops *far = rk_activation_get(asymptote.kind);
     double own[(RK_WICK_MAX_K + 1) * RK_WICK_MAX_P], at_mean;
     far->wick(&asymptote, 1, &mu, &var, k_max, p_max, &at_mean, own);

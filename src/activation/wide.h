@@ -8,9 +8,6 @@
  *  (docs/MATH.md#wick-quadrature). */
 #define RK_WIDE_VARIANCE 2.5
 
-/** The piecewise activation that phi becomes far from zero; RK_CUSTOM: nobody knows. */
-rk_activation_kind rk_asymptote(rk_activation_kind kind);
-
 /** Wick coefficients as rk_wick of one neuron, w[((p-1) (k_max+1) + k) stride], of an activation
  *  that has an asymptote; var at least RK_WIDE_VARIANCE. */
 void rk_wide_wick(const rk_activation *self, double mu, double var, int k_max, int p_max,

@@ -16,7 +16,7 @@ bool rk_layer_is_biased(const rk_layer *layer) {
 /* What keeps layer l from being homogeneous, for people; NULL: nothing does. */
 static const char *obstacle(const rk_layer *layer) {
     const rk_activation_ops *ops = rk_activation_get(layer->activation.kind);
-    return rk_layer_is_biased(layer) ? "has biases" : ops->homogeneous ? NULL : ops->name;
+    return rk_layer_is_biased(layer) ? "has biases" : ops->degree == 1 ? NULL : ops->name;
 }
 
 static rk_status refuse(size_t l, const char *why, rk_error *error) {
@@ -48,7 +48,7 @@ bool rk_network_scales(const rk_network *net) {
 bool rk_network_can_be_homogeneous(const rk_network *net) {
     for (size_t l = 1; l < net->n_layers; l++)
         if (rk_network_is_activated(net, l) &&
-            !rk_activation_get(net->layers[l].activation.kind)->homogeneous)
+            rk_activation_get(net->layers[l].activation.kind)->degree != 1)
             return false;
     return true;
 }

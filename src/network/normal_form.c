@@ -14,26 +14,6 @@
  * neuron in units of its own would be another estimate. */
 enum { LAYER = 6, NEURON = 8, FLOAT = 10 };
 
-/* phi(c z) = c^degree phi(z) for c > 0, or -1. */
-static int degree_of(const rk_activation *activation) {
-    switch (activation->kind) {
-    case RK_HEAVISIDE:
-    case RK_SIGN:
-        return 0;
-    case RK_IDENTITY:
-    case RK_RELU:
-    case RK_LEAKY_RELU:
-    case RK_ABS:
-        return 1;
-    case RK_SQUARE:
-        return 2;
-    case RK_CUBE:
-        return 3;
-    default:
-        return -1;
-    }
-}
-
 static bool is_zero(const double *x, size_t n) {
     for (size_t i = 0; x && i < n; i++)
         if (x[i] != 0) return false;
@@ -59,7 +39,8 @@ static bool is_moderate(const rk_network *net, double variance, bool *is_extreme
             bias += b * b / (double)n;
         }
         double var = average * variance;
-        bool fixed = l + 1 == net->n_layers || degree_of(&layer->activation) < 0;
+        bool fixed = l + 1 == net->n_layers ||
+                     rk_activation_get(layer->activation.kind)->degree == RK_NO_DEGREE;
         if (fixed && is_beyond(var, FLOAT)) *is_extreme = true;
         if (!fixed && is_beyond(var, LAYER)) return false;
         for (size_t i = 0; i < n && !fixed; i++)
@@ -159,10 +140,10 @@ static rk_status measure(rk_layer *to, size_t l, bool last, double *room, moment
                          rk_normal_form *form, double *scratch, int *unit, rk_error *error) {
     const rk_layer from = *to;
     size_t n = from.rows;
-    int degree = degree_of(&from.activation), *z = unit + n, *sorted = z + n;
+    int degree = rk_activation_get(from.activation.kind)->degree, *z = unit + n, *sorted = z + n;
     double *weight = room, *bias = room + n * from.cols, *mu = scratch, *var = scratch + n;
     enter(&from, bias, h, weight, mu, var, unit);
-    if (degree >= 0 && !last)
+    if (degree != RK_NO_DEGREE && !last)
         choose_units(n, mu, var, unit, sorted, z);
     else
         memset(z, 0, n * sizeof *z);
@@ -173,8 +154,7 @@ static rk_status measure(rk_layer *to, size_t l, bool last, double *room, moment
         mu[i] = ldexp(mu[i], shift);
         var[i] = ldexp(var[i], 2 * shift);
         bias[i] = ldexp(bias[i], -z[i]);
-        h->e[i] = degree * z[i];
-        if (degree < 0) h->e[i] = 0;
+        h->e[i] = degree == RK_NO_DEGREE ? 0 : degree * z[i];
         if (is_beyond(var[i], NEURON + FLOAT)) form->is_extreme = true;
     }
     to->weight = weight;

@@ -201,7 +201,7 @@ static bool fits_single(double x) {
 
 /* Passes of this layer in its own units: single precision may not reach them. */
 static bool is_out_of_reach(const rk_layer *layer, const rk_frame *f) {
-    if (rk_activation_get(layer->activation.kind)->homogeneous) return false;
+    if (rk_activation_get(layer->activation.kind)->degree == 1) return false;
     for (size_t i = 0; i < layer->rows; i++)
         if (!fits_single(hypot(f->shift[i], f->spread[i])) || !(fabs(f->at[i]) <= LARGEST) ||
             !fits_single(hypot(f->centre[i] + f->mean[i], f->deviation[i])))
@@ -219,7 +219,7 @@ static bool need_centre(const rk_network *net, const rk_frame *frames) {
 }
 
 static void settle(const rk_layer *layer, bool centred, rk_frame *f) {
-    const bool homogeneous = rk_activation_get(layer->activation.kind)->homogeneous;
+    const bool homogeneous = rk_activation_get(layer->activation.kind)->degree == 1;
     f->centred = centred;
     for (size_t i = 0; i < layer->rows; i++) {
         const double in = hypot(f->shift[i], f->spread[i]);

@@ -99,7 +99,7 @@ static double mean_of_smooth(const rk_activation *activation, double mu, double 
 
 /* phi(sigma z) = sigma phi(z) keeps squares of sigma out of it where they might leave double. */
 static double mean_of_piecewise(const rk_activation *activation, double mu, double sigma) {
-    const double unit = rk_activation_get(activation->kind)->homogeneous ? sigma : 1;
+    const double unit = rk_activation_get(activation->kind)->degree == 1 ? sigma : 1;
     const double at = mu / unit, var = (sigma / unit) * (sigma / unit);
     double centre, mean;
     rk_wick(activation, 1, &at, &var, 0, 1, &centre, &mean);

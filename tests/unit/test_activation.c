@@ -136,7 +136,7 @@ static void test_far_values(void **state) {
     assert_true(h[0] == 0);
 }
 
-static void test_homogeneous_means_it(void **state) {
+static void test_degree_means_it(void **state) {
     (void)state;
     static const double z[] = {-1.7, -0.3, 0, 0.4, 2.5};
     double at[5], at_scaled[5], scaled[5];
@@ -147,10 +147,30 @@ static void test_homogeneous_means_it(void **state) {
         const rk_activation_ops *ops = rk_activation_get(phi.kind);
         ops->value(&phi, 5, z, at);
         ops->value(&phi, 5, scaled, at_scaled);
-        bool scales = true;
-        for (int i = 0; i < 5; i++)
-            scales = scales && at_scaled[i] == 4 * at[i];
-        assert_true(scales == ops->homogeneous);
+        int degree = RK_NO_DEGREE;
+        for (int d = 3; d >= 0; d--) {
+            bool scales = true;
+            for (int i = 0; i < 5; i++)
+                scales = scales && at_scaled[i] == pow(4, d) * at[i];
+            if (scales) degree = d;
+        }
+        assert_int_equal(ops->degree, degree);
+    }
+}
+
+/* Far from zero a smooth activation is its asymptote. */
+static void test_asymptotes(void **state) {
+    (void)state;
+    static const double far[] = {-60, 60};
+    for (int a = 0; a < RK_CUSTOM; a++) {
+        const rk_activation phi = kind(a);
+        const rk_activation_ops *ops = rk_activation_get(phi.kind);
+        const rk_activation limit = {.kind = ops->asymptote, .parameter = phi.parameter};
+        double at[2], at_limit[2];
+        ops->value(&phi, 2, far, at);
+        rk_activation_get(limit.kind)->value(&limit, 2, far, at_limit);
+        for (int i = 0; i < 2; i++)
+            assert_true(fabs(at[i] - at_limit[i]) <= 1e-16);
     }
 }
 
@@ -230,10 +250,10 @@ static void test_parse_complains(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),           cmocka_unit_test(test_values_are_independent),
-        cmocka_unit_test(test_far_values),       cmocka_unit_test(test_homogeneous_means_it),
-        cmocka_unit_test(test_names_round_trip), cmocka_unit_test(test_parse_complains),
-        cmocka_unit_test(test_names_of_others),
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_values_are_independent),
+        cmocka_unit_test(test_far_values),      cmocka_unit_test(test_degree_means_it),
+        cmocka_unit_test(test_asymptotes),      cmocka_unit_test(test_names_round_trip),
+        cmocka_unit_test(test_parse_complains), cmocka_unit_test(test_names_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
