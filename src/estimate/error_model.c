@@ -189,6 +189,15 @@ static double margin(const rk_error_law *law, double slenderness, double indepen
     return pow(law->margin, fmin(1, (surprise - chance) / (full - chance)));
 }
 
+/* The wrong variances of such closures make errors in the last activation, too, which the sum over
+ * closed layers does not have: in random networks it is one like the others, but where only the
+ * last one bends it is all there is. */
+static double with_last_activation(const rk_outputs *outputs) {
+    double layers = (double)outputs->closed_layers;
+    return layers > 0 ? outputs->roughness * layers / (layers + 1) * outputs->slenderness / layers
+                      : 0;
+}
+
 double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs) {
     char why[160];
     if (!law || rk_is_beyond(law, outputs, why, sizeof why)) return (double)NAN;
@@ -201,6 +210,7 @@ double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs) 
             x = outputs->first_expansion;
             slenderness = outputs->first_slenderness;
         }
+        if (x > 0) x = fmax(x, with_last_activation(outputs));
     }
     if (x == 0) return 0; /* nothing is dropped */
     return evaluate(law, x, slenderness, (double)outputs->closed_layers + 1) *
@@ -214,11 +224,16 @@ double rk_expected_of_pass(const rk_error_law *law, const rk_outputs *outputs) {
 
 void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,
                        double *error) {
-    double relative = rk_expected_relative(law, outputs);
+    static const double rounding = 0x1p-52;
+    double relative = rk_expected_relative(law, outputs), size = 0;
     for (size_t i = 0; i < n_out; i++)
-        error[i] = outputs->variance[i] == 0  ? 0 /* whatever errs by a share of that */
-                   : outputs->variance[i] > 0 ? sqrt(relative * outputs->variance[i])
-                                              : (double)NAN;
+        size = fmax(size, fabs(outputs->mean[i]));
+    size *= (double)outputs->closed_layers + 2;
+    for (size_t i = 0; i < n_out; i++)
+        error[i] = outputs->variance[i] == 0 || relative == 0 ? 0 /* a share of nothing */
+                   : outputs->variance[i] > 0
+                       ? hypot(sqrt(relative * outputs->variance[i]), rounding * size)
+                       : (double)NAN;
 }
 
 double rk_expected_covariance_error(const rk_error_law *means, const rk_error_law *covariances,
