@@ -190,6 +190,22 @@ static void kinked_wick(const shape *s, const sides *at, const block *b, ladder 
     }
 }
 
+/* At a jump phi has a value that neither side has: sign(0) = 0. */
+static void centre_on_value(const rk_activation *self, double mu, double var, int k_max, int p_max,
+                            size_t stride, double *centre, double *w) {
+    double value, own[(RK_WICK_MAX_K + 1) * RK_WICK_MAX_P];
+    rk_activation_get(self->kind)->value(self, 1, &mu, &value);
+    const double shift = *centre - value;
+    *centre = value;
+    if (shift == 0 || var == 0 || isnan(shift)) return; /* without variance nothing is about it */
+    const size_t count = (size_t)(k_max + 1) * (size_t)p_max;
+    for (size_t c = 0; c < count; c++)
+        own[c] = w[c * stride];
+    rk_wick_shift(1, k_max, p_max, &shift, own);
+    for (size_t c = 0; c < count; c++)
+        w[c * stride] = own[c];
+}
+
 void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, const double *var,
                        int k_max, int p_max, double *centre, double *w) {
     const shape s = shape_of(self);
@@ -214,7 +230,8 @@ void rk_piecewise_wick(const rk_activation *self, size_t n, const double *mu, co
             const size_t j = first + (size_t)i;
             if (!kinked) smooth_wick(&s, mu[j], b.var[i], k_max, p_max, w + j, n);
             centre[j] = at.centre[i];
-            if (b.var[i] == 0) rk_activation_get(self->kind)->value(self, 1, mu + j, centre + j);
+            if (s.degree == 0)
+                centre_on_value(self, mu[j], b.var[i], k_max, p_max, n, centre + j, w + j);
         }
     }
 }

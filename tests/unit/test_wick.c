@@ -313,6 +313,22 @@ static void test_large_deviations(void **state) {
             }
 }
 
+/* The centre is the value at the mean, at a jump, too: that of sign is 0 there. */
+static void test_centre_at_a_jump(void **state) {
+    (void)state;
+    for (int a = 0; a < RK_ACTIVATION_COUNT; a++)
+        for (int still = 0; still < 2; still++) {
+            const rk_activation phi = kind((rk_activation_kind)a);
+            double zero = 0, var = !still, centre, value, w[3 * 2];
+            rk_activation_get(phi.kind)->value(&phi, 1, &zero, &value);
+            rk_wick(&phi, 1, &zero, &var, 2, 2, &centre, w);
+            assert_true(centre == value);
+            double above = w[rk_wick_at(1, 2, 0, 1)], square = w[rk_wick_at(1, 2, 0, 2)];
+            if (still) assert_true(above == 0 && square == 0);
+            if (a == RK_SIGN && !still) assert_true(above == 0 && fabs(square - 1) < 1e-15);
+        }
+}
+
 /* Large means cost no digit of the moments about the centre. */
 static void test_large_means(void **state) {
     (void)state;
@@ -354,6 +370,7 @@ int main(void) {
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_small_deviations),
         cmocka_unit_test(test_large_deviations),
+        cmocka_unit_test(test_centre_at_a_jump),
         cmocka_unit_test(test_large_means),
         cmocka_unit_test(test_nan_shows),
     };
