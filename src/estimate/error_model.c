@@ -143,6 +143,12 @@ static bool averages_neurons(const char *method) {
     return false;
 }
 
+/* Whose errors do not grow without bounds where one direction is all there is. */
+static bool is_second_order(const char *method) {
+    return !strncmp(method, "covariance", 10) || !strncmp(method, "reference:2,simple", 18) ||
+           takes_neurons_alike(method);
+}
+
 bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why, size_t size) {
     double growth = exp(outputs->log_growth);
     if (!(outputs->independent <= law->limit))
@@ -168,6 +174,9 @@ bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why,
                  "rows of %zu layer%s are alike, and this method takes neurons as independent: "
                  "nothing can be promised",
                  outputs->alike, outputs->alike == 1 ? "" : "s");
+    else if (!is_second_order(law->method) && outputs->parallel)
+        snprintf(why, size, "the rows of %zu layer%s span next to nothing: nothing can be promised",
+                 outputs->parallel, outputs->parallel == 1 ? "" : "s");
     else if (is_blind(law, outputs))
         snprintf(why, size, "linear layers correlate what this method takes for independent");
     else

@@ -12,7 +12,7 @@
 /* Units are changed only where it matters: layers whose fluctuations are beyond 2^+-LAYER, neurons
  * 2^+-NEURON away from their layer's. Closures average over a layer in some places, so that every
  * neuron in units of its own would be another estimate. */
-enum { LAYER = 6, NEURON = 8, FLOAT = 10 };
+enum { LAYER = 6, NEURON = 2, FLOAT = 10 };
 
 static bool is_zero(const double *x, size_t n) {
     for (size_t i = 0; x && i < n; i++)

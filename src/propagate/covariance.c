@@ -61,7 +61,7 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
             if (full) activate_pairs(work, n, w, var_h, Z);
         }
         if (activated) {
-            rk_expansion_linear(work, layer, &e);
+            rk_expansion_linear(work, layer, &e, outputs);
             rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e, outputs);
         }
         if (activated && !full && !last)

@@ -30,7 +30,7 @@ static double inverse_width(double spread, size_t n, double pair) {
 
 /* Random weights: as a network is that is as wide before a layer as behind it. Few inputs and
  * bottlenecks are not expected. */
-void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e) {
+static void expect_linear(rk_work *work, const rk_layer *layer, rk_expansion *e) {
     size_t m = layer->rows, n = layer->cols;
     if (!rk_work_charge(work, 8)) return;
     e->pair = inverse_width(e->spread, n, e->pair);
@@ -56,12 +56,11 @@ static double tolerated_cosine(size_t pairs) {
     return 1 + 14 / pow((double)pairs, 0.7); /* 15 of one, 2.4 of 28: once in ten thousand layers */
 }
 
-void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,
-                                 rk_outputs *outputs) {
+/* The mean square cosine of pairs of a few rows, 0 if there are none; 0 in the dry run. */
+static double sampled_cosine(rk_work *work, const rk_layer *layer) {
     size_t n = layer->cols, rows = sampled_rows(layer);
     double squares[MOST_ROWS], overlap = 0, norm = 0;
-    rk_expansion_linear(work, layer, e);
-    if (!rk_work_charge(work, (uint64_t)(rows * (rows + 1) * n))) return;
+    if (!rk_work_charge(work, (uint64_t)(rows * (rows + 1) * n))) return 0;
     for (size_t k = 0; k < rows; k++) {
         const double *W = sampled_row(layer, k);
         squares[k] = rk_dot(n, W, W);
@@ -71,7 +70,27 @@ void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expans
             norm += squares[k] * squares[i];
         }
     }
-    if (overlap * (double)n > tolerated_cosine(rows * (rows - 1) / 2) * norm) outputs->alike++;
+    return norm > 0 ? overlap / norm : 0;
+}
+
+void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,
+                                 rk_outputs *outputs) {
+    size_t rows = sampled_rows(layer);
+    expect_linear(work, layer, e);
+    double cosine = sampled_cosine(work, layer);
+    if (cosine * (double)layer->cols > tolerated_cosine(rows * (rows - 1) / 2)) outputs->alike++;
+}
+
+/* Rows in four dimensions or fewer of more than eight; the first layer's input may have so few. */
+static const double parallel_cosine = 0.25;
+enum { FEW_COLUMNS = 8 };
+
+void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e,
+                         rk_outputs *outputs) {
+    expect_linear(work, layer, e);
+    double cosine = sampled_cosine(work, layer);
+    if (e->entered && layer->cols > FEW_COLUMNS && cosine > parallel_cosine) outputs->parallel++;
+    e->entered = true;
 }
 
 /* How much a relative error of the input becomes of one of the output: one of its scale (by scale

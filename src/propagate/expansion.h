@@ -19,14 +19,16 @@ typedef struct rk_expansion {
     double input_excess;    /**< 1 / effective width of the input beyond that of such an input */
     double roughness;       /**< share of the last variance that is no linear function of z */
     double total_roughness; /**< of all of them so far */
+    bool entered;           /**< the first layer is passed */
     double growth;          /**< how much the last layer enlarged a relative error of its input */
 } rk_expansion;
 
 /** The input's law: n entries. */
 rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input);
 
-/** From h to z = W h. */
-void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e);
+/** From h to z = W h; a few pairs of rows tell whether all are parallel. */
+void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e,
+                         rk_outputs *outputs);
 
 /** The same for closures without a covariance: a few pairs of rows tell whether all are alike. */
 void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,

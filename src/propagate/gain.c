@@ -280,7 +280,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
                 gain = mean_gain(gamma);
                 rk_rescale(work, n, before / gain, mu, var, full ? next->R : NULL);
             }
-            rk_expansion_linear(work, layer, &e);
+            rk_expansion_linear(work, layer, &e, outputs);
             activate(work, layer, mu, var, full, next, &e, outputs);
             if (!full && !last) look_ahead(work, layer, C, var, next, &e);
         }

@@ -302,7 +302,7 @@ static void assess(rk_pass *p, size_t l, const rk_slice *sources, const rk_slice
         unpack_covariance(p->work, &p->act, C);
     }
     if (has_covariance)
-        rk_expansion_linear(p->work, layer, &p->expansion);
+        rk_expansion_linear(p->work, layer, &p->expansion, outputs);
     else
         rk_expansion_linear_sampled(p->work, layer, &p->expansion, outputs);
     rk_expansion_activate(p->work, layer, sources[RK_SOURCE_WICK].data, p->table.k_max,

@@ -579,7 +579,7 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         c.z.has_D = l > 0;
         if (activated) activation(&c, l, law);
         if (pairs && activated) {
-            rk_expansion_linear(work, layer, &e);
+            rk_expansion_linear(work, layer, &e, outputs);
             rk_expansion_activate(work, layer, c.neurons.wick, RK_NEURONS_MAX_K, 4,
                                   c.neurons.centre, c.mu, c.var, c.neurons.var, &e, outputs);
         }
