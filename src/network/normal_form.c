@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Units are changed only where it matters: layers whose fluctuations are beyond 2^+-LAYER, neurons
- * 2^+-NEURON away from their layer's. Closures average over a layer in some places, so that every
- * neuron in units of its own would be another estimate. */
+/* Units are changed only where it matters: layers whose fluctuations are beyond 2^+-LAYER, or with
+ * neurons beyond 2^+-NEURON of the others. Closures average over a layer in some places, where it
+ * is their unevenness that errs, and would be nothing but a matter of units. */
 enum { LAYER = 6, NEURON = 2, FLOAT = 10 };
 
 static bool is_zero(const double *x, size_t n) {
@@ -116,8 +116,8 @@ static int compare(const void *a, const void *b) {
     return *(const int *)a - *(const int *)b;
 }
 
-/* The unit of a layer is the median of its neurons' deviations, and that of its neurons but of
- * those far away from it. A neuron without deviation is measured by its mean. */
+/* The unit of a layer is the median of its neurons' deviations, and that of its neurons unless some
+ * are far away from it: then each has its own. */
 static void choose_units(size_t n, const double *mu, const double *var, const int *unit,
                          int *sorted, int *z) {
     size_t count = 0;
@@ -131,8 +131,9 @@ static void choose_units(size_t n, const double *mu, const double *var, const in
     }
     qsort(sorted, count, sizeof *sorted, compare);
     int layer = sorted[count / 2];
+    bool alike = sorted[count - 1] - layer <= NEURON && layer - sorted[0] <= NEURON;
     for (size_t i = 0; i < n; i++)
-        if (abs(z[i] - layer) <= NEURON || var[i] == 0) z[i] = layer;
+        if (alike || var[i] == 0) z[i] = layer;
 }
 
 /* From one layer to the next; `to` is filled with the layer in its units, h with its output. */
