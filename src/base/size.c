@@ -30,12 +30,19 @@ static uint64_t left_of_limit(int resource, int column, uint64_t page) {
     return limit.rlim_cur > used ? limit.rlim_cur - used : 1; /* 0 would stand for no limit */
 }
 
-uint64_t rk_usable_memory(void) {
+static uint64_t page_size(void) {
+    long size = sysconf(_SC_PAGESIZE);
+    return size > 0 ? (uint64_t)size : 4096;
+}
+
+uint64_t rk_left_by_limits(void) {
     enum { ALL_PAGES = 0, DATA_PAGES = 5 };
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    uint64_t page = size > 0 ? (uint64_t)size : 4096;
-    uint64_t memory = pages > 0 ? (uint64_t)pages * page : UINT64_MAX;
-    memory = smaller(memory, rk_cgroup_memory(""));
-    memory = smaller(memory, left_of_limit(RLIMIT_AS, ALL_PAGES, page));
-    return smaller(memory, left_of_limit(RLIMIT_DATA, DATA_PAGES, page));
+    return smaller(left_of_limit(RLIMIT_AS, ALL_PAGES, page_size()),
+                   left_of_limit(RLIMIT_DATA, DATA_PAGES, page_size()));
+}
+
+uint64_t rk_usable_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES);
+    uint64_t memory = pages > 0 ? (uint64_t)pages * page_size() : UINT64_MAX;
+    return smaller(smaller(memory, rk_cgroup_memory("")), rk_left_by_limits());
 }

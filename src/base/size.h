@@ -27,4 +27,8 @@ void *rk_alloc(size_t a, size_t b, size_t size);
  *  its limits on address space and data leave it. */
 uint64_t rk_usable_memory(void);
 
+/** What the limits of the process (ulimit -v, -d) leave it beyond what it has; UINT64_MAX without
+ *  any. */
+uint64_t rk_left_by_limits(void);
+
 #endif

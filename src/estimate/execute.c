@@ -286,8 +286,9 @@ rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
     *out = NULL;
     rk_answer *answer = NULL;
     rk_pool *pool = NULL;
-    rk_status status = RK_OK;
-    if (plan->dry.flops >= worth_threads)
+    const bool spreads = plan->dry.flops >= worth_threads;
+    rk_status status = rk_blas_check_room(spreads ? plan->problem.options.threads : 1, error);
+    if (status == RK_OK && spreads)
         status = rk_pool_create(&pool, plan->problem.options.threads, error);
     if (status == RK_OK) status = execute(plan, pool, &answer, error);
     if (status == RK_OK) {

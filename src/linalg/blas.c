@@ -1,5 +1,7 @@
 #include "linalg/blas.h"
 
+#include "base/size.h"
+
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
@@ -173,4 +175,16 @@ void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c) {
     cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, blas_int(n), blas_int(k), 1, a, blas_int(n),
                 0, c, blas_int(n));
     rk_blas_end(turn);
+}
+
+/* OpenBLAS takes 128 MiB for each thread that calls it. */
+enum { MIB_A_THREAD = 144 };
+
+rk_status rk_blas_check_room(int threads, rk_error *error) {
+    uint64_t left = rk_left_by_limits(), needed = (uint64_t)MIB_A_THREAD * (uint64_t)threads << 20;
+    if (left >= needed) return RK_OK;
+    return rk_fail(error, RK_ERROR_TOO_LARGE,
+                   "BLAS needs %d MiB for each of %d threads, but the limits of the process "
+                   "(ulimit -v, -d) leave %llu MiB: raise them, or take fewer threads",
+                   MIB_A_THREAD, threads, (unsigned long long)(left >> 20));
 }

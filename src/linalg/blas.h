@@ -46,4 +46,8 @@ void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b
 /** Lower triangle of C (n x n) = A'A, A k x n. */
 void rk_block_dsyrk_tn(size_t n, size_t k, const double *a, double *c);
 
+/** RK_ERROR_TOO_LARGE if limits of the process leave no room for the buffers that a BLAS takes for
+ *  so many threads: some would wait for them forever. */
+rk_status rk_blas_check_room(int threads, rk_error *error);
+
 #endif

@@ -125,6 +125,11 @@ static rk_status check_definite(const double *C, size_t n, rk_error *error) {
     if (!R) return rk_fail(error, RK_ERROR_MEMORY, "no memory to check a covariance of %zu", n);
     const double row = largest_row(R, n), slack = ROUNDING * row;
     bool is_definite = row <= 2;
+    rk_status status = is_definite ? RK_OK : rk_blas_check_room(1, error);
+    if (status != RK_OK) {
+        free(R);
+        return status;
+    }
     if (!is_definite) {
         for (size_t i = 0; i < n; i++)
             R[i * n + i] += slack;

@@ -190,6 +190,9 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
     if (status == RK_OK)
         status =
             rk_tail_method_parse(job.options->method, &method, &job.source, answer->method, error);
+    if (status == RK_OK)
+        status = rk_blas_check_room(
+            job.options->threads ? job.options->threads : rk_pool_default_threads(), error);
     if (status == RK_OK) status = rk_pool_create(&job.pool, job.options->threads, error);
     if (status == RK_OK) {
         rk_blas_make_serial();
