@@ -1,6 +1,7 @@
 #include "curve.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ typedef struct drawing {
     size_t *first; /* event where each curve begins; after the last: the end */
     size_t n_curves;
     bool intervals, closures; /* some event has one */
+    double lowest, highest;   /* ordinate of all; NaN if there is none */
 } drawing;
 
 static bool same_curve(const rk_event *a, const rk_event *b) {
@@ -61,6 +63,26 @@ static void print_data(FILE *stream, const drawing *d, size_t curve) {
     fputs("END\n", stream);
 }
 
+#define ESTIMATE offsetof(rk_tail_estimate, log10_p)
+#define CLOSURE  offsetof(rk_tail_estimate, log10_closure)
+
+/* The values `field` of a curve, an offset into its estimates; gnuplot complains of a curve without
+ * any, as of events of probability 0, and does not of NaN. */
+static bool print_source(FILE *stream, const drawing *d, size_t curve, size_t field,
+                         const char *columns) {
+    bool any = false;
+    for (size_t i = d->first[curve]; i < d->first[curve + 1]; i++) {
+        double value;
+        memcpy(&value, (const char *)&d->estimates[i] + field, sizeof value);
+        any = any || isfinite(value);
+    }
+    if (any)
+        fprintf(stream, " $curve%zu using %s", curve, columns);
+    else
+        fputs(" NaN", stream);
+    return any;
+}
+
 /* What bands and dashes are: the key's last lines, from a line that is nowhere. */
 static void explain(FILE *stream, const drawing *d) {
     if (d->intervals)
@@ -75,26 +97,33 @@ static void explain(FILE *stream, const drawing *d) {
 /* Probability against threshold, a curve a functional. */
 static void print_curves(FILE *stream, const drawing *d) {
     bool few = d->n_curves <= FEW_CURVES;
-    fputs("set xlabel 'threshold t'\nplot", stream);
+    double low = d->events[0].threshold, high = low;
+    for (size_t i = 1; i < d->n; i++) {
+        low = fmin(low, d->events[i].threshold);
+        high = fmax(high, d->events[i].threshold);
+    }
+    double margin = high > low ? 0.02 * (high - low) : low != 0 ? 0.1 * fabs(low) : 1;
+    fprintf(stream, "set xlabel 'threshold t'\nset xrange [%.8g:%.8g]\nplot", low - margin,
+            high + margin);
     for (size_t c = 0; c < d->n_curves; c++) {
         const char *color = gnuplot_color(c);
         fputs(c ? ", \\\n " : " \\\n ", stream);
-        if (few && d->intervals)
+        if (few && d->intervals) {
+            print_source(stream, d, c, ESTIMATE, "1:3:4");
             fprintf(stream,
-                    " $curve%zu using 1:3:4 with filledcurves lc rgb '%s' fs transparent solid 0.2 "
-                    "notitle, \\\n ",
-                    c, color);
-        if (few && d->closures)
-            fprintf(stream, " $curve%zu using 1:5 with lines dt 2 lc rgb '%s' notitle, \\\n ", c,
+                    " with filledcurves lc rgb '%s' fs transparent solid 0.2 notitle, \\\n ",
                     color);
+        }
+        if (few && d->closures) {
+            print_source(stream, d, c, CLOSURE, "1:5");
+            fprintf(stream, " with lines dt 2 lc rgb '%s' notitle, \\\n ", color);
+        }
+        print_source(stream, d, c, ESTIMATE, "1:2");
         if (!few) {
-            fprintf(stream, " $curve%zu using 1:2 with lines lw 1 lc rgb '#803070b0' ", c);
-            fputs("notitle", stream);
+            fputs(" with lines lw 1 lc rgb '#803070b0' notitle", stream);
             continue;
         }
-        fprintf(stream,
-                " $curve%zu using 1:2 with linespoints pt 7 ps 0.5 lw 1.5 lc rgb '%s' title ", c,
-                color);
+        fprintf(stream, " with linespoints pt 7 ps 0.5 lw 1.5 lc rgb '%s' title ", color);
         print_key(stream, &d->events[d->first[c]]);
     }
     if (few) {
@@ -127,16 +156,18 @@ static void print_events(FILE *stream, const drawing *d) {
     const char *mark = d->n <= FEW_EVENTS ? "0.7" : "0.4";
     for (size_t c = 0; c < d->n_curves; c++) {
         fputs(c ? ", \\\n " : " \\\n ", stream);
-        if (d->closures)
-            fprintf(stream,
-                    " $curve%zu using 6:5 with points pt 6 ps 0.9 lc rgb '#999999' %s, \\\n ", c,
+        if (d->closures) {
+            print_source(stream, d, c, CLOSURE, "6:5");
+            fprintf(stream, " with points pt 6 ps 0.9 lc rgb '#999999' %s, \\\n ",
                     c ? "notitle" : "title 'cumulants alone'");
-        if (d->intervals)
-            fprintf(stream, " $curve%zu using 6:2:3:4 with yerrorbars pt 7 ps %s lc rgb '%s' %s", c,
-                    mark, gnuplot_color(0), c ? "notitle" : "title 'estimate, 95 % interval'");
-        else
-            fprintf(stream, " $curve%zu using 6:2 with points pt 7 ps %s lc rgb '%s' %s", c, mark,
-                    gnuplot_color(0), c ? "notitle" : "title 'estimate'");
+        }
+        bool any = print_source(stream, d, c, ESTIMATE, d->intervals ? "6:2:3:4" : "6:2");
+        fprintf(stream, " with %s pt 7 ps %s lc rgb '%s' ",
+                any && d->intervals ? "yerrorbars" : "points", mark, gnuplot_color(0));
+        fputs(c              ? "notitle"
+              : d->intervals ? "title 'estimate, 95 % interval'"
+                             : "title 'estimate'",
+              stream);
     }
 }
 
@@ -148,27 +179,47 @@ static void print_script(const void *context, FILE *stream) {
           "set grid lc rgb '#e4e4e4' lt 1\n"
           "set key noenhanced outside right top Left reverse samplen 2 spacing 1.2\n"
           "set autoscale noextend\n"
-          "set offsets graph 0.02, graph 0.02, graph 0.03, graph 0.03\n"
+          "set offsets 0, 0, graph 0.03, graph 0.03\n"
           "set ylabel 'log_{10} of the probability'\nset title ",
           stream);
     gnuplot_quote(stream, d->title);
     fputs(" noenhanced\n", stream);
-    if (d->n_curves > 1 && d->n_curves == d->n)
+    if (!(d->highest - d->lowest > 1e-6 * fabs(d->lowest))) { /* no range for gnuplot to find */
+        double only = isfinite(d->lowest) ? d->lowest : 0, margin = fmax(1, 0.1 * fabs(only));
+        fprintf(stream, "set yrange [%.8g:%.8g]\n", only - margin, only + margin);
+    }
+    if (d->n_curves == d->n)
         print_events(stream, d);
     else
         print_curves(stream, d);
     fputc('\n', stream);
 }
 
+static void widen(drawing *d, double ordinate) {
+    if (!isfinite(ordinate)) return;
+    d->lowest = fmin(d->lowest, ordinate);
+    d->highest = fmax(d->highest, ordinate);
+}
+
 int curve_write(const char *title, const rk_event *events, const rk_tail_estimate *estimates,
                 size_t n, const char *path) {
-    drawing d = {.title = title, .events = events, .estimates = estimates, .n = n};
+    drawing d = {.title = title,
+                 .events = events,
+                 .estimates = estimates,
+                 .n = n,
+                 .lowest = (double)NAN,
+                 .highest = (double)NAN};
     d.first = calloc(n + 1, sizeof *d.first);
     if (!d.first) return fail(EXIT_FAILED, "out of memory");
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || !same_curve(&events[i - 1], &events[i])) d.first[d.n_curves++] = i;
         d.intervals = d.intervals || isfinite(estimates[i].log10_high);
         d.closures = d.closures || isfinite(estimates[i].log10_closure);
+        widen(&d, estimates[i].log10_p);
+        widen(&d, estimates[i].log10_closure);
+        if (!isfinite(estimates[i].log10_p)) continue; /* nor is its interval drawn */
+        widen(&d, estimates[i].log10_low);
+        widen(&d, estimates[i].log10_high);
     }
     d.first[d.n_curves] = n;
     int code = gnuplot_draw(path, print_script, &d);

@@ -182,9 +182,7 @@ static void set_weighted(rk_tail_estimate *estimate, const char *name, const rk_
     rk_tail_set(estimate, log_p);
     estimate->log10_low = low / RK_LOG_10;
     estimate->log10_high = fmin(high, 0) / RK_LOG_10;
-    if (mean->log_mean == -INFINITY)
-        rk_tail_warn(estimate, "no pass reached the event");
-    else if (mean->effective < ENOUGH)
+    if (mean->effective < ENOUGH)
         rk_tail_warn(estimate, "%.0f effective passes: the error is uncertain", mean->effective);
 }
 
@@ -224,16 +222,21 @@ static bool cross_check(rk_tail_estimate *estimate, const alone *a) {
     return false;
 }
 
-static bool set_answer(rk_tail_estimate *estimate, const alone *a, rk_tail_passes passes) {
+static rk_tail_finding set_answer(rk_tail_estimate *estimate, const alone *a,
+                                  rk_tail_passes passes) {
     bool subset = passes == RK_TAIL_SUBSET;
+    estimate->samples = a->passes;
+    if (a->mean.log_mean == -INFINITY) {
+        if (a->looked) cross_check(estimate, a);
+        return RK_TAIL_UNREACHED;
+    }
     set_weighted(estimate, subset ? "subset" : "importance", &a->mean, a->complement);
     bool one_voice = !a->smoothed || set_sharper(estimate, a);
-    estimate->samples = a->passes;
     bool confirmed = subset || cross_check(estimate, a);
     if (!one_voice && !confirmed)
         rk_tail_warn(estimate, "the passes read as a law say %.2g times that",
                      exp(a->smooth.log_mean - a->mean.log_mean));
-    return confirmed;
+    return confirmed ? RK_TAIL_CONFIRMED : RK_TAIL_FOUND;
 }
 
 /* ------------------------------------------------------------------------------- the one event */
@@ -253,14 +256,14 @@ static rk_network only_output(const rk_target *target, const rk_layer *layers, s
 }
 
 rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tail_passes passes,
-                        bool *confirmed, rk_error *error) {
+                        rk_tail_finding *finding, rk_error *error) {
     const rk_target *target = job->target;
     bool complement = likely, negative = q->below != complement;
     size_t n_layers = target->net.n_layers, cols = target->net.layers[n_layers - 1].cols;
     rk_layer *layers = rk_alloc(n_layers, 1, sizeof *layers);
     double *negated = rk_alloc(cols, 1, sizeof *negated);
     rk_status status = RK_OK;
-    *confirmed = false;
+    *finding = RK_TAIL_FOUND;
     if (!layers || !negated) status = rk_fail(error, RK_ERROR_MEMORY, "no memory for an event");
     if (status == RK_OK) {
         memcpy(layers, target->net.layers, n_layers * sizeof *layers);
@@ -274,7 +277,7 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tai
         status = rk_tail_step(job, passes == RK_TAIL_SUBSET ? subset_passes : weighted_passes, &a,
                               error);
         if (status == RK_OK && !job->interrupted && !rk_tail_overflowed(job, q->estimate)) {
-            *confirmed = set_answer(q->estimate, &a, passes);
+            *finding = set_answer(q->estimate, &a, passes);
             job->samples += q->estimate->samples;
         }
     }
@@ -285,11 +288,17 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tai
 
 static rk_status run_alone(rk_tail_job *job, rk_tail_passes passes, rk_error *error) {
     double *share = rk_alloc(job->n, 1, sizeof *share);
-    if (!share) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
-    bool confirmed;
-    rk_status status = rk_tail_glance(job, share, error);
-    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
-        status = rk_tail_alone(job, &job->queries[i], share[i] > 0.5, passes, &confirmed, error);
+    bool *unreached = rk_alloc(job->n, 1, sizeof *unreached);
+    rk_status status = share && unreached
+                           ? rk_tail_glance(job, share, error)
+                           : rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
+    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++) {
+        rk_tail_finding finding;
+        status = rk_tail_alone(job, &job->queries[i], share[i] > 0.5, passes, &finding, error);
+        unreached[i] = finding == RK_TAIL_UNREACHED;
+    }
+    if (status == RK_OK && !job->interrupted) status = rk_tail_plain(job, unreached, 0, error);
+    free(unreached);
     free(share);
     return status;
 }

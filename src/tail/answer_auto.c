@@ -18,22 +18,23 @@ enum { FEW = 10 };
 /* The closure is believed to this factor: it is a check, not an average. */
 #define CLOSURE_FACTOR 10.0
 
-static rk_status answer_rare(rk_tail_job *job, const rk_query *q, bool likely, rk_error *error) {
+static rk_status answer_rare(rk_tail_job *job, const rk_query *q, bool likely,
+                             rk_tail_finding *finding, rk_error *error) {
     rk_tail_estimate *e = q->estimate;
-    bool confirmed;
-    rk_status status = rk_tail_alone(job, q, likely, RK_TAIL_SHARPER, &confirmed, error);
+    rk_status status = rk_tail_alone(job, q, likely, RK_TAIL_SHARPER, finding, error);
     if (status != RK_OK || job->interrupted) return status;
     if (!(e->cv <= LOST)) {
         uint64_t tilted = e->samples;
         double closure = e->log10_closure;
         rk_tail_estimate_clear(e);
         e->log10_closure = closure;
-        status = rk_tail_alone(job, q, likely, RK_TAIL_SUBSET, &confirmed, error);
+        status = rk_tail_alone(job, q, likely, RK_TAIL_SUBSET, finding, error);
         e->samples += tilted;
+        if (*finding == RK_TAIL_UNREACHED) return status;
         rk_tail_warn(e, "the tilt does not describe this event");
     }
     double apart = fabs(e->log10_p - e->log10_closure) * RK_LOG_10;
-    if (!confirmed && apart > log(CLOSURE_FACTOR) + 3 * e->cv)
+    if (*finding != RK_TAIL_CONFIRMED && apart > log(CLOSURE_FACTOR) + 3 * e->cv)
         rk_tail_warn(
             e, "the cumulants say %.2g: the network is outside their range, or passes miss a part",
             pow(10, e->log10_closure));
@@ -53,21 +54,25 @@ static void ask_closure(const rk_tail_job *job, const rk_law *laws) {
 rk_status rk_tail_auto(rk_tail_job *job, rk_error *error) {
     rk_law *laws;
     rk_status status = rk_tail_laws(job, &laws, error);
-    bool *common = rk_alloc(job->n, 1, sizeof *common), any = false;
+    bool *common = rk_alloc(job->n, 1, sizeof *common);
+    bool *unreached = rk_alloc(job->n, 1, sizeof *unreached);
     double *share = rk_alloc(job->n, 1, sizeof *share);
-    if (status == RK_OK && (!common || !share))
+    if (status == RK_OK && (!common || !unreached || !share))
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
     if (status == RK_OK) ask_closure(job, laws);
     if (status == RK_OK && !job->interrupted) status = rk_tail_glance(job, share, error);
-    for (size_t i = 0; status == RK_OK && i < job->n; i++) {
+    for (size_t i = 0; status == RK_OK && i < job->n; i++)
         common[i] = share[i] > RARE && share[i] < 1 - RARE;
-        any = any || common[i];
+    if (status == RK_OK && !job->interrupted) status = rk_tail_plain(job, common, FEW, error);
+    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++) {
+        if (common[i]) continue;
+        rk_tail_finding finding;
+        status = answer_rare(job, &job->queries[i], share[i] > 0.5, &finding, error);
+        unreached[i] = finding == RK_TAIL_UNREACHED;
     }
-    if (status == RK_OK && !job->interrupted && any)
-        status = rk_tail_plain(job, common, FEW, error);
-    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++)
-        if (!common[i]) status = answer_rare(job, &job->queries[i], share[i] > 0.5, error);
+    if (status == RK_OK && !job->interrupted) status = rk_tail_plain(job, unreached, 0, error);
     free(share);
+    free(unreached);
     free(common);
     free(laws);
     return status;

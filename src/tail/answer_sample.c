@@ -84,15 +84,19 @@ static void set_counted(rk_tail_estimate *estimate, uint64_t hits, uint64_t n) {
     rk_tail_set(estimate, log(p));
     estimate->p = p;
     estimate->cv = sqrt((1 - p) / (p * (double)n));
-    estimate->log10_low = log10(low);
-    estimate->log10_high = log10(high);
-    estimate->samples = n;
+    estimate->log10_low = fmin(estimate->log10_low, log10(low));
+    estimate->log10_high = fmax(estimate->log10_high, log10(high));
+    estimate->samples += n;
     estimate->effective_samples = (double)n;
     if (hits == 0)
         rk_tail_warn(estimate, "no pass reached the event: only the upper bound means anything");
 }
 
 rk_status rk_tail_plain(rk_tail_job *job, bool *wanted, uint64_t least, rk_error *error) {
+    bool any = !wanted;
+    for (size_t i = 0; i < job->n; i++)
+        any = any || wanted[i];
+    if (!any) return RK_OK;
     uint64_t n = job->options->samples, *hits = rk_alloc(job->n, 1, sizeof *hits);
     if (!hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
     rk_status status = count(job, n, RK_STREAM_TAIL, hits, error);

@@ -90,7 +90,7 @@ void rk_tail_name(rk_tail_estimate *estimate, const char *name) {
 
 void rk_tail_set(rk_tail_estimate *estimate, double log_p) {
     estimate->p = exp(log_p);
-    estimate->log10_p = log_p / RK_LOG_10;
+    estimate->log10_p = log_p / RK_LOG_10 + 0.; /* -0 is 0 */
 }
 
 void rk_tail_warn(rk_tail_estimate *estimate, const char *format, ...) {

@@ -41,6 +41,22 @@ run 0 tail net.safetensors -e 'y[*] > 2' -m saddlepoint --plot many.svg -q
 has many.gp 'curve31 using 6:2 with points'
 has many.gp "set xlabel 'number of the event'"
 run 2 tail net.safetensors -e 'y[0] > 1' --plot tail.gif
+# One event, one height: gnuplot has nothing to say.
+for events in 'y[0] > 1' 'y[0] > -1e9' 'y[0] > -1e9; y[1] > -1e9' 'y[0] < -1e9' 'y[0] < -1e9,-1e10' \
+    'y[0] > 1; y[0] > 1' 'y[0] < -1e9,-1e10; y[0] > 1'; do
+    for method in saddlepoint auto sample; do
+        run 0 tail net.safetensors -e "$events" -m $method -n 3000 --plot one.svg -q
+        lacks err 'range\|data file\|undefined'
+    done
+done
+
+# Certain: the interval says how sure the passes are.
+run 0 random --widths 4,20,3 --seed 3 -o small.safetensors -q
+run 0 tail small.safetensors -e 'y[0] > -1e9' -n 3000
+has out ' 1 *0.00 *0.0 % *0.9988 .. 1 '
+is_empty err
+run 0 tail small.safetensors -e 'y[0] > -1e9' -n 3000 --json
+has out '"log10_p": 0.0,'
 
 # An event without an answer is no success.
 run 4 tail net.safetensors -e 'y[*] > 9' -m edgeworth

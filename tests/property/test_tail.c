@@ -488,20 +488,89 @@ static void test_same_bits(void **state) {
     rk_network_destroy(net);
 }
 
-/* Certain and impossible events. */
+/* What passes of its own cannot reach, or miss, is bounded by as many plain ones: an impossible
+ * event's interval is what Clopper and Pearson give for none of n, its complement's the rest. */
+static void check_sure(const rk_network *net, const char *certain, const char *impossible,
+                       const char *method) {
+    enum { PASSES = 3000 };
+    char text[80];
+    double none, bound;
+    rk_binomial_interval(0, PASSES, &none, &bound);
+    snprintf(text, sizeof text, "%s; %s", certain, impossible);
+    result r = ask(net, NULL, text, method, PASSES, 1, 1);
+    const rk_tail_estimate *one = &r.e[0], *zero = &r.e[1];
+    if (!(one->p == 1) || !(one->log10_p == 0) || signbit(one->log10_p) || *one->warning)
+        fail_msg("%s, %s: %g, 10^%g, '%s'", method, certain, one->p, one->log10_p, one->warning);
+    if (!(zero->p == 0) || !strstr(zero->warning, "no pass reached the event"))
+        fail_msg("%s, %s: %g, '%s'", method, impossible, zero->p, zero->warning);
+    double low = pow(10, one->log10_low), high = pow(10, zero->log10_high);
+    if (!(fabs(low - (1 - bound)) <= 1e-12) || !(one->log10_high == 0))
+        fail_msg("%s, %s: %.9g .. 10^%g", method, certain, low, one->log10_high);
+    if (!(fabs(high - bound) <= 1e-12) || !(zero->log10_low == -INFINITY))
+        fail_msg("%s, %s: 10^%g .. %.9g", method, impossible, zero->log10_low, high);
+    if (!(one->samples >= PASSES) || !(zero->samples == one->samples))
+        fail_msg("%s, %s: from %llu passes", method, certain, (unsigned long long)one->samples);
+}
+
 static void test_zero_and_one(void **state) {
     (void)state;
     const double W[] = {1, 0.5, -1, 0.3, 0.2, 1}, v[] = {1, 1, 1};
-    rk_network *net = shallow(RK_RELU, 3, 2, W, NULL, v);
+    double w[16], b[16];
+    for (size_t k = 0; k < 16; k++) {
+        w[k] = 1;
+        b[k] = -2.5;
+    }
+    const size_t hidden[] = {20};
+    rk_network *positive = shallow(RK_RELU, 3, 2, W, NULL, v);
+    rk_network *corner = separate(RK_RELU, 16, 16, w, b);
+    rk_network *any = random_network("tanh", 4, 1, hidden, 0.1);
+    rk_network *steps = shallow(RK_HEAVISIDE, 3, 2, W, NULL, v);
     static const char *const methods[] = {"importance", "sample", "subset", "auto"};
     for (size_t m = 0; m < 4; m++) {
-        result r = ask(net, NULL, "y[0] > -1; y[0] < -1; y[0] < -0.001", methods[m], 2000, 1, 1);
-        for (size_t i = 0; i < 3; i++)
-            if (!(r.e[i].p == (i == 0)))
-                fail_msg("%s: P = %g of event %zu", methods[m], r.e[i].p, i);
-        if (!*r.e[1].warning) fail_msg("%s: nothing said about 0", methods[m]);
+        check_sure(positive, "y[0] > -1", "y[0] < -1", methods[m]);
+        check_sure(positive, "y[0] > -0.001", "y[0] < -0.001", methods[m]);
+        check_sure(corner, "y[0] >= 0", "y[0] < 0", methods[m]);
+        check_sure(any, "y[0] > -1e9", "y[0] > 1e9", methods[m]);
+        check_sure(steps, "y[0] <= 3", "y[0] > 3", methods[m]);
     }
-    rk_network_destroy(net);
+    rk_network_destroy(steps);
+    rk_network_destroy(any);
+    rk_network_destroy(corner);
+    rk_network_destroy(positive);
+}
+
+/* Closures know no atoms: those that can be seen are named, and no others. */
+static void test_atoms_are_named(void **state) {
+    (void)state;
+    static const char *const methods[] = {"normal", "saddlepoint"};
+    static const struct {
+        rk_activation_kind kind;
+        size_t n;
+        double bias;
+        bool visible;
+    } rows[] = {
+        {RK_RELU, 16, -2.5, true},  /* 0.905 */
+        {RK_RELU, 2, 0, true},      /* 1/4 */
+        {RK_RELU, 16, 0, false},    /* 2^-16 */
+        {RK_RELU, 2, 4, false},     /* 1e-9 */
+        {RK_HEAVISIDE, 2, 1, true}, /* 0.71, on the positive side */
+        {RK_SIGN, 2, 0, true},      {RK_ABS, 2, 0, false},     {RK_TANH, 2, 0, false},
+        {RK_GELU, 2, -2.5, false},  {RK_SIGMOID, 2, 0, false}, {RK_SQUARE, 2, 0, false},
+    };
+    double w[16], b[16];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (size_t k = 0; k < 16; k++) {
+            w[k] = 1;
+            b[k] = rows[i].bias;
+        }
+        rk_network *net = separate(rows[i].kind, rows[i].n, 16, w, b);
+        for (size_t m = 0; m < 2; m++) {
+            rk_tail_estimate e = ask(net, NULL, "y[0] > 0", methods[m], 1, 0, 1).e[0];
+            if ((strstr(e.warning, "atom") != NULL) != rows[i].visible)
+                fail_msg("%s, row %zu: '%s'", methods[m], i, e.warning);
+        }
+        rk_network_destroy(net);
+    }
 }
 
 int main(void) {
@@ -513,7 +582,7 @@ int main(void) {
         cmocka_unit_test(test_units),        cmocka_unit_test(test_many_inputs),
         cmocka_unit_test(test_unbiased),     cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_laws),         cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_zero_and_one),
+        cmocka_unit_test(test_zero_and_one), cmocka_unit_test(test_atoms_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
