@@ -73,11 +73,13 @@ static const char *verdict_name(rk_verdict verdict) {
 }
 
 static json_t *receipt_json(json_document *doc, const rk_answer_data *a) {
+    if (a->receipt_samples == 0) return json_null();
     json_t *receipt = json_object();
     json_object_set_new(receipt, "samples", json_count(a->receipt_samples));
     json_object_set_new(receipt, "flops", json_count(a->receipt_flops));
     json_object_set_new(receipt, "verdict", json_text_or_null(verdict_name(a->receipt_verdict)));
-    json_object_set_new(receipt, "rms", json_double(doc, a->receipt_rms));
+    json_object_set_new(receipt, "rms", /* a negative mean square has no root */
+                        a->receipt_mse < 0 ? json_null() : json_double(doc, a->receipt_rms));
     json_object_set_new(receipt, "rms_standard_error",
                         json_double(doc, a->receipt_rms_standard_error));
     json_object_set_new(receipt, "mse", json_double(doc, a->receipt_mse));
@@ -105,7 +107,7 @@ static int print_json(const void *result, FILE *stream) {
         json_object_set_new(doc.root, "fourth_cumulant",
                             json_tensor(&doc, a->fourth_cumulant, a->n_out, 4));
     if (e->run.layers) json_object_set_new(doc.root, "layers", layers_json(&doc, a));
-    if (a->receipt_samples) json_object_set_new(doc.root, "receipt", receipt_json(&doc, a));
+    json_object_set_new(doc.root, "receipt", receipt_json(&doc, a));
     json_object_set_new(doc.root, "flops", json_flops(&doc, &a->cost));
     json_object_set_new(doc.root, "seconds", json_double(&doc, a->seconds));
     json_object_set_new(doc.root, "peak_bytes", json_count(a->cost.bytes));

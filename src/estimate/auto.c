@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Seconds of two usual cores, reckoned from FLOPs, not measured: without any bounds, and with
+/* Seconds of two usual cores, reckoned (pace.h), not measured: without any bounds, and with
  * nothing but a tolerance. */
 static const double default_seconds = 1.5, patient_seconds = 300;
 
@@ -183,13 +183,12 @@ rk_sample_spec rk_choice_receipt(const rk_choice *choice, const rk_problem *prob
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
     bool measures = is_sampling(chosen) && !rk_candidate_is_anchored(chosen);
     if (measures || chosen->error_rms == 0) return (rk_sample_spec){.n_samples = 0};
-    const double speed = chosen->flops / chosen->seconds;
-    double flops = (double)INFINITY;
-    if (goal->flops > 0) flops = goal->flops;
-    if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed);
-    const double rest = flops - chosen->flops;
-    if (goal->tolerance > 0) flops = fmin(flops, fmax(default_seconds * speed, chosen->flops));
-    return rk_receipt_within(problem, fmin(share * flops, rest));
+    const double flops = goal->flops > 0 ? goal->flops : (double)INFINITY;
+    double seconds = goal->seconds > 0 ? goal->seconds : (double)INFINITY;
+    const double rest = seconds - chosen->seconds;
+    if (goal->tolerance > 0) seconds = fmin(seconds, fmax(default_seconds, chosen->seconds));
+    return rk_receipt_within(problem, fmin(share * flops, flops - chosen->flops),
+                             fmin(share * seconds, rest), choice->scout.speed);
 }
 
 /* The scout's variance, corrected by what the run has found. */

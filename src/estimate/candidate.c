@@ -1,6 +1,7 @@
 #include "estimate/candidate.h"
 
 #include "base/size.h"
+#include "estimate/pace.h"
 #include "estimate/plan.h"
 #include "linalg/blas.h"
 #include "network/homogeneous.h"
@@ -64,25 +65,6 @@ static double measure_speed(int threads) {
     return best;
 }
 
-/* FLOPs a second of a method over those of a large double product: for wide layers, and the width
- * at which it is half of that. Roughly measured; products in float count double. */
-static const struct pace {
-    const char *name;
-    double wide, half_width;
-} paces[] = {
-    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.75, 60},
-    {"third", 1, 60},   {"fourth", 0.2, 40},     {"sample", 1.2, 60},
-};
-
-static double flops_a_second(const rk_scout *scout, const rk_problem *problem,
-                             const rk_method *method) {
-    double width = (double)rk_network_max_width(problem->net);
-    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++)
-        if (!strcmp(paces[i].name, method->info.name))
-            return scout->speed * paces[i].wide * width / (width + paces[i].half_width);
-    return scout->speed;
-}
-
 /* Only a gauge asks for roles, and anchors for those of the first layers. */
 static rk_status scout_roles(const rk_problem *problem, rk_scout *scout, rk_error *error) {
     const rk_network *net = problem->net;
@@ -93,20 +75,30 @@ static rk_status scout_roles(const rk_problem *problem, rk_scout *scout, rk_erro
 }
 
 rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *error) {
-    static const double usual = 6e10; /* FLOPs a second of two cores */
     const rk_options *options = &problem->options;
     rk_status status = scout_network(problem, scout, error);
     if (status == RK_OK) status = scout_roles(problem, scout, error);
     if (status == RK_OK)
-        scout->speed = options->budget_seconds > 0 ? measure_speed(options->threads) : usual;
+        scout->speed =
+            options->budget_seconds > 0 ? measure_speed(options->threads) : RK_USUAL_SPEED;
     return status;
 }
 
 /* ------------------------------------------------------------------------- a single candidate */
 
+static double seconds_of(const rk_problem *problem, const rk_method *method, const rk_candidate *c,
+                         double speed) {
+    const rk_method_arguments *a = &problem->arguments;
+    const rk_sample_spec passes = {.n_samples = c->samples,
+                                   .points = (rk_point_set)a->points,
+                                   .control = a->control != RK_CONTROL_NONE};
+    return method->samples ? rk_pace_of_passes(problem, &passes, c->flops, speed)
+                           : rk_pace_of_closure(problem, method, c->flops, speed);
+}
+
 /* Dry: what a method costs whose arguments are parsed. */
-static rk_status plan(const rk_problem *asked, const rk_method *method, rk_candidate *c,
-                      rk_error *error) {
+static rk_status plan(const rk_problem *asked, const rk_method *method, double speed,
+                      rk_candidate *c, rk_error *error) {
     rk_plan planned = {.problem = *asked, .method = method};
     planned.problem.options.samples = c->samples;
     rk_method_spell(method, &asked->arguments, planned.canonical, sizeof planned.canonical);
@@ -114,6 +106,7 @@ static rk_status plan(const rk_problem *asked, const rk_method *method, rk_candi
     if (status == RK_OK) {
         c->flops = (double)rk_plan_cost(&planned).flops_executed;
         c->bytes = rk_plan_cost(&planned).bytes;
+        c->seconds = seconds_of(asked, method, c, speed);
     }
     rk_plan_clear(&planned);
     return status;
@@ -139,28 +132,36 @@ static double least_passes(const rk_problem *problem, const rk_method_arguments 
     return (double)divide(problem, a, least).n_passes;
 }
 
-/* Of a sampling candidate: as many passes as wanted, if `flops` pay for them, but the least. */
+/* How many passes fewer would keep to the budget, each being so dear; seconds may be unknown. */
+static double passes_over(const rk_goal *budget, const rk_candidate *c, const rk_goal *pass) {
+    return fmax((c->flops - budget->flops) / pass->flops,
+                (c->seconds - budget->seconds) / pass->seconds);
+}
+
+/* Of a sampling candidate: as many passes as wanted, if the budget pays for them, but the least. */
 static rk_status spend(const rk_problem *problem, const rk_method *method, double least,
-                       double wanted, double flops, rk_candidate *c, rk_error *error) {
+                       double wanted, const rk_goal *budget, double speed, rk_candidate *c,
+                       rk_error *error) {
     c->samples = (uint64_t)least * 64;
-    rk_status status = plan(problem, method, c, error);
-    double many = c->flops;
+    rk_status status = plan(problem, method, speed, c, error);
+    const rk_candidate many = *c;
     c->samples = (uint64_t)least;
-    if (status == RK_OK) status = plan(problem, method, c, error);
+    if (status == RK_OK) status = plan(problem, method, speed, c, error);
     if (status != RK_OK) return status;
-    double flops_a_pass = (many - c->flops) / (63 * least);
-    flops = fmin(flops, most_flops);
-    double n = fmin(wanted, least + (flops - c->flops) / flops_a_pass);
+    const rk_goal pass = {.flops = (many.flops - c->flops) / (63 * least),
+                          .seconds = (many.seconds - c->seconds) / (63 * least)};
+    double n = fmin(wanted, least - passes_over(budget, c, &pass));
     /* whole replicates: what is bought may be a little more than what was asked for */
     for (int attempt = 0; attempt < 50 && n > least; attempt++) {
         const rk_division of = divide(problem, &problem->arguments, n);
         c->samples = of.n_passes;
-        status = plan(problem, method, c, error);
-        if (status != RK_OK || c->flops <= flops) return status;
-        n -= fmax((double)of.passes_per_group, (c->flops - flops) / flops_a_pass);
+        status = plan(problem, method, speed, c, error);
+        const double over = passes_over(budget, c, &pass);
+        if (status != RK_OK || !(over > 0)) return status;
+        n -= fmax((double)of.passes_per_group, over);
     }
     c->samples = (uint64_t)least;
-    return plan(problem, method, c, error);
+    return plan(problem, method, speed, c, error);
 }
 
 /* Mean square error over the variance to expect of a pass, of an anchored one what it would have
@@ -197,18 +198,19 @@ static double passes_to_reach(const rk_problem *problem, const rk_method_argumen
 /* A method that samples: as many passes as the goal wants. Answers its expected error. */
 static rk_status assess_sampling(const rk_scout *scout, const rk_problem *problem,
                                  const rk_method *method, const rk_error_law *law,
-                                 const rk_goal *goal, double speed, rk_candidate *c,
-                                 double *relative, rk_error *error) {
+                                 const rk_goal *goal, rk_candidate *c, double *relative,
+                                 rk_error *error) {
     const rk_method_arguments *arguments = &problem->arguments;
     double of_pass = expected_of_pass(law, method, *arguments, &scout->outputs);
     double least = least_passes(problem, arguments, goal->tolerance > 0);
-    double wanted = (double)INFINITY, flops = (double)INFINITY;
+    double wanted = (double)INFINITY;
+    rk_goal budget = {.flops = most_flops, .seconds = (double)INFINITY};
     if (goal->tolerance > 0)
         wanted = margin * passes_to_reach(problem, arguments, of_pass,
                                           goal->tolerance * goal->tolerance / scout->variance);
-    if (goal->flops > 0) flops = goal->flops;
-    if (goal->seconds > 0) flops = fmin(flops, goal->seconds * speed / margin);
-    rk_status status = spend(problem, method, least, wanted, flops, c, error);
+    if (goal->flops > 0) budget.flops = fmin(goal->flops, most_flops);
+    if (goal->seconds > 0) budget.seconds = goal->seconds / margin;
+    rk_status status = spend(problem, method, least, wanted, &budget, scout->speed, c, error);
     *relative = expected_of_passes(problem, arguments, of_pass, (double)c->samples);
     return status;
 }
@@ -226,15 +228,14 @@ static rk_status assess(const rk_scout *scout, const rk_problem *problem, const 
     if (status == RK_OK && method->check) status = method->check(&asked, error);
     if (status != RK_OK) return status; /* before anybody counts its passes */
     const rk_error_law *law = rk_error_law_of(canonical);
-    double speed = flops_a_second(scout, problem, method), relative;
+    double relative;
     if (method->samples) {
-        status = assess_sampling(scout, &asked, method, law, goal, speed, c, &relative, error);
+        status = assess_sampling(scout, &asked, method, law, goal, c, &relative, error);
     } else {
-        status = plan(&asked, method, c, error);
+        status = plan(&asked, method, scout->speed, c, error);
         relative = rk_expected_relative(law, &scout->outputs);
     }
     if (status != RK_OK) return status;
-    c->seconds = c->flops / speed;
     if (!method->samples && rk_is_beyond(law, &scout->outputs, c->verdict, sizeof c->verdict))
         return RK_OK;
     if (method->knows_no_covariance && (problem->options.covariance || problem->input.covariance))

@@ -1,6 +1,7 @@
 #include "estimate/receipt.h"
 
 #include "base/stream.h"
+#include "estimate/pace.h"
 #include "sample/division.h"
 
 #include <math.h>
@@ -78,16 +79,19 @@ rk_sample_spec rk_receipt_spec(const rk_problem *problem, uint64_t samples) {
     return plain;
 }
 
-rk_sample_spec rk_receipt_within(const rk_problem *problem, double flops) {
+rk_sample_spec rk_receipt_within(const rk_problem *problem, double flops, double seconds,
+                                 double speed) {
     enum { LEAST = 2 * GROUPS, ATTEMPTS = 8 };
     rk_sample_spec spec = spec_of(problem, RK_POINTS_IID, false, LEAST);
-    double bytes, most = LEAST * flops / cost(problem, &spec, &bytes);
-    for (int k = 0; k < ATTEMPTS && most >= LEAST; k++) {
+    double most = LEAST;
+    for (int k = 0; k <= ATTEMPTS && most >= LEAST; k++) {
+        double bytes, needed = cost(problem, &spec, &bytes);
+        const double share = /* of them that is paid for */
+            fmin(flops / needed, seconds / rk_pace_of_passes(problem, &spec, needed, speed));
+        if (bytes > (double)problem->options.memory_limit || !isfinite(share)) break;
+        if (k > 0 && share >= 1) return spec;
+        most = k > 0 ? fmin(most, (double)spec.n_samples) * fmin(0.95, share) : LEAST * share;
         spec = rk_receipt_spec(problem, (uint64_t)fmin(most, 0x1p62));
-        double needed = cost(problem, &spec, &bytes);
-        if (bytes > (double)problem->options.memory_limit) break;
-        if (needed <= flops) return spec;
-        most = fmin(most, (double)spec.n_samples) * fmin(0.95, flops / needed);
     }
     return (rk_sample_spec){.n_samples = 0};
 }

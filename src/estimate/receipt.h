@@ -25,8 +25,10 @@ typedef struct rk_receipt {
  *  bias. n_samples 0: none. */
 rk_sample_spec rk_receipt_spec(const rk_problem *problem, uint64_t samples);
 
-/** The largest receipt that costs at most `flops` and fits into the memory, or none. */
-rk_sample_spec rk_receipt_within(const rk_problem *problem, double flops);
+/** The largest receipt that costs at most `flops`, takes at most `seconds` where double products
+ * run at `speed` (pace.h), and fits into the memory, or none. */
+rk_sample_spec rk_receipt_within(const rk_problem *problem, double flops, double seconds,
+                                 double speed);
 
 /** Takes problem->receipt: dry or wet. */
 rk_status rk_receipt_run(rk_work *work, const rk_problem *problem, rk_receipt *receipt,

@@ -86,7 +86,7 @@ static void enter(rk_answer_data *data, const rk_receipt *receipt, const rk_find
     data->receipt_flops = receipt->flops;
     data->receipt_mse = finding->mse;
     data->receipt_mse_standard_error = finding->standard_error;
-    data->receipt_rms = finding->mse > 0 ? sqrt(finding->mse) : finding->mse * 0; /* NaN stays */
+    data->receipt_rms = finding->mse < 0 ? 0 : sqrt(finding->mse); /* NaN stays */
     data->receipt_rms_standard_error =
         sqrt(fmax(finding->mse, 0) + finding->standard_error) - data->receipt_rms;
 }

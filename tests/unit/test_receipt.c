@@ -121,7 +121,7 @@ static void test_receipts_keep_to_their_budget(void **state) {
             rk_problem problem = {.net = net, .options = rk_options_default()};
             problem.options.threads = 1;
             problem.options.memory_limit = 1u << 30;
-            problem.receipt = rk_receipt_within(&problem, flops);
+            problem.receipt = rk_receipt_within(&problem, flops, INFINITY, 6e10);
             if (problem.receipt.n_samples == 0) {
                 assert_true(flops < 1e8);
                 continue;
@@ -138,7 +138,7 @@ static void test_receipts_keep_to_their_budget(void **state) {
         rk_problem tight = {.net = net, .options = rk_options_default()};
         tight.options.threads = 1;
         tight.options.memory_limit = 100;
-        assert_int_equal(rk_receipt_within(&tight, 1e10).n_samples, 0);
+        assert_int_equal(rk_receipt_within(&tight, 1e10, INFINITY, 6e10).n_samples, 0);
         rk_network_destroy(net);
     }
 }
