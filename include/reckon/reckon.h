@@ -249,9 +249,9 @@ typedef struct rk_options {
     uint64_t samples;   /**< forward passes of `sample` */
     /** What the run may cost, a receipt that was asked for apart, and must reach; 0: anything.
      *  `auto` chooses the method by them, `sample` the number of passes; where they are not met,
-     *  for whatever method, the answer says `unmet`. Without any `auto` does with the FLOPs of a
-     *  second or so on two usual cores. A tolerance alone that nothing is expected to reach within
-     *  those of five minutes is RK_ERROR_OUT_OF_REACH: a budget besides says to try. Only
+     *  for whatever method, the answer says `unmet`. Without any `auto` does with what
+     *  two usual cores do in a second or so. A tolerance alone that nothing is expected to reach
+     * within those of five minutes is RK_ERROR_OUT_OF_REACH: a budget besides says to try. Only
      *  budget_seconds, and a method that does not fit into the memory, let the choice depend on the
      *  machine. */
     double budget_flops, budget_seconds;

@@ -37,7 +37,8 @@ static const double wide_passes = 1.2;
 static const double of_normal = 3, of_item = 40, of_layer = 10, of_value = 0.6, of_block = 800,
                     of_rotated = 35; /* an entry of the rotation of a replicate */
 
-/* Of an activation's values beyond that: of one among whole vectors, and of one left over. */
+/* Of an activation's values beyond that: of one among whole vectors, and of one left over. What a
+ * callback takes nobody knows. */
 enum { VECTOR = 8 };
 static const struct {
     double together, alone;

@@ -41,6 +41,11 @@ for key in schema version method options mean error kind per_output rms covarian
     has out "\"$key\": "
 done
 has out '"schema": "reckon.estimate/1"'
+# No receipt is null, and a mean square below zero has no root.
+run 0 estimate net.safetensors -m covariance --receipt 0 --json
+has out '"receipt": null'
+run 0 estimate net.safetensors -m sample -n 1e6 --receipt 500 --seed 0 --json
+has out '"rms": null, "rms_standard_error": [0-9.e-]*, "mse": -'
 run 0 estimate net.safetensors -m covariance --covariance --layers --receipt 500 --csv net.csv
 has out '^covariance$'
 has out 'hidden layer'
