@@ -110,18 +110,35 @@ static rk_status take_first(rk_work *work, const rk_layer *layer, const double *
     return status;
 }
 
-rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_input *input,
-                               rk_float_layer *layers, rk_error *error) {
+/* Room for all layers and their frames, which are returned. */
+static rk_frame *take_framed(rk_work *work, const rk_network *net, bool has_mean,
+                             rk_float_layer *layers) {
     rk_frame *frames = rk_work_take(work, net->n_layers, sizeof *frames);
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
-        rk_float_layer to = take(work, layer, layer->bias || (l == 0 && input->mean));
+        rk_float_layer to = take(work, layer, layer->bias || (l == 0 && has_mean));
         const rk_frame frame = rk_frame_take(work, layer->rows);
         if (!rk_work_charge(work, 0)) continue;
         frames[l] = frame;
         to.frame = &frames[l];
         layers[l] = to;
     }
+    return frames;
+}
+
+static void fill_framed(rk_work *work, const rk_network *net, const double *mean,
+                        const double *first, bool centred, rk_frame *frames,
+                        rk_float_layer *layers) {
+    rk_frames_fill(work, net, mean, first, centred, frames);
+    if (rk_work_charge(work, 0))
+        for (size_t l = 0; l < net->n_layers; l++)
+            fill(&layers[l], l == 0 ? first : net->layers[l].weight,
+                 l == 0 ? frames[0].at : net->layers[l].bias, l == 0 ? NULL : &frames[l - 1]);
+}
+
+rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_input *input,
+                               rk_float_layer *layers, rk_error *error) {
+    rk_frame *frames = take_framed(work, net, input->mean != NULL, layers);
     const size_t mark = rk_work_mark(work);
     double *product = NULL;
     rk_status status = RK_OK;
@@ -129,13 +146,15 @@ rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_in
         status = take_first(work, &net->layers[0], input->covariance, &product, error);
     if (status != RK_OK) return status;
     const double *first = product ? product : net->layers[0].weight;
-    rk_frames_fill(work, net, input->mean, first, frames);
-    if (rk_work_charge(work, 0))
-        for (size_t l = 0; l < net->n_layers; l++)
-            fill(&layers[l], l == 0 ? first : net->layers[l].weight,
-                 l == 0 ? frames[0].at : net->layers[l].bias, l == 0 ? NULL : &frames[l - 1]);
+    fill_framed(work, net, input->mean, first, false, frames, layers);
     rk_work_release(work, mark);
     return RK_OK;
+}
+
+void rk_float_layers_take_centred(rk_work *work, const rk_network *net, const double *first,
+                                  rk_float_layer *layers) {
+    rk_frame *frames = take_framed(work, net, false, layers);
+    fill_framed(work, net, NULL, first, true, frames, layers);
 }
 
 RK_HOT static void widen_floats(size_t n, const float *restrict v, const double *restrict unit,

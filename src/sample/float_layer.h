@@ -20,6 +20,11 @@ typedef struct rk_float_layer {
 rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_input *input,
                                rk_float_layer *layers, rk_error *error);
 
+/** The same for an input of mean zero that `first` (rows x cols) makes the first layer's of;
+ * centred always (frame.h). */
+void rk_float_layers_take_centred(rk_work *work, const rk_network *net, const double *first,
+                                  rk_float_layer *layers);
+
 /** One layer as it is, without a frame. */
 rk_float_layer rk_float_layer_take(rk_work *work, const rk_layer *layer);
 

@@ -235,14 +235,14 @@ static void settle(const rk_layer *layer, bool centred, rk_frame *f) {
     }
 }
 
-static void settle_all(const rk_network *net, rk_frame *frames) {
-    const bool centred = need_centre(net, frames);
+static void settle_all(const rk_network *net, bool centred, rk_frame *frames) {
+    centred = centred || need_centre(net, frames);
     for (size_t l = 0; l < net->n_layers; l++)
         settle(&net->layers[l], centred, &frames[l]);
 }
 
 void rk_frames_fill(rk_work *work, const rk_network *net, const double *input_mean,
-                    const double *first, rk_frame *frames) {
+                    const double *first, bool centred, rk_frame *frames) {
     const size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net);
     rk_frame input = rk_frame_take(work, n_in);
     double *reach = rk_work_doubles(work, rk_network_max_width(net), 1);
@@ -258,6 +258,6 @@ void rk_frames_fill(rk_work *work, const rk_network *net, const double *input_me
         rk_pool_run(work->pool, rk_pool_blocks(m, ROWS), sum_rows, &r);
         activate(&layer->activation, m, &frames[l]);
     }
-    if (rk_work_charge(work, 0)) settle_all(net, frames);
+    if (rk_work_charge(work, 0)) settle_all(net, centred, frames);
     rk_work_release(work, mark);
 }

@@ -41,8 +41,8 @@ typedef struct rk_frame {
 rk_frame rk_frame_take(rk_work *work, size_t n);
 
 /** Fills the frames of all layers. `first` is the first layer's matrix for standard normals (rows x
- *  cols). 10 mn FLOPs a layer. */
+ *  cols); `centred`: they are to be, whatever rounding does. 10 mn FLOPs a layer. */
 void rk_frames_fill(rk_work *work, const rk_network *net, const double *input_mean,
-                    const double *first, rk_frame *frames);
+                    const double *first, bool centred, rk_frame *frames);
 
 #endif

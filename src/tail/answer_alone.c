@@ -68,6 +68,7 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
                              .n = n,
                              .stream = stream_of(a, RK_STREAM_LEVELS),
                              .lanes = lanes_of(a),
+                             .centred = a->job->target->centred,
                              .points = points,
                              .max_points = starts};
     bool go_on = rk_subset(work, &a->net, &levels, &a->levels, n_points);
@@ -76,6 +77,7 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
                            .n = n,
                            .stream = stream_of(a, RK_STREAM_WIDE),
                            .lanes = lanes_of(a),
+                           .centred = a->job->target->centred,
                            .known = levels.points,
                            .n_known = *n_points,
                            .starts = starts};
@@ -129,6 +131,7 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
                                .n = work->dry ? samples : left,
                                .stream = stream_of(a, RK_STREAM_TAIL),
                                .lanes = lanes_of(a),
+                               .centred = a->job->target->centred,
                                .sharp = SHARP};
     rk_importance(work, &a->net, &spec, &a->mean, a->smoothed ? &a->smooth : NULL);
     a->passes = spent + spec.n;
@@ -145,7 +148,8 @@ static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
     rk_subset_spec spec = {.t = a->t,
                            .n = a->job->options->samples / SUBSET_LEVELS,
                            .stream = stream_of(a, RK_STREAM_TAIL),
-                           .lanes = lanes_of(a)};
+                           .lanes = lanes_of(a),
+                           .centred = a->job->target->centred};
     size_t no_points;
     rk_subset(work, &a->net, &spec, &a->mean, &no_points);
     a->passes = a->mean.n;
@@ -241,7 +245,8 @@ static rk_tail_finding set_answer(rk_tail_estimate *estimate, const alone *a,
 
 /* ------------------------------------------------------------------------------- the one event */
 
-/* The network with one output, `row` of the target's or its negative (in `negated`). */
+/* The network with one output, `row` of the target's or its negative (in `negated`: its weights,
+ * its bias). */
 static rk_network only_output(const rk_target *target, const rk_layer *layers, size_t row,
                               bool negative, double *negated) {
     rk_network net = target->net;
@@ -250,6 +255,10 @@ static rk_network only_output(const rk_target *target, const rk_layer *layers, s
     const double *weight = target->net.layers[net.n_layers - 1].weight + row * last->cols;
     for (size_t j = 0; negative && j < last->cols; j++)
         negated[j] = -weight[j];
+    if (last->bias) {
+        negated[last->cols] = negative ? -last->bias[row] : last->bias[row];
+        last->bias = &negated[last->cols];
+    }
     last->weight = negative ? negated : weight;
     last->rows = 1;
     return net;
@@ -261,7 +270,7 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tai
     bool complement = likely, negative = q->below != complement;
     size_t n_layers = target->net.n_layers, cols = target->net.layers[n_layers - 1].cols;
     rk_layer *layers = rk_alloc(n_layers, 1, sizeof *layers);
-    double *negated = rk_alloc(cols, 1, sizeof *negated);
+    double *negated = rk_alloc(cols + 1, 1, sizeof *negated);
     rk_status status = RK_OK;
     *finding = RK_TAIL_FOUND;
     if (!layers || !negated) status = rk_fail(error, RK_ERROR_MEMORY, "no memory for an event");
@@ -271,7 +280,7 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tai
                    .key = q->key,
                    .complement = complement,
                    .smoothed = passes == RK_TAIL_SHARPER};
-        a.t = rk_query_threshold(negative ? -q->t : q->t, q->inclusive != complement);
+        a.t = rk_query_threshold(negative ? -q->t : q->t, q->rounding, q->inclusive != complement);
         a.net = only_output(target, layers, q->row, negative, negated);
         a.radial = target->homogeneous && a.t >= 0 && rk_network_n_in(&a.net) >= RK_RADIAL_MIN;
         status = rk_tail_step(job, passes == RK_TAIL_SUBSET ? subset_passes : weighted_passes, &a,

@@ -26,7 +26,8 @@ static void count_hits(void *context, const rk_pass_block *block) {
     size_t n_out = rk_network_n_out(&step->job->target->net);
     for (size_t i = 0; i < step->job->n; i++) {
         const rk_query *q = &step->job->queries[i];
-        const double sign = q->below ? -1 : 1, t = rk_query_threshold(sign * q->t, q->inclusive);
+        const double sign = q->below ? -1 : 1,
+                     t = rk_query_threshold(sign * q->t, q->rounding, q->inclusive);
         uint64_t hits = 0;
         for (size_t r = 0; r < block->n; r++)
             hits += sign * (double)block->z[r * n_out + q->row] > t;
@@ -39,6 +40,7 @@ static rk_status plain_passes(rk_work *work, void *context, rk_error *error) {
     plain_step *step = context;
     rk_passes_spec spec = {.n = step->n,
                            .lanes = (size_t)rk_pool_threads(step->job->pool),
+                           .centred = step->job->target->centred,
                            .draw = draw_plain,
                            .score = count_hits,
                            .context = step};

@@ -228,8 +228,12 @@ static uint64_t hits_of(const wide *w) {
 
 /* False if interrupted. */
 static bool widen(rk_work *work, wide *w, const rk_network *net) {
-    rk_passes_spec passes = {
-        .n = w->spec->n, .lanes = w->spec->lanes, .draw = draw, .score = keep_block, .context = w};
+    rk_passes_spec passes = {.n = w->spec->n,
+                             .lanes = w->spec->lanes,
+                             .centred = w->spec->centred,
+                             .draw = draw,
+                             .score = keep_block,
+                             .context = w};
     uint64_t enough = (uint64_t)(SEEN_PART * (double)w->spec->n);
     if (enough < SEEN_NUMBER) enough = SEEN_NUMBER;
     uint64_t overflowed = work->overflowed; /* passes far out are not the event's */

@@ -11,6 +11,7 @@ typedef struct rk_design_spec {
     uint64_t n; /* passes for each width that is tried */
     rk_stream stream;
     size_t lanes;
+    bool centred;       /* of passes.h */
     const float *known; /* points of the event found by others: n_known x n_in */
     size_t n_known;
     size_t starts; /* of the search, at most */

@@ -198,6 +198,7 @@ bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spe
     rk_passes_spec passes = {.n = spec->n,
                              .lanes = spec->lanes,
                              .axes = p->axes,
+                             .centred = spec->centred,
                              .draw = draw,
                              .score = score,
                              .context = &s};

@@ -14,6 +14,7 @@ typedef struct rk_importance_spec {
     uint64_t n; /* passes */
     rk_stream stream;
     size_t lanes;
+    bool centred; /* of passes.h */
     double sharp; /* `smooth` is wanted only where the cv of `unbiased` is above */
 } rk_importance_spec;
 

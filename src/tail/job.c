@@ -67,8 +67,8 @@ bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate) {
     return job->overflowed > 0;
 }
 
-double rk_query_threshold(double t, bool inclusive) {
-    const double rounding = 4 * (double)FLT_EPSILON * fabs(t);
+double rk_query_threshold(double t, double more, bool inclusive) {
+    const double rounding = 4 * (double)FLT_EPSILON * fabs(t) + more;
     return inclusive ? nextafter(t - rounding, -INFINITY) : t + rounding;
 }
 

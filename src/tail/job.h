@@ -11,10 +11,11 @@
 /** Output `row` of the target beyond t. */
 typedef struct rk_query {
     size_t row;
-    bool below;     /* z < t, not z > t */
-    bool inclusive; /* z = t, too */
-    double t;       /* with the functional's bias taken off */
-    uint64_t key;   /* of its random numbers: that of its functional */
+    bool below;      /* z < t, not z > t */
+    bool inclusive;  /* z = t, too */
+    double t;        /* with the functional's bias taken off */
+    double rounding; /* of that, more than t's own */
+    uint64_t key;    /* of its random numbers: that of its functional */
     rk_tail_estimate *estimate;
 } rk_query;
 
@@ -53,8 +54,8 @@ rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error);
 bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate);
 
 /** What z, computed in single precision, must exceed to be above t: values that differ from t by
- *  rounding are t, so that atoms of the law of z are on one side of it. */
-double rk_query_threshold(double t, bool inclusive);
+ *  rounding are t, so that atoms of the law of z are on one side of it. `more` of it is added. */
+double rk_query_threshold(double t, double more, bool inclusive);
 
 /** An estimate about which nothing is known. */
 void rk_tail_estimate_clear(rk_tail_estimate *estimate);

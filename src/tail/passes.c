@@ -27,6 +27,14 @@ typedef struct run {
     uint64_t end_block;
 } run;
 
+/* Out of their units. */
+static void restore(const rk_frame *frame, size_t n, size_t n_out, float *z) {
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < n_out; i++)
+            z[r * n_out + i] =
+                (float)(frame->centre[i] + frame->unit[i] * (double)z[r * n_out + i]);
+}
+
 static uint64_t overflows(size_t n, size_t n_out, const float *z) {
     uint64_t count = 0;
     for (size_t r = 0; r < n; r++) {
@@ -45,10 +53,12 @@ static void do_block(run *r, lane *own, uint64_t block) {
         r->spec->draw(r->spec->context, first + i, own->y + i * n_in);
     const float *in = own->y;
     float *out = own->a;
-    for (size_t l = 0; l < r->net->n_layers; l++) {
+    const size_t n_layers = r->net->n_layers;
+    for (size_t l = 0; l < n_layers; l++) {
         const rk_float_layer *layer = &r->layers[l];
         rk_block_sgemm(n, layer->rows, layer->cols, in, layer->transposed, out);
         rk_float_layer_finish(layer, n, out, NULL);
+        if (layer->frame && l + 1 == n_layers) restore(layer->frame, n, layer->rows, out);
         in = out;
         out = in == own->a ? own->b : own->a;
     }
@@ -64,17 +74,25 @@ static void do_blocks(void *context, size_t lane_index) {
         do_block(r, &r->lanes[lane_index], block);
 }
 
-/* The first layer reads y: its matrix is W axes'. */
+/* The first layer's matrix for y: W axes'. */
+static const double *first_matrix(rk_work *work, const rk_layer *layer, const double *axes) {
+    const size_t m = layer->rows, n = layer->cols;
+    if (!axes) return layer->weight;
+    double *turned = rk_work_doubles(work, m, n);
+    rk_gemm(work, RK_NO_TRANS, RK_TRANS, m, n, n, 1, layer->weight, n, axes, n, 0, turned, n);
+    return turned;
+}
+
 static void take_layers(rk_work *work, run *r) {
     r->layers = rk_work_take(work, r->net->n_layers, sizeof *r->layers);
+    const double *first = first_matrix(work, &r->net->layers[0], r->spec->axes);
+    if (r->spec->centred) {
+        rk_float_layers_take_centred(work, r->net, first, r->layers);
+        return;
+    }
     for (size_t l = 0; l < r->net->n_layers; l++) {
         rk_layer layer = r->net->layers[l];
-        if (l == 0 && r->spec->axes) {
-            double *turned = rk_work_doubles(work, layer.rows, layer.cols);
-            rk_gemm(work, RK_NO_TRANS, RK_TRANS, layer.rows, layer.cols, layer.cols, 1,
-                    layer.weight, layer.cols, r->spec->axes, layer.cols, 0, turned, layer.cols);
-            layer.weight = turned;
-        }
+        if (l == 0) layer.weight = first;
         const rk_float_layer out = rk_float_layer_take(work, &layer);
         if (rk_work_charge(work, 0)) r->layers[l] = out;
     }

@@ -21,6 +21,7 @@ typedef struct rk_passes_spec {
     uint64_t n;
     size_t lanes;       /* blocks in work at once: costs memory, no effect on the results */
     const double *axes; /* n_in x n_in: the input is axes' y; NULL: it is y */
+    bool centred;       /* changes from a reference go from layer to layer (sample/frame.h) */
     void (*draw)(void *context, uint64_t pass, float *y);
     void (*score)(void *context, const rk_pass_block *block);
     void *context;

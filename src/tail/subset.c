@@ -45,9 +45,11 @@ static void keep_block(void *context, const rk_pass_block *block) {
     memcpy(w->tried_z + block->first, block->z, block->n * sizeof *block->z);
 }
 
-static bool run_passes(rk_work *work, walk *w, const rk_network *net, size_t lanes, bool first) {
+static bool run_passes(rk_work *work, walk *w, const rk_network *net, const rk_subset_spec *of,
+                       bool first) {
     rk_passes_spec spec = {.n = first ? w->n : w->n_chains,
-                           .lanes = lanes,
+                           .lanes = of->lanes,
+                           .centred = of->centred,
                            .draw = first ? draw_first : draw_step,
                            .score = keep_block,
                            .context = w};
@@ -112,11 +114,12 @@ static void finish_step(walk *w, double height) {
     w->stride = fmin(0.999, fmax(0.01, w->stride * exp(0.5 * (rate - 0.45))));
 }
 
-static bool advance(rk_work *work, walk *w, const rk_network *net, size_t lanes, double height) {
+static bool advance(rk_work *work, walk *w, const rk_network *net, const rk_subset_spec *spec,
+                    double height) {
     start_chains(w, height);
     for (uint64_t step = 0; step + 1 < CHAIN; step++) {
         w->first = step * w->n_chains;
-        if (!run_passes(work, w, net, lanes, false)) return false;
+        if (!run_passes(work, w, net, spec, false)) return false;
         finish_step(w, height);
     }
     return true;
@@ -166,7 +169,7 @@ static bool climb(rk_work *work, walk *w, const rk_network *net, const rk_subset
             return true;
         }
         reached = height;
-        if (!advance(work, w, net, spec->lanes, height)) return false;
+        if (!advance(work, w, net, spec, height)) return false;
     }
     return true;
 }
@@ -183,7 +186,7 @@ bool rk_subset(rk_work *work, const rk_network *net, const rk_subset_spec *spec,
     w.tried_z = rk_work_floats(work, (size_t)w.n, 1);
     w.heights = rk_work_doubles(work, (size_t)w.n, 1);
     *n_points = 0;
-    bool done = run_passes(work, &w, net, spec->lanes, true);
+    bool done = run_passes(work, &w, net, spec, true);
     if (done && rk_work_charge(work, 0)) done = climb(work, &w, net, spec, out, n_points);
     rk_work_release(work, mark);
     return done;

@@ -12,6 +12,7 @@ typedef struct rk_subset_spec {
     uint64_t n; /* passes a level */
     rk_stream stream;
     size_t lanes;
+    bool centred;  /* of passes.h */
     float *points; /* if not NULL, receives points of the event: max_points x n_in */
     size_t max_points;
 } rk_subset_spec;

@@ -116,6 +116,28 @@ static rk_status standardise(rk_work *work, void *context, rk_error *error) {
     return rk_target_standardise(work, step->target, step->covariance, error);
 }
 
+static rk_status centre(rk_work *work, void *context, rk_error *error) {
+    (void)error;
+    rk_target_centre(work, context);
+    return RK_OK;
+}
+
+/* Of a deviation: what passes blur more is not seen by them. */
+#define BLURRED 0.01
+
+/* Passes that round away what they count are no answer. */
+static void distrust(const rk_target *target, const rk_query *q) {
+    const double blur = target->blur[q->row];
+    rk_tail_estimate *e = q->estimate;
+    if (blur <= BLURRED || e->samples == 0) return;
+    const rk_tail_estimate before = *e;
+    rk_tail_estimate_clear(e);
+    e->samples = before.samples;
+    e->log10_closure = before.log10_closure;
+    rk_tail_name(e, before.method);
+    rk_tail_warn(e, "rounding in the passes is %.2g of the deviation: no answer", blur);
+}
+
 static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const rk_input *input,
                               const group *g, const rk_tail_method *method, rk_error *error) {
     rk_target target;
@@ -125,12 +147,18 @@ static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const rk_
         status =
             rk_tail_step(job, standardise, &(standard_step){&target, input->covariance}, error);
     if (status == RK_OK) status = rk_target_finish(&target, error);
+    if (status == RK_OK) status = rk_tail_step(job, centre, &target, error);
     job->target = &target;
     job->queries = g->queries;
     job->n = g->n_queries;
-    for (size_t i = 0; status == RK_OK && i < job->n; i++)
-        job->queries[i].t -= target.offset[job->queries[i].row];
+    for (size_t i = 0; status == RK_OK && i < job->n; i++) {
+        rk_query *q = &job->queries[i];
+        q->t -= target.offset[q->row];
+        q->rounding = target.rounding[q->row];
+    }
     if (status == RK_OK) status = method->run(job, error);
+    for (size_t i = 0; status == RK_OK && i < job->n; i++)
+        distrust(&target, &job->queries[i]);
     rk_target_destroy(&target);
     return status;
 }

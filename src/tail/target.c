@@ -5,6 +5,7 @@
 #include "linalg/blas.h"
 #include "network/homogeneous.h"
 #include "sample/float_layer.h"
+#include "sample/frame.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
     size_t n_layers = depth + appended, cols = appended ? read->rows : read->cols, room = 0;
     /* with a single layer the first is the last, and folded in its shape as a last one */
     size_t first_rows = n_layers == 1 ? n : net->layers[0].rows;
-    bool fits = rk_size_mul(n, cols + 1, &room) && rk_size_add(room, first_rows, &room);
+    bool fits = rk_size_mul(n, cols + 4, &room) && rk_size_add(room, first_rows, &room);
     double *storage = fits ? rk_alloc(room, 1, sizeof *storage) : NULL;
     rk_layer *layers = rk_alloc(n_layers, 1, sizeof *layers);
     if (!storage || !layers) {
@@ -59,7 +60,7 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
         free(layers);
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu functionals", n);
     }
-    double *weight = storage, *offset = storage + n * cols, *bias = offset + n;
+    double *weight = storage, *offset = storage + n * cols, *bias = offset + 4 * n;
     memcpy(layers, net->layers, (n_layers - 1) * sizeof *layers);
     for (size_t k = 0; k < n; k++)
         functional_row(functionals[k], appended ? NULL : read, cols, weight + k * cols, &offset[k]);
@@ -74,8 +75,12 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
             offset[k] += bias[k];
         layers[0].bias = NULL;
     }
-    *out = (rk_target){
-        .net = {.n_layers = n_layers, .layers = layers}, .offset = offset, .storage = storage};
+    *out = (rk_target){.net = {.n_layers = n_layers, .layers = layers},
+                       .offset = offset,
+                       .rounding = offset + n,
+                       .blur = offset + 2 * n,
+                       .origin = offset + 3 * n,
+                       .storage = storage};
     out->homogeneous = rk_network_scales(&out->net);
     return RK_OK;
 }
@@ -134,6 +139,40 @@ rk_status rk_target_finish(rk_target *target, rk_error *error) {
     else if (target->form.net)
         swap_networks(&target->net, target->form.net);
     return status;
+}
+
+/* Of doubles, as RK_SINGLE_ROUNDING; what is added up is off by some of it. */
+static const double ROUNDINGS = 8 * 0x1p-53;
+
+static void take_off(rk_target *target, const rk_frame *frame) {
+    rk_layer *last = &target->net.layers[target->net.n_layers - 1];
+    bool known = true;
+    for (size_t k = 0; k < last->rows; k++) {
+        const double blur = frame->rounding[k] / frame->deviation[k];
+        target->blur[k] = frame->deviation[k] > 0 ? blur : 0;
+        target->rounding[k] = 0;
+        known = known && isfinite(frame->at[k]);
+    }
+    target->centred = frame->centred && known;
+    for (size_t k = 0; target->centred && k < last->rows; k++) {
+        target->origin[k] = -frame->at[k];
+        target->offset[k] += frame->at[k];
+        target->rounding[k] = ROUNDINGS * frame->of_offsets[k];
+    }
+    if (!target->centred) return;
+    last->bias = target->origin;
+    target->homogeneous = false;
+}
+
+void rk_target_centre(rk_work *work, rk_target *target) {
+    const rk_network *net = &target->net;
+    rk_frame *frames = rk_work_take(work, net->n_layers, sizeof *frames);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_frame frame = rk_frame_take(work, net->layers[l].rows);
+        if (rk_work_charge(work, 0)) frames[l] = frame;
+    }
+    rk_frames_fill(work, net, NULL, net->layers[0].weight, false, frames);
+    if (rk_work_charge(work, 0)) take_off(target, &frames[net->n_layers - 1]);
 }
 
 void rk_target_destroy(rk_target *target) {

@@ -14,6 +14,10 @@ typedef struct rk_target {
     rk_network net;   /* in normal form; weights borrowed but for the first and the last layer */
     double *offset;   /* n_out: to be added to the outputs */
     bool homogeneous; /* a positive factor on the input comes out again */
+    bool centred;     /* the last layer's bias takes a reference off the outputs; so are passes */
+    double *origin;   /* n_out: that bias */
+    double *rounding; /* n_out: of the reference, 0 if there is none */
+    double *blur;     /* n_out: what passes cannot tell apart, in deviations of the output */
     double *storage, *first; /* of the functionals; of a first layer that is not the network's */
     rk_normal_form form;
 } rk_target;
@@ -30,6 +34,10 @@ rk_status rk_target_standardise(rk_work *work, rk_target *target, const double *
 
 /** Brings it to normal form, once it is standardised. */
 rk_status rk_target_finish(rk_target *target, rk_error *error);
+
+/** Takes off the outputs, once it is finished, what they are at the mean, where offsets would round
+ *  away what passes in single precision are to see. Dry or wet. */
+void rk_target_centre(rk_work *work, rk_target *target);
 void rk_target_destroy(rk_target *target);
 
 #endif

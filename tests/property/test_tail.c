@@ -291,6 +291,104 @@ static void test_units(void **state) {
     }
 }
 
+static const char *const of_passes[] = {"sample", "importance", "subset", "auto"};
+
+/* relu(x + c) - c is x for every c; where not even doubles tell, that is said. */
+static void test_offsets(void **state) {
+    (void)state;
+    static const double offsets[] = {1, 1e2, 1e4, 1e5, 1e6, 1e7, 1e8, 1e16};
+    const double one[] = {1};
+    for (size_t k = 0; k < sizeof offsets / sizeof *offsets; k++) {
+        const double c = offsets[k] == 1 ? 9 : offsets[k], minus = -c;
+        const rk_layer layers[] = {
+            {.rows = 1, .cols = 1, .weight = one, .bias = &c, .activation = {.kind = RK_RELU}},
+            {.rows = 1, .cols = 1, .weight = one, .bias = &minus}};
+        rk_network *net;
+        assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+        for (size_t m = 0; m < 4; m++) {
+            char what[60];
+            snprintf(what, sizeof what, "%s about %g", of_passes[m], c);
+            result r = ask(net, NULL, "y[0] > 1; y[0] < -1; y[0] > 4", of_passes[m], 20000, 1, 1);
+            for (size_t i = 0; c > 1e15 && i < 3; i++)
+                if (!isnan(r.e[i].p) || !*r.e[i].warning)
+                    fail_msg("%s: P = %g, nothing said", what, r.e[i].p);
+            if (c > 1e15) continue;
+            assert_agrees(what, &r.e[0], beyond(1), 0, 4);
+            assert_agrees(what, &r.e[1], beyond(1), 0, 4);
+            if (m == 1 || m == 3) assert_agrees(what, &r.e[2], beyond(4), 0, 4);
+        }
+        rk_network_destroy(net);
+    }
+}
+
+/* An atom stays one on an offset, at the mean's value (far < 0) or below it, and in sums that have
+ * no binary form. */
+static void test_atom_on_offset(void **state) {
+    (void)state;
+    static const double firsts[] = {-2, -0.1, 1.3};
+    const double one[] = {1}, on[] = {1e7 + 0.1}, off[] = {-1e7};
+    for (size_t k = 0; k < 3; k++) {
+        const rk_layer layers[] = {
+            {.rows = 1,
+             .cols = 1,
+             .weight = one,
+             .bias = &firsts[k],
+             .activation = {.kind = RK_RELU}},
+            {.rows = 1, .cols = 1, .weight = one, .bias = on, .activation = {.kind = RK_RELU}},
+            {.rows = 1, .cols = 1, .weight = one, .bias = off}};
+        rk_network *net;
+        assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
+        for (size_t m = 0; m < 4; m++) {
+            result r = ask(net, NULL, "y[0] > 0.1; y[0] <= 0.1; y[0] >= 0.1; y[0] < 0.1",
+                           of_passes[m], 20000, 1, 1);
+            assert_agrees(of_passes[m], &r.e[0], beyond(-firsts[k]), 0, 4);
+            if (!(fabs(r.e[0].p + r.e[1].p - 1) <= 1e-15))
+                fail_msg("%s: %.17g + %.17g", of_passes[m], r.e[0].p, r.e[1].p);
+            assert_true(r.e[2].p == 1);
+            assert_true(r.e[3].p == 0);
+        }
+        rk_network_destroy(net);
+    }
+}
+
+/* A little noise about an input makes a normal output: linear activations exactly, others nearly.
+ * Outputs with and without an offset, and their difference, in one question. */
+static void test_little_noise(void **state) {
+    (void)state;
+    static const rk_activation_kind kinds[] = {RK_RELU, RK_TANH, RK_CUBE};
+    static const double noises[] = {1e-3, 1e-4, 1e-6, 1e-8};
+    const double W[] = {1, 1, 1, 1, 0.5, 1, 0.2, 1, 1, 0.3, 1, 1}, b[] = {-9.5, -7.5, -8};
+    const double v[] = {1, 1, 1, 1, -1, 0.5}, mean[] = {1, 2, 3, 4};
+    for (size_t k = 0; k < 3; k++) {
+        rk_layer layers[] = {
+            {.rows = 3, .cols = 4, .weight = W, .bias = b, .activation = {.kind = kinds[k]}},
+            {.rows = 2, .cols = 3, .weight = v}};
+        rk_network *net;
+        assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
+        double y[2];
+        assert_int_equal(rk_network_forward(net, mean, y, NULL), RK_OK);
+        for (size_t s = 0; s < 4; s++) {
+            double covariance[16] = {0};
+            for (size_t i = 0; i < 4; i++)
+                covariance[5 * i] = noises[s] * noises[s];
+            const rk_input input = {.mean = mean, .covariance = covariance};
+            char text[200];
+            snprintf(text, sizeof text, "y[0] > %.17g; y[1] < %.17g; y[0] - y[1] > %.17g", y[0],
+                     y[1], y[0] - y[1]);
+            for (size_t m = 0; m < 4; m++) {
+                result r = ask(net, &input, text, of_passes[m], 20000, 1, 1);
+                for (size_t i = 0; i < 3; i++) {
+                    char what[80];
+                    snprintf(what, sizeof what, "%s, activation %zu, noise %g, event %zu",
+                             of_passes[m], k, noises[s], i);
+                    assert_agrees(what, &r.e[i], 0.5, 3 * noises[s], 4);
+                }
+            }
+        }
+        rk_network_destroy(net);
+    }
+}
+
 /* A network sees no more of its input than its first layer has neurons: one of 4000 inputs, with
  * correlations that this network cannot see or can, is one of 3. */
 static void test_many_inputs(void **state) {
@@ -575,14 +673,16 @@ static void test_atoms_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_input),    cmocka_unit_test(test_few_neurons),
-        cmocka_unit_test(test_two_modes),    cmocka_unit_test(test_other_networks),
-        cmocka_unit_test(test_parts_unlike), cmocka_unit_test(test_curved),
-        cmocka_unit_test(test_saturated),    cmocka_unit_test(test_atom),
-        cmocka_unit_test(test_units),        cmocka_unit_test(test_many_inputs),
-        cmocka_unit_test(test_unbiased),     cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_laws),         cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_zero_and_one), cmocka_unit_test(test_atoms_are_named),
+        cmocka_unit_test(test_one_input),       cmocka_unit_test(test_few_neurons),
+        cmocka_unit_test(test_two_modes),       cmocka_unit_test(test_other_networks),
+        cmocka_unit_test(test_parts_unlike),    cmocka_unit_test(test_curved),
+        cmocka_unit_test(test_saturated),       cmocka_unit_test(test_atom),
+        cmocka_unit_test(test_units),           cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_atom_on_offset),  cmocka_unit_test(test_little_noise),
+        cmocka_unit_test(test_many_inputs),     cmocka_unit_test(test_unbiased),
+        cmocka_unit_test(test_repeated),        cmocka_unit_test(test_laws),
+        cmocka_unit_test(test_same_bits),       cmocka_unit_test(test_zero_and_one),
+        cmocka_unit_test(test_atoms_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
