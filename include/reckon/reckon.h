@@ -455,8 +455,8 @@ typedef struct rk_tail_answer rk_tail_answer;
 /**
  * The probabilities of `n_events` events under x ~ N(mean, covariance) of `input` (NULL: the
  * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads method
- * (NULL: "auto"; see rk_tail_method_at), samples (forward passes for each event; as many plain ones,
- * for all together, bound those that never or always happen), seed, threads, memory_limit and
+ * (NULL: "auto"; see rk_tail_method_at), samples (forward passes for each event; as many plain
+ * ones, for all together, bound those that never or always happen), seed, threads, memory_limit and
  * progress.
  */
 RK_API rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *input,
