@@ -163,10 +163,12 @@ static rk_status measure(rk_layer *to, size_t l, bool last, double *room, moment
     to->weight_scale = 0;
     double *w = scratch + 2 * n;
     rk_wick(&from.activation, n, mu, var, 0, 2, h->m, w);
+    double average = 0;
     for (size_t i = 0; i < n; i++) {
         double above = w[i];
         h->m[i] += above;
         h->var[i] = fmax(0, w[n + i] - above * above);
+        average += h->var[i] / (double)n;
         bool ok = isfinite(h->m[i]) && isfinite(h->var[i]) && isfinite(bias[i]);
         for (size_t j = 0; j < from.cols && ok; j++)
             ok = isfinite(weight[i * from.cols + j]);
@@ -175,6 +177,9 @@ static rk_status measure(rk_layer *to, size_t l, bool last, double *room, moment
                            "layer %zu, neuron %zu: its activations are beyond the range of doubles",
                            l + 1, i);
     }
+    /* as `mean` sees them: a neuron that only silent ones feed is not measured by what they say */
+    for (size_t i = 0; i < n; i++)
+        h->var[i] = average;
     return RK_OK;
 }
 
