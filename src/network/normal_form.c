@@ -194,7 +194,7 @@ static rk_status change_units(rk_normal_form *form, const rk_network *net, const
     rk_status status = RK_OK;
     if (!numbers || !exponents || !form->exponent)
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    moments h = {numbers, numbers + width, exponents};
+    moments h = {numbers, numbers ? numbers + width : NULL, exponents};
     for (size_t j = 0; status == RK_OK && j < n_in; j++) {
         h.m[j] = 0;
         h.var[j] = input->covariance ? input->covariance[j * n_in + j] : 1;
