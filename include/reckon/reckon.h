@@ -15,7 +15,8 @@
  *
  * Conventions. A network has weight matrices W_1 .. W_n (out x in, row-major, as PyTorch stores
  * them): z_l = W_l h_{l-1} + b_l, h_l = phi_l(z_l), h_0 = x. The last layer's activation is
- * normally the identity, so the output is z_n; layers 1 .. n-1 are the hidden layers.
+ * normally the identity, so the output is z_n; layers 1 .. n-1 are the hidden layers. Residual
+ * connections make of this what rk_layer says.
  *
  * Errors. Every fallible function returns an rk_status and, if `error` is not NULL, explains
  * itself there. `create`-like functions set *out to NULL first and leave nothing behind on failure;
@@ -130,22 +131,33 @@ RK_API const char *rk_activation_name(rk_activation_kind kind);
 
 /* ----------------------------------------------------------------------------------- network */
 
-/** One layer: h = phi(W h_in + b). */
+/**
+ * One layer: h = phi(W u + b + v), u and v being values: the input or what an earlier layer made.
+ * Values are numbered: 1 is the input x, l + 1 what layer l made, l = 1, 2, ... So a residual block
+ * y = x + W_2 phi(W_1 x + b_1) + b_2 that reads value 1 is
+ *
+ *     {.rows = k, .cols = n, .weight = W_1, .bias = b_1, .activation = phi},
+ *     {.rows = n, .cols = k, .weight = W_2, .bias = b_2, .adds = 1},
+ *
+ * and its y value 3. Zero is a plain layer: it reads the one before and adds nothing.
+ */
 typedef struct rk_layer {
     size_t rows;          /**< outputs */
     size_t cols;          /**< inputs */
-    const double *weight; /**< rows x cols, row-major */
+    const double *weight; /**< rows x cols, row-major; NULL: the identity, rows = cols */
     const double *bias;   /**< rows entries, or NULL */
     rk_activation activation;
     /** cols * Var(W) of the distribution the weights were drawn from, used by metric=avg only;
      *  0 means "measure it from the weights". */
     double weight_scale;
+    size_t reads; /**< the value u; 0: that of the layer before */
+    size_t adds;  /**< the value v, of `rows` entries; 0: none */
 } rk_layer;
 
 typedef struct rk_network rk_network;
 
 /** Copies `n_layers` >= 1 layers into a new network. Refuses shapes that do not chain, empty
- *  layers and values that are not finite, naming layer and index. Free with rk_network_destroy. */
+ *  layers and numbers that are not finite, naming layer and index. Free with rk_network_destroy. */
 RK_API rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
                                    rk_error *error);
 RK_API void rk_network_destroy(rk_network *net);
@@ -157,8 +169,9 @@ RK_API rk_layer rk_network_layer(const rk_network *net, size_t l);
 RK_API size_t rk_network_n_in(const rk_network *net);
 RK_API size_t rk_network_n_out(const rk_network *net);
 
-/** SHA-256 of the float64 little-endian weights and biases with their shapes, as 64 hex digits.
- *  Independent of the file format they came from. May fail only on memory. */
+/** SHA-256 of the float64 little-endian weights and biases with their shapes, and of what a layer
+ *  reads and adds if it is not plain, as 64 hex digits. Independent of the file format they came
+ *  from. May fail only on memory. */
 RK_API rk_status rk_network_sha256(const rk_network *net, char hex[65], rk_error *error);
 
 /** Reference forward pass in double: x has n_in entries, y n_out. May fail only on memory. */

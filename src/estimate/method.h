@@ -62,6 +62,7 @@ typedef struct rk_method {
     const rk_word *words; /**< up to one without text; NULL: no arguments */
     bool samples; /**< answers with a standard error, and with part of the work done if stopped */
     bool takes_third_cumulant; /**< of the input */
+    bool takes_residuals;      /**< networks that are not plain */
     bool knows_no_covariance;  /**< of input or output, beyond the variances */
     int most_cumulants;        /**< degree of the output's cumulants it knows beyond 2, or 0 */
     /** Refuses what the method does not cover; NULL: it covers everything. */

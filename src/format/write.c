@@ -5,6 +5,7 @@
 #include "format/name.h"
 #include "format/npz.h"
 #include "format/safetensors.h"
+#include "network/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ rk_status rk_network_write(const rk_network *net, const char *path, rk_error *er
         const char *ending;
         rk_status (*write)(unsigned char **, size_t *, const rk_network *, rk_error *);
     } known[] = {{".safetensors", rk_safetensors_write}, {".npz", rk_npz_write}};
+    rk_status status = rk_network_check_plain(net, "a model file", error);
+    if (status != RK_OK) return status;
     for (size_t l = 0; l < rk_network_n_layers(net); l++)
         if (rk_network_layer(net, l).activation.kind == RK_CUSTOM)
             return rk_fail(error, RK_ERROR_UNSUPPORTED,
@@ -41,7 +44,7 @@ rk_status rk_network_write(const rk_network *net, const char *path, rk_error *er
         if (!rk_name_ends_with(path, known[i].ending)) continue;
         unsigned char *bytes;
         size_t size;
-        rk_status status = known[i].write(&bytes, &size, net, error);
+        status = known[i].write(&bytes, &size, net, error);
         if (status != RK_OK) return status;
         status = rk_file_replace(path, bytes, size, error);
         free(bytes);

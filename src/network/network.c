@@ -5,8 +5,6 @@
 
 #include <limits.h>
 #include <math.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +18,41 @@ static bool find_non_finite(const double *x, size_t count, size_t *at) {
     return false;
 }
 
-static rk_status check_layer(const rk_layer *layer, size_t l, size_t n_in, rk_error *error) {
+/* Entries of a value, from 0, of layers that have been checked. */
+static size_t size_of(const rk_layer *layers, size_t value) {
+    return value == 0 ? layers[0].cols : layers[value - 1].rows;
+}
+
+/* That the values which layer l reads and adds exist and have the right sizes. */
+static rk_status check_values(const rk_layer *layers, size_t l, rk_error *error) {
+    const rk_layer *layer = &layers[l];
+    if (layer->reads > l + 1 || layer->adds > l + 1)
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "layer %zu %s value %zu: there are 1 (the input) to %zu below it", l + 1,
+                       layer->reads > l + 1 ? "reads" : "adds",
+                       layer->reads > l + 1 ? layer->reads : layer->adds, l + 1);
+    const size_t read = layer->reads ? layer->reads - 1 : l;
+    if (layer->cols != size_of(layers, read))
+        return layer->reads || l == 0
+                   ? rk_fail(error, RK_ERROR_ARGUMENT,
+                             "layer %zu takes %zu inputs but value %zu, which it reads, has %zu "
+                             "entries",
+                             l + 1, layer->cols, read + 1, size_of(layers, read))
+                   : rk_fail(error, RK_ERROR_ARGUMENT,
+                             "layer %zu takes %zu inputs but layer %zu has %zu outputs", l + 1,
+                             layer->cols, l, size_of(layers, read));
+    if (layer->adds && layer->rows != size_of(layers, layer->adds - 1))
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "layer %zu has %zu outputs but value %zu, which it adds, has %zu entries",
+                       l + 1, layer->rows, layer->adds, size_of(layers, layer->adds - 1));
+    if (!layer->weight && layer->rows != layer->cols)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu has no weights, and is %zu x %zu",
+                       l + 1, layer->rows, layer->cols);
+    return RK_OK;
+}
+
+static rk_status check_layer(const rk_layer *layers, size_t l, rk_error *error) {
+    const rk_layer *layer = &layers[l];
     size_t count, at;
     if (layer->rows == 0 || layer->cols == 0)
         return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu is empty (%zu x %zu)", l + 1,
@@ -29,12 +61,9 @@ static rk_status check_layer(const rk_layer *layer, size_t l, size_t n_in, rk_er
         !rk_size_mul(layer->rows, layer->cols, &count) || count > SIZE_MAX / (2 * sizeof(double)))
         return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu is too large (%zu x %zu)", l + 1,
                        layer->rows, layer->cols);
-    if (n_in != 0 && layer->cols != n_in)
-        return rk_fail(error, RK_ERROR_ARGUMENT,
-                       "layer %zu takes %zu inputs but layer %zu has %zu outputs", l + 1,
-                       layer->cols, l, n_in);
-    if (!layer->weight) return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu has no weights", l + 1);
-    if (find_non_finite(layer->weight, count, &at))
+    rk_status status = check_values(layers, l, error);
+    if (status != RK_OK) return status;
+    if (layer->weight && find_non_finite(layer->weight, count, &at))
         return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: weight [%zu, %zu] is not finite",
                        l + 1, at / layer->cols, at % layer->cols);
     if (layer->bias && find_non_finite(layer->bias, layer->rows, &at))
@@ -54,6 +83,10 @@ static rk_status check_layer(const rk_layer *layer, size_t l, size_t n_in, rk_er
     return RK_OK;
 }
 
+static size_t weights_of(const rk_layer *layer) {
+    return layer->weight ? layer->rows * layer->cols : 0;
+}
+
 rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
                             rk_error *error) {
     *out = NULL;
@@ -61,9 +94,9 @@ rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_l
         return rk_fail(error, RK_ERROR_ARGUMENT, "a network needs at least one layer");
     size_t total = 0;
     for (size_t l = 0; l < n_layers; l++) {
-        rk_status status = check_layer(&layers[l], l, l ? layers[l - 1].rows : 0, error);
+        rk_status status = check_layer(layers, l, error);
         if (status != RK_OK) return status;
-        if (!rk_size_add(total, layers[l].rows * layers[l].cols, &total) ||
+        if (!rk_size_add(total, weights_of(&layers[l]), &total) ||
             !rk_size_add(total, layers[l].rows, &total))
             return rk_fail(error, RK_ERROR_ARGUMENT, "the network is too large");
     }
@@ -78,11 +111,13 @@ rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_l
     }
     *net = (rk_network){.n_layers = n_layers, .layers = copies, .storage = storage};
     for (size_t l = 0; l < n_layers; l++) {
-        size_t count = layers[l].rows * layers[l].cols;
+        size_t count = weights_of(&layers[l]);
         copies[l] = layers[l];
-        memcpy(storage, layers[l].weight, count * sizeof *storage);
-        copies[l].weight = storage;
-        storage += count;
+        if (count) {
+            memcpy(storage, layers[l].weight, count * sizeof *storage);
+            copies[l].weight = storage;
+            storage += count;
+        }
         if (!layers[l].bias) continue;
         memcpy(storage, layers[l].bias, layers[l].rows * sizeof *storage);
         copies[l].bias = storage;
@@ -113,8 +148,8 @@ rk_status rk_network_measure(rk_network *net, rk_error *error) {
         const rk_layer *layer = &net->layers[l];
         net->row_square[l] = squares;
         for (size_t i = 0; i < layer->rows; i++) {
-            const double *row = layer->weight + i * layer->cols;
-            *squares++ = rk_dot(layer->cols, row, row);
+            const double *row = layer->weight ? layer->weight + i * layer->cols : NULL;
+            *squares++ = row ? rk_dot(layer->cols, row, row) : 1;
         }
     }
     return RK_OK;
@@ -146,30 +181,85 @@ size_t rk_network_n_out(const rk_network *net) {
     return net->layers[net->n_layers - 1].rows;
 }
 
+size_t rk_network_value_size(const rk_network *net, size_t value) {
+    return size_of(net->layers, value);
+}
+
+size_t rk_network_reads(const rk_network *net, size_t l) {
+    const size_t reads = net->layers[l].reads;
+    return reads ? reads - 1 : l;
+}
+
+bool rk_network_adds(const rk_network *net, size_t l, size_t *value) {
+    const size_t adds = net->layers[l].adds;
+    if (adds) *value = adds - 1;
+    return adds != 0;
+}
+
+size_t rk_network_last_use(const rk_network *net, size_t value) {
+    if (value == net->n_layers) return net->n_layers;
+    size_t last = value, added;
+    for (size_t l = value; l < net->n_layers; l++) {
+        bool adds = rk_network_adds(net, l, &added) && added == value;
+        if (adds || rk_network_reads(net, l) == value) last = l;
+    }
+    return last;
+}
+
+static bool is_plain(const rk_network *net, size_t l) {
+    return net->layers[l].weight && !net->layers[l].adds && rk_network_reads(net, l) == l;
+}
+
+bool rk_network_is_plain(const rk_network *net) {
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (!is_plain(net, l)) return false;
+    return true;
+}
+
+rk_status rk_network_check_plain(const rk_network *net, const char *who, rk_error *error) {
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (!is_plain(net, l))
+            return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                           "%s takes no residual connections: layer %zu %s", who, l + 1,
+                           net->layers[l].adds    ? "adds an earlier value"
+                           : net->layers[l].reads ? "reads an earlier value"
+                                                  : "has no weights");
+    return RK_OK;
+}
+
 bool rk_network_is_activated(const rk_network *net, size_t l) {
     return l + 1 < net->n_layers || net->layers[l].activation.kind != RK_IDENTITY;
 }
 
 bool rk_network_find_varying(const rk_network *net, const rk_input *input, bool *varies) {
-    const size_t n = rk_network_n_in(net), width = rk_network_max_width(net);
-    bool *room = rk_alloc(width, 2, sizeof *room), *below = room, *above = room + width;
-    if (!room) return false;
-    for (size_t j = 0; j < n; j++)
-        below[j] = !input->covariance || input->covariance[j * n + j] > 0;
-    for (size_t l = 0; l < net->n_layers; l++) {
+    const size_t n = rk_network_n_in(net);
+    size_t total = n; /* no overflow: the network itself fits */
+    for (size_t l = 0; l < net->n_layers; l++)
+        total += net->layers[l].rows;
+    bool *room = rk_alloc(total, 1, sizeof *room), *above = room + n;
+    const bool **value = rk_alloc(net->n_layers + 1, 1, sizeof *value);
+    const bool known = room && value;
+    for (size_t j = 0; known && j < n; j++)
+        room[j] = !input->covariance || input->covariance[j * n + j] > 0;
+    if (known) value[0] = room;
+    for (size_t l = 0; known && l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
+        const bool *below = value[rk_network_reads(net, l)];
+        size_t added;
+        const bool *more = rk_network_adds(net, l, &added) ? value[added] : NULL;
         for (size_t i = 0; i < layer->rows; i++) {
-            above[i] = false;
-            for (size_t j = 0; !above[i] && j < layer->cols; j++)
+            above[i] = (more && more[i]) || (!layer->weight && below[i]);
+            for (size_t j = 0; layer->weight && !above[i] && j < layer->cols; j++)
                 above[i] = below[j] && layer->weight[i * layer->cols + j] != 0;
         }
-        bool *swap = below;
-        below = above;
-        above = swap;
+        value[l + 1] = above;
+        above += layer->rows;
     }
-    memcpy(varies, below, rk_network_n_out(net) * sizeof *varies);
+    const size_t n_out = rk_network_n_out(net);
+    if (known) memcpy(varies, above - n_out, n_out * sizeof *varies);
+    free(value);
     free(room);
-    return true;
+    return known;
 }
 
 size_t rk_network_max_rows(const rk_network *net) {
@@ -187,6 +277,7 @@ size_t rk_network_max_width(const rk_network *net) {
 double rk_network_weight_scale(const rk_network *net, size_t l) {
     const rk_layer *layer = &net->layers[l];
     if (layer->weight_scale > 0) return layer->weight_scale;
+    if (!layer->weight) return 1;
     double sum = 0;
     for (size_t i = 0; i < layer->rows * layer->cols; i++)
         sum += layer->weight[i] * layer->weight[i];
@@ -202,45 +293,5 @@ rk_status rk_network_set_notes(rk_network *net, const char *text, rk_error *erro
     if (!copy) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
     free(net->notes);
     net->notes = copy;
-    return RK_OK;
-}
-
-static bool hash_words(EVP_MD_CTX *context, const uint64_t *words, size_t count) {
-    unsigned char bytes[512 * 8]; /* little-endian, whatever the machine */
-    for (size_t i = 0; i < count; i++)
-        for (int b = 0; b < 8; b++)
-            bytes[8 * i + (size_t)b] = (unsigned char)(words[i] >> (8 * b));
-    return EVP_DigestUpdate(context, bytes, 8 * count);
-}
-
-static bool hash_doubles(EVP_MD_CTX *context, const double *x, size_t count) {
-    uint64_t words[512];
-    bool done = true;
-    while (done && count > 0) {
-        size_t part = count < 512 ? count : 512;
-        memcpy(words, x, part * sizeof *words);
-        done = hash_words(context, words, part);
-        x += part;
-        count -= part;
-    }
-    return done;
-}
-
-rk_status rk_network_sha256(const rk_network *net, char hex[65], rk_error *error) {
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool done = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
-    for (size_t l = 0; done && l < net->n_layers; l++) {
-        const rk_layer *layer = &net->layers[l];
-        const uint64_t shape[] = {layer->rows, layer->cols, layer->bias != NULL};
-        done = hash_words(context, shape, 3) &&
-               hash_doubles(context, layer->weight, layer->rows * layer->cols) &&
-               (!layer->bias || hash_doubles(context, layer->bias, layer->rows));
-    }
-    done = done && EVP_DigestFinal_ex(context, digest, NULL);
-    EVP_MD_CTX_free(context);
-    if (!done) return rk_fail(error, RK_ERROR_MEMORY, "the weights could not be hashed");
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     return RK_OK;
 }

@@ -15,6 +15,21 @@ struct rk_network {
 /** Fills row_square. 2 FLOPs a weight. */
 rk_status rk_network_measure(rk_network *net, rk_error *error);
 
+/** Values of a network, from 0: the input, then what each layer makes (rk_layer counts from 1). How
+ *  many entries one has; which one layer l reads; and which it adds, false if none. */
+size_t rk_network_value_size(const rk_network *net, size_t value);
+size_t rk_network_reads(const rk_network *net, size_t l);
+bool rk_network_adds(const rk_network *net, size_t l, size_t *value);
+
+/** The last layer that reads or adds `value`; n_layers if it is the output. */
+size_t rk_network_last_use(const rk_network *net, size_t value);
+
+/** True if every layer has weights, reads the one before and adds nothing. */
+bool rk_network_is_plain(const rk_network *net);
+
+/** RK_ERROR_UNSUPPORTED, naming the layer, if it is not plain; `who` takes plain networks only. */
+rk_status rk_network_check_plain(const rk_network *net, const char *who, rk_error *error);
+
 /** True if an activation follows layer l: always for hidden layers, for the output only if it is
  *  not the identity. Hidden identity layers count too: they are layers the user sees. */
 bool rk_network_is_activated(const rk_network *net, size_t l);

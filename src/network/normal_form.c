@@ -65,10 +65,29 @@ static rk_status take_room(rk_network *net, bool weights, double **room, rk_erro
     return layers && *room ? RK_OK : rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
 }
 
-static void add_mean(const rk_layer *layer, const double *mean, double *bias) {
-    for (size_t i = 0; i < layer->rows; i++)
-        bias[i] = (layer->bias ? layer->bias[i] : 0) +
-                  (mean ? rk_dot(layer->cols, layer->weight + i * layer->cols, mean) : 0);
+/* The bias of a layer that reads and adds the input, or does not (`read`, `added` NULL), once its
+ * mean is taken off. */
+static void add_mean(const rk_layer *layer, const double *read, const double *added, double *bias) {
+    for (size_t i = 0; i < layer->rows; i++) {
+        bias[i] = layer->bias ? layer->bias[i] : 0;
+        if (read)
+            bias[i] += layer->weight ? rk_dot(layer->cols, layer->weight + i * layer->cols, read)
+                                     : read[i];
+        if (added) bias[i] += added[i];
+    }
+}
+
+/* Every layer that sees the input. */
+static void fold_mean(rk_network *form, const rk_network *net, const double *mean, double *room) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        size_t value;
+        const double *read = rk_network_reads(net, l) == 0 ? mean : NULL;
+        const double *added = rk_network_adds(net, l, &value) && value == 0 ? mean : NULL;
+        if (!read && !added) continue;
+        add_mean(&net->layers[l], read, added, room);
+        form->layers[l].bias = room;
+        room += net->layers[l].rows;
+    }
 }
 
 /* What is known of h, in its own units: h_j = 2^e_j h'_j. */
@@ -206,7 +225,7 @@ static rk_status change_units(rk_normal_form *form, const rk_network *net, const
         rk_layer *layer = &form->net->layers[l];
         bool last = l + 1 == net->n_layers;
         double *bias = room + layer->rows * layer->cols;
-        add_mean(layer, l == 0 ? input->mean : NULL, bias);
+        add_mean(layer, l == 0 ? input->mean : NULL, NULL, bias);
         status =
             measure(layer, l, last, room, &h, form, numbers + 2 * width, exponents + width, error);
         room = bias + layer->rows;
@@ -224,7 +243,9 @@ rk_status rk_normal_form_create(rk_normal_form *form, const rk_network *net, con
                                 rk_error *error) {
     *form = (rk_normal_form){NULL, NULL, false};
     bool centred = is_zero(input->mean, rk_network_n_in(net));
+    /* what is added is in one unit with what it is added to: those of a residual network stay */
     bool moderate =
+        !rk_network_is_plain(net) ||
         is_moderate(net, rk_input_variance(input, rk_network_n_in(net)), &form->is_extreme);
     if (centred && moderate) return RK_OK;
     double *room;
@@ -234,8 +255,7 @@ rk_status rk_normal_form_create(rk_normal_form *form, const rk_network *net, con
     rk_status status = take_room(form->net, !moderate, &room, error);
     if (status != RK_OK) return status;
     if (moderate) {
-        add_mean(&net->layers[0], input->mean, room);
-        form->net->layers[0].bias = room;
+        fold_mean(form->net, net, input->mean, room);
     } else {
         status = change_units(form, net, input, error);
     }

@@ -214,6 +214,7 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
     rk_status status = check(net, input, events, n_events, job.options, error);
     if (status == RK_OK)
         status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
+    if (status == RK_OK) status = rk_network_check_plain(net, "tail", error);
     if (status == RK_OK) status = answer_create(&answer, n_events, error);
     if (status == RK_OK)
         status =

@@ -67,9 +67,19 @@ static const double W1[] = {1, -0.5, 1.0 / 3, 1e-300, 5e-324, -0.0}, b1[] = {0.1
 
 static rk_network *make_network(void) {
     const rk_layer layers[] = {
-        {3, 2, W1, b1, {.kind = RK_LEAKY_RELU, .parameter = 0.1 + 0.2}, 0.7},
-        {1, 3, W2, NULL, {.kind = RK_TANH}, 0},
-        {1, 1, W2, b1, {.kind = RK_SIGMOID}, 2},
+        {.rows = 3,
+         .cols = 2,
+         .weight = W1,
+         .bias = b1,
+         .activation = {.kind = RK_LEAKY_RELU, .parameter = 0.1 + 0.2},
+         .weight_scale = 0.7},
+        {.rows = 1, .cols = 3, .weight = W2, .activation = {.kind = RK_TANH}},
+        {.rows = 1,
+         .cols = 1,
+         .weight = W2,
+         .bias = b1,
+         .activation = {.kind = RK_SIGMOID},
+         .weight_scale = 2},
     };
     rk_network *net;
     assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
@@ -230,7 +240,8 @@ static void test_failure_to_write_leaves_nothing(void **state) {
     assert_int_equal(count_files(), 1);
     rk_network_destroy(net);
 
-    rk_layer custom = {1, 1, W2, NULL, {.kind = RK_CUSTOM, .function = twice}, 0};
+    rk_layer custom = {
+        .rows = 1, .cols = 1, .weight = W2, .activation = {.kind = RK_CUSTOM, .function = twice}};
     assert_int_equal(rk_network_create(&net, &custom, 1, NULL), RK_OK);
     assert_int_equal(rk_network_write(net, in_folder("c.npz"), &error), RK_ERROR_UNSUPPORTED);
     rk_network_destroy(net);
