@@ -41,6 +41,7 @@ const rk_method rk_method_mean = {
              "simple|base, metric=exact|avg"},
     .words = mean_words,
     .knows_no_covariance = true,
+    .takes_residuals = true,
     .check = check_mean,
     .run = run_mean,
     .flops_convention = flops_of_mean,
@@ -54,7 +55,8 @@ static rk_status check_covariance(const rk_problem *problem, rk_error *error) {
     if (problem->input.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "covariance:gauge=angular takes standard normal inputs only");
-    return rk_network_check_scales(problem->net, error);
+    rk_status status = rk_network_check_plain(problem->net, "covariance:gauge=angular", error);
+    return status == RK_OK ? rk_network_check_scales(problem->net, error) : status;
 }
 
 static double flops_of_covariance(const rk_problem *problem) {
@@ -73,6 +75,7 @@ static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_rep
 const rk_method rk_method_covariance = {
     .info = {"covariance", "means and the full covariance (K=2)", "gauge=none|angular"},
     .words = covariance_words,
+    .takes_residuals = true,
     .check = check_covariance,
     .run = run_covariance,
     .flops_convention = flops_of_covariance,

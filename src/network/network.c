@@ -132,7 +132,44 @@ rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_l
     return RK_OK;
 }
 
+/* Who needs which value last, and how many are kept. */
+static rk_status measure_values(rk_network *net, rk_error *error) {
+    if (rk_network_is_plain(net)) return RK_OK;
+    const size_t n = net->n_layers;
+    net->last_use = rk_alloc(n + 1, 1, sizeof *net->last_use);
+    size_t *ends = rk_alloc(n + 1, 1, sizeof *ends); /* [l]: so many are kept until layer l */
+    if (!net->last_use || !ends) {
+        free(ends);
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for a network");
+    }
+    for (size_t value = 0; value <= n; value++)
+        net->last_use[value] = value;
+    for (size_t l = 0; l < n; l++) {
+        size_t added;
+        net->last_use[rk_network_reads(net, l)] = l;
+        if (rk_network_adds(net, l, &added)) net->last_use[added] = l;
+    }
+    memset(ends, 0, (n + 1) * sizeof *ends);
+    size_t kept = 0;
+    for (size_t l = 0; l < n; l++) {
+        if (rk_network_keeps(net, l)) {
+            kept++;
+            ends[net->last_use[l]]++;
+        }
+        if (kept > net->most_kept) net->most_kept = kept;
+        kept -= ends[l];
+    }
+    free(ends);
+    return net->most_kept <= RK_MOST_KEPT
+               ? RK_OK
+               : rk_fail(error, RK_ERROR_UNSUPPORTED,
+                         "%zu earlier values are needed at a time: no more than %d can be",
+                         net->most_kept, (int)RK_MOST_KEPT);
+}
+
 rk_status rk_network_measure(rk_network *net, rk_error *error) {
+    rk_status status = measure_values(net, error);
+    if (status != RK_OK) return status;
     size_t total = 0; /* no overflow: the network itself fits */
     for (size_t l = 0; l < net->n_layers; l++)
         total += net->layers[l].rows;
@@ -159,6 +196,7 @@ void rk_network_destroy(rk_network *net) {
     if (!net) return;
     if (net->row_square) free(net->row_square[0]);
     free(net->row_square);
+    free(net->last_use);
     free(net->layers);
     free(net->storage);
     free(net->notes);
@@ -197,13 +235,15 @@ bool rk_network_adds(const rk_network *net, size_t l, size_t *value) {
 }
 
 size_t rk_network_last_use(const rk_network *net, size_t value) {
-    if (value == net->n_layers) return net->n_layers;
-    size_t last = value, added;
-    for (size_t l = value; l < net->n_layers; l++) {
-        bool adds = rk_network_adds(net, l, &added) && added == value;
-        if (adds || rk_network_reads(net, l) == value) last = l;
-    }
-    return last;
+    return net->last_use ? net->last_use[value] : value;
+}
+
+bool rk_network_keeps(const rk_network *net, size_t value) {
+    if (value >= net->n_layers) return false;
+    size_t added;
+    bool is_added = rk_network_adds(net, value, &added) && added == value;
+    return is_added || rk_network_reads(net, value) != value ||
+           rk_network_last_use(net, value) > value;
 }
 
 static bool is_plain(const rk_network *net, size_t l) {

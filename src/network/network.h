@@ -9,10 +9,13 @@ struct rk_network {
     rk_layer *layers; /* weight and bias point into `storage` */
     double *storage;
     double **row_square; /* [l][i]: |row i of W_l|^2 */
-    char *notes;         /* what a reader inferred, or NULL */
+    size_t *last_use;    /* [value]: see rk_network_last_use; NULL: the network is plain */
+    size_t most_kept;
+    char *notes; /* what a reader inferred, or NULL */
 };
 
-/** Fills row_square. 2 FLOPs a weight. */
+/** Fills row_square, last_use and most_kept. 2 FLOPs a weight. RK_ERROR_UNSUPPORTED: more than
+ *  RK_MOST_KEPT values are kept at a time. */
 rk_status rk_network_measure(rk_network *net, rk_error *error);
 
 /** Values of a network, from 0: the input, then what each layer makes (rk_layer counts from 1). How
@@ -23,6 +26,12 @@ bool rk_network_adds(const rk_network *net, size_t l, size_t *value);
 
 /** The last layer that reads or adds `value`; n_layers if it is the output. */
 size_t rk_network_last_use(const rk_network *net, size_t value);
+
+/** True if `value` is needed by other than the reading of the layer after it: it is kept. */
+bool rk_network_keeps(const rk_network *net, size_t value);
+
+/** The most values that are kept at a time: net->most_kept is no more. */
+enum { RK_MOST_KEPT = 8 };
 
 /** True if every layer has weights, reads the one before and adds nothing. */
 bool rk_network_is_plain(const rk_network *net);

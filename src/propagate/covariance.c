@@ -2,20 +2,114 @@
 
 #include "base/gamma.h"
 #include "linalg/blas.h"
-#include "propagate/expansion.h"
+#include "propagate/kept.h"
 
 #include <math.h>
 
-/* C_ii = var_i = Var phi, C_ij = E phi'_i E phi'_j C_ij; w up to (2, 2). */
-static void activate_pairs(rk_work *work, size_t n, const double *w, const double *var, double *C) {
+typedef struct state {
+    rk_work *work;
+    const double *C_in; /* of the present value; NULL: the identity */
+    double *m, *mu, *var_z, *var_h, *w, *centre, *scratch;
+    double *C, *Z; /* take turns */
+    double radius; /* E |x| / sqrt(n) of an input whose length is left out, or 1 */
+    rk_kept kept;
+} state;
+
+/* C_ii = var_i = Var phi, C_ij = E phi'_i E phi'_j C_ij. */
+static void activate_pairs(rk_work *work, size_t n, const double *slope, const double *var,
+                           double *C) {
     if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return;
-    const double *slope = w + rk_wick_at(n, 2, 1, 1);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < n; j++)
             C[i * n + j] *= slope[i] * slope[j];
         C[i * n + i] = var[i];
     }
 }
+
+static const char *name(void *context, const rk_stage *stage) {
+    (void)context;
+    if (stage->need != RK_NEED_MEAN) return "covariance";
+    return stage->activated ? "variances" : "mean";
+}
+
+static void affine(void *context, const rk_stage *stage, rk_view *view) {
+    state *s = context;
+    const rk_layer *layer = stage->layer;
+    bool full = stage->need != RK_NEED_MEAN;
+    if (stage->l == 1 && s->radius != 1) /* the input's length enters h as a factor: out with it */
+        rk_rescale(s->work, layer->cols, 1 / s->radius, s->m, s->var_h, s->C);
+    const double *m = s->m, *C = s->C_in;
+    if (stage->is_kept) {
+        const rk_kept_value *read = rk_kept_find(&s->kept, stage->read);
+        m = read->m;
+        C = read->C;
+    }
+    rk_affine_mean(s->work, layer, m, s->mu);
+    if (full) {
+        rk_affine_covariance(s->work, layer, C, s->scratch, s->Z);
+        rk_diagonal(s->work, layer->rows, s->Z, s->var_z);
+    } else if (stage->activated) {
+        rk_variances(s->work, layer, C, s->scratch, s->var_z);
+    }
+    rk_kept_affine(&s->kept, stage);
+    view->C_in = C;
+    view->mu = view->mean = s->mu;
+    view->var = full ? s->var_z : NULL;
+    view->var_z = s->var_z;
+    view->C = full ? s->Z : NULL;
+    if (!full) return;
+    double *swap = s->C;
+    s->C = s->Z;
+    s->Z = swap;
+    s->C_in = s->C;
+}
+
+static void add(void *context, const rk_stage *stage) {
+    state *s = context;
+    rk_kept_sum(&s->kept, stage, s->mu, s->C, s->var_z);
+}
+
+static void activate(void *context, const rk_stage *stage, rk_view *view) {
+    state *s = context;
+    size_t n = stage->layer->rows;
+    const double *slope = s->w + rk_wick_at(n, 2, 1, 1);
+    rk_wick_step(s->work, &stage->layer->activation, n, s->mu, s->var_z, 2, 2, s->centre, s->w);
+    rk_wick_moments(s->work, n, 2, s->centre, s->w, s->m, s->var_h);
+    if (view->C) activate_pairs(s->work, n, slope, s->var_h, view->C);
+    rk_kept_activate(&s->kept, n, slope);
+    *view = (rk_view){.mean = s->m,
+                      .var = s->var_h,
+                      .C = view->C,
+                      .scale = stage->l == 0 ? 1 : s->radius,
+                      .C_in = view->C_in,
+                      .mu = s->mu,
+                      .var_z = s->var_z,
+                      .wick = s->w,
+                      .centre = s->centre,
+                      .k_max = 2,
+                      .p_max = 2,
+                      .slope = slope};
+}
+
+static void keep(void *context, size_t value) {
+    state *s = context;
+    size_t n = rk_network_value_size(s->kept.chain->net, value);
+    rk_kept_add(&s->kept, value, n, s->m, s->C_in);
+}
+
+static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outputs *outputs) {
+    const state *s = context;
+    if (stage->l > 0 && s->radius != 1)
+        rk_rescale(s->work, stage->layer->rows, s->radius, view->mean, outputs->variance, view->C);
+}
+
+static const rk_law law = {.knows_pairs = true,
+                           .name = name,
+                           .affine = affine,
+                           .add = add,
+                           .activate = activate,
+                           .keep = keep,
+                           .restore = restore};
 
 /* E |x| / sqrt(n) for x ~ N(0, I_n). */
 static double mean_radius(size_t n) {
@@ -25,65 +119,21 @@ static double mean_radius(size_t n) {
 
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
                              const rk_covariance_spec *spec, rk_outputs *outputs) {
-    size_t width = rk_network_max_rows(net), n_layers = net->n_layers;
-    double *m = rk_work_doubles(work, rk_network_max_width(net), 1),
-           *mu = rk_work_doubles(work, width, 1);
-    double *var_z = rk_work_doubles(work, width, 1), *var_h = rk_work_doubles(work, width, 1);
-    double *w = rk_work_doubles(work, width, 6), *centre = rk_work_doubles(work, width, 1);
-    double *scratch = rk_congruence_scratch(work, net, input);
-    double *C = rk_work_doubles(work, width, width), *Z = rk_work_doubles(work, width, width);
-    const double *C_in = input->covariance; /* NULL: the identity */
-    size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
-    double radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1;
-    rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
-    rk_input_mean(work, rk_network_n_in(net), input, m);
-    for (size_t l = 0; l < n_layers; l++) {
-        const rk_layer *layer = &net->layers[l];
-        size_t n = layer->rows;
-        bool last = l + 1 == n_layers, activated = rk_network_is_activated(net, l);
-        bool full = outputs->covariance || l + 1 < n_activated; /* someone needs it later */
-        if (!rk_work_step(work, "layer %zu: %s", l + 1,
-                          full        ? "covariance"
-                          : activated ? "variances"
-                                      : "mean"))
-            return;
-        rk_gemv(work, n, layer->cols, layer->weight, m, layer->bias, mu);
-        if (full) {
-            rk_congruence(work, n, layer->cols, layer->weight, C_in, scratch, Z);
-            rk_diagonal(work, n, Z, var_z);
-        } else if (activated) {
-            rk_variances(work, layer, C_in, scratch, var_z);
-        }
-        if (l > 0) rk_expansion_close(work, l - 1, layer, !activated, &e, C_in, var_z, outputs);
-        if (activated) {
-            rk_wick_step(work, &layer->activation, n, mu, var_z, 2, 2, centre, w);
-            rk_wick_moments(work, n, 2, centre, w, m, var_h);
-            if (full) activate_pairs(work, n, w, var_h, Z);
-        }
-        if (activated) {
-            rk_expansion_linear(work, layer, &e, outputs);
-            rk_expansion_activate(work, layer, w, 2, 2, centre, mu, var_z, var_h, &e, outputs);
-        }
-        if (activated && !full && !last)
-            rk_expansion_look_ahead(work, layer, NULL, layer + 1, C_in, w + rk_wick_at(n, 2, 1, 1),
-                                    var_z, var_h, &e);
-        if (l == 0 && radius != 1) rk_rescale(work, n, 1 / radius, m, var_h, full ? Z : NULL);
-        if (last) {
-            double *mean = activated ? m : mu, *var = activated ? var_h : var_z;
-            if (activated || full)
-                rk_deliver(work, n, var, outputs->variance);
-            else
-                rk_deliver_variance(work, layer, l ? e.variance : 1, outputs);
-            if (radius != 1) rk_rescale(work, n, radius, mean, outputs->variance, full ? Z : NULL);
-            rk_deliver(work, n, mean, outputs->mean);
-            rk_deliver(work, n * n, Z, outputs->covariance);
-        } else if (outputs->hidden_mean) {
-            rk_deliver_scaled(work, n, radius, m, outputs->hidden_mean[l]);
-        }
-        double *swap = C;
-        C = Z;
-        Z = swap;
-        C_in = C;
-    }
-    rk_work_end(work);
+    size_t width = rk_network_max_rows(net);
+    rk_chain chain = rk_chain_start(work, net, input, outputs);
+    state s = {.work = work,
+               .C_in = input->covariance,
+               .m = rk_work_doubles(work, rk_network_max_width(net), 1),
+               .mu = rk_work_doubles(work, width, 1),
+               .var_z = rk_work_doubles(work, width, 1),
+               .var_h = rk_work_doubles(work, width, 1),
+               .w = rk_work_doubles(work, width, 6),
+               .centre = rk_work_doubles(work, width, 1),
+               .scratch = rk_congruence_scratch(work, net, input),
+               .C = rk_work_doubles(work, width, width),
+               .Z = rk_work_doubles(work, width, width),
+               .radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1,
+               .kept = rk_kept_take(&chain, true)};
+    rk_input_mean(work, rk_network_n_in(net), input, s.m);
+    rk_chain_run(&chain, &law, &s);
 }

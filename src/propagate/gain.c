@@ -4,7 +4,7 @@
 #include "base/simd.h"
 #include "base/sum.h"
 #include "linalg/blas.h"
-#include "propagate/expansion.h"
+#include "propagate/chain.h"
 
 #include <math.h>
 
@@ -12,7 +12,7 @@
 enum { TERMS = 14, BLOCK_ROWS = 32, CHUNK = 256 };
 
 /* What is known of one layer's activations h = phi(y), y Gaussian, given gain 1. */
-typedef struct law {
+typedef struct activations {
     size_t n;
     double *mean, *var; /* n */
     double *C;          /* n x n covariance of h */
@@ -20,17 +20,17 @@ typedef struct law {
     double *A;          /* [TERMS + 1][n] Hermite coefficients of h, over sqrt(j!) */
     double *B;          /* [TERMS + 1][n] those of (h - E h)^2 */
     double *k3, *k4;    /* n cumulants of h */
-} law;
+} activations;
 
-static law take_law(rk_work *work, size_t width) {
-    law h = {.mean = rk_work_doubles(work, width, 1),
-             .var = rk_work_doubles(work, width, 1),
-             .C = rk_work_doubles(work, width, width),
-             .R = rk_work_doubles(work, width, width),
-             .A = rk_work_doubles(work, TERMS + 1, width),
-             .B = rk_work_doubles(work, TERMS + 1, width),
-             .k3 = rk_work_doubles(work, width, 1),
-             .k4 = rk_work_doubles(work, width, 1)};
+static activations take_activations(rk_work *work, size_t width) {
+    activations h = {.mean = rk_work_doubles(work, width, 1),
+                     .var = rk_work_doubles(work, width, 1),
+                     .C = rk_work_doubles(work, width, width),
+                     .R = rk_work_doubles(work, width, width),
+                     .A = rk_work_doubles(work, TERMS + 1, width),
+                     .B = rk_work_doubles(work, TERMS + 1, width),
+                     .k3 = rk_work_doubles(work, width, 1),
+                     .k4 = rk_work_doubles(work, width, 1)};
     return h;
 }
 
@@ -61,14 +61,14 @@ static void couple(rk_work *work, const rk_layer *layer, const double *w, const 
 /* Sum of Cov(z_i^2, z_j^2) / (q_i q_j) over pairs i != j of the next layer, z = W h: the part of it
  * that means a common gain (docs/MATH.md#gain). */
 typedef struct pairs {
-    const law *h;
+    const activations *h;
     const coupling *c;
     double *partial; /* one a block */
 } pairs;
 
 /* The sum over k of u B_k,i sum_j R_ij^k (u B_k,j + 4 t A_k,j): columns [start, start + count). */
 RK_HOT_PART double series(const pairs *p, size_t i, size_t start, size_t count) {
-    const law *h = p->h;
+    const activations *h = p->h;
     const double *restrict R = h->R + i * h->n + start;
     const double *restrict u = p->c->u + start, *restrict t = p->c->t + start;
     double power[CHUNK], part[8] = {0}, sum = 0;
@@ -112,7 +112,7 @@ RK_HOT static void sum_pairs(void *context, size_t block) {
     p->partial[block] = sum;
 }
 
-static double spread_of_gain(rk_work *work, const law *h, const coupling *c) {
+static double spread_of_gain(rk_work *work, const activations *h, const coupling *c) {
     size_t n = h->n, n_blocks = rk_pool_blocks(n, BLOCK_ROWS), mark = rk_work_mark(work);
     pairs p = {h, c, rk_work_doubles(work, n_blocks, 1)};
     double total = 0;
@@ -143,7 +143,7 @@ static void second_moments(rk_work *work, size_t n, const double *var, const dou
 
 /* A_j, B_j over sqrt(j!) and the cumulants of one layer from its Wick coefficients. */
 static void expand(rk_work *work, size_t n, const double *var, const double *centre,
-                   const double *w, const double *high, law *h) {
+                   const double *w, const double *high, activations *h) {
     h->n = n;
     if (!rk_work_charge(work, (uint64_t)n * (6 * TERMS + 30))) return;
     const double *E1 = high, *E2 = high + n, *E3 = high + 2 * n, *E4 = high + 3 * n;
@@ -168,13 +168,13 @@ static void expand(rk_work *work, size_t n, const double *var, const double *cen
 /* C = exact covariance of phi of Gaussian pairs of covariance Z, which becomes the correlation R.
  */
 typedef struct bivariate {
-    law *h;
+    activations *h;
     const double *inverse_sd; /* of y; 0 where there is no variance */
 } bivariate;
 
 RK_HOT static void bivariate_rows(void *context, size_t block) {
     const bivariate *b = context;
-    const law *h = b->h;
+    const activations *h = b->h;
     size_t n = h->n, first = block * BLOCK_ROWS;
     size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
     for (size_t i = first; i < last; i++) {
@@ -202,23 +202,86 @@ static void invert(rk_work *work, size_t n, const double *var, double *inverse_s
         inverse_sd[i] = var[i] > 0 ? 1 / sqrt(var[i]) : 0;
 }
 
-/* The law of h = phi(y), y of mean mu and variances var; its covariance only if `full`, from that
- * of y in h->R. */
-static void activate(rk_work *work, const rk_layer *layer, const double *mu, double *var, bool full,
-                     law *h, rk_expansion *e, rk_outputs *outputs) {
-    size_t n = layer->rows, mark = rk_work_mark(work);
-    double *w = rk_work_doubles(work, 2 * (TERMS + 1), n), *powers = rk_work_doubles(work, 4, n);
-    double *centre = rk_work_doubles(work, n, 1);
-    rk_wick_step(work, &layer->activation, n, mu, var, TERMS, 2, centre, w);
-    rk_wick_step(work, &layer->activation, n, mu, var, 0, 4, centre, powers);
-    expand(work, n, var, centre, w, powers, h);
-    rk_expansion_activate(work, layer, w, TERMS, 2, centre, mu, var, h->var, e, outputs);
-    double *inverse_sd = rk_work_doubles(work, n, 1);
-    invert(work, n, var, inverse_sd);
-    bivariate b = {h, inverse_sd};
-    if (full && rk_work_charge(work, (uint64_t)n * n * (3 * TERMS + 4)))
-        rk_pool_run(work->pool, rk_pool_blocks(n, BLOCK_ROWS), bivariate_rows, &b);
-    rk_work_release(work, mark);
+typedef struct state {
+    rk_work *work;
+    activations layer[2]; /* what was read, and what is made */
+    size_t present;       /* which of them is the present value */
+    const double *m, *C;  /* of that; C NULL: the identity */
+    double *m_in, *mu, *var, *q, *scratch;
+    double *wick, *powers, *centre, *inverse_sd; /* up to (TERMS, 2); (0, 4) */
+    coupling coupling;
+    double gamma, gain; /* Var G^2 and E G of the activations so far */
+} state;
+
+static const char *name(void *context, const rk_stage *stage) {
+    (void)context, (void)stage;
+    return "gain";
+}
+
+/* A homogeneous network has biases in its first layer, and in a last one without activation: those
+ * wait for `restore`. */
+static void affine(void *context, const rk_stage *stage, rk_view *view) {
+    state *s = context;
+    const rk_layer *layer = stage->layer;
+    size_t n = layer->rows;
+    activations *next = &s->layer[1 - s->present];
+    bool full = stage->need != RK_NEED_MEAN;
+    rk_gemv(s->work, n, layer->cols, layer->weight, s->m, stage->l ? NULL : layer->bias, s->mu);
+    if (full) {
+        rk_congruence(s->work, n, layer->cols, layer->weight, s->C, s->scratch, next->R);
+        rk_diagonal(s->work, n, next->R, s->var);
+    } else if (stage->activated) {
+        rk_variances(s->work, layer, s->C, s->scratch, s->var);
+    }
+    view->mu = view->mean = s->mu;
+    view->var = full ? s->var : NULL;
+    view->var_z = s->var;
+    view->C = full ? next->R : NULL;
+    view->C_in = s->C;
+}
+
+/* The gain that the activations below this layer have made leaves z = G y. The input has none. */
+static void take_gain(state *s, const rk_stage *stage, double *C) {
+    size_t n = stage->layer->rows;
+    if (stage->l == 0 || n == 1) return;
+    second_moments(s->work, n, s->var, s->mu, s->q);
+    couple(s->work, stage->layer, s->mu, s->q, &s->coupling);
+    s->gamma += spread_of_gain(s->work, &s->layer[s->present], &s->coupling) /
+                ((double)n * ((double)n - 1));
+    double before = s->gain;
+    s->gain = mean_gain(s->gamma);
+    rk_rescale(s->work, n, before / s->gain, s->mu, s->var, C);
+}
+
+static void activate(void *context, const rk_stage *stage, rk_view *view) {
+    state *s = context;
+    size_t n = stage->layer->rows;
+    const rk_activation *phi = &stage->layer->activation;
+    activations *h = &s->layer[1 - s->present];
+    bool full = view->C != NULL;
+    take_gain(s, stage, view->C);
+    rk_wick_step(s->work, phi, n, s->mu, s->var, TERMS, 2, s->centre, s->wick);
+    rk_wick_step(s->work, phi, n, s->mu, s->var, 0, 4, s->centre, s->powers);
+    expand(s->work, n, s->var, s->centre, s->wick, s->powers, h);
+    invert(s->work, n, s->var, s->inverse_sd);
+    bivariate b = {h, s->inverse_sd};
+    if (full && rk_work_charge(s->work, (uint64_t)n * n * (3 * TERMS + 4)))
+        rk_pool_run(s->work->pool, rk_pool_blocks(n, BLOCK_ROWS), bivariate_rows, &b);
+    s->present = 1 - s->present;
+    s->m = h->mean;
+    s->C = h->C;
+    *view = (rk_view){.mean = h->mean,
+                      .var = h->var,
+                      .C = full ? h->C : NULL,
+                      .scale = s->gain,
+                      .C_in = view->C_in,
+                      .mu = s->mu,
+                      .var_z = s->var,
+                      .wick = s->wick,
+                      .centre = s->centre,
+                      .k_max = TERMS,
+                      .p_max = 2,
+                      .slope = s->wick + rk_wick_at(n, TERMS, 1, 1)};
 }
 
 static void add(rk_work *work, size_t n, const double *bias, double *mean) {
@@ -227,79 +290,36 @@ static void add(rk_work *work, size_t n, const double *bias, double *mean) {
         mean[i] += bias[i];
 }
 
-/* A[1] is the slope in units of the deviation. */
-static void look_ahead(rk_work *work, const rk_layer *layer, const double *C, const double *var,
-                       const law *h, rk_expansion *e) {
-    size_t n = layer->rows, mark = rk_work_mark(work);
-    double *slope = rk_work_doubles(work, n, 1);
-    invert(work, n, var, slope);
-    bool wet = rk_work_charge(work, n);
-    for (size_t i = 0; wet && i < n; i++)
-        slope[i] *= h->A[n + i];
-    rk_expansion_look_ahead(work, layer, NULL, layer + 1, C, slope, var, h->var, e);
-    rk_work_release(work, mark);
+static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outputs *outputs) {
+    const state *s = context;
+    size_t n = stage->layer->rows;
+    rk_rescale(s->work, n, s->gain, view->mean, outputs->variance, view->C);
+    if (stage->l > 0) add(s->work, n, stage->layer->bias, view->mean);
 }
+
+static const rk_law law = {
+    .knows_pairs = true, .name = name, .affine = affine, .activate = activate, .restore = restore};
 
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
                        rk_outputs *outputs) {
-    size_t width = rk_network_max_rows(net), n_layers = net->n_layers;
-    law laws[2] = {take_law(work, width), take_law(work, width)};
-    double *scratch = rk_congruence_scratch(work, net, input);
-    double *m_in = rk_work_doubles(work, rk_network_n_in(net), 1);
-    double *mu = rk_work_doubles(work, width, 1), *var = rk_work_doubles(work, width, 1);
-    double *q = rk_work_doubles(work, width, 1);
-    coupling c = {rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1),
-                  rk_work_doubles(work, width, 1)};
-    size_t n_activated = rk_network_is_activated(net, n_layers - 1) ? n_layers : n_layers - 1;
-    double gamma = 0, gain = 1; /* Var G^2 and E G of the activations so far */
-    const double *C = input->covariance;
-    rk_expansion e = rk_expansion_start(work, rk_network_n_in(net), input);
-    rk_input_mean(work, rk_network_n_in(net), input, m_in);
-    for (size_t l = 0; l < n_layers; l++) {
-        const rk_layer *layer = &net->layers[l];
-        law *h = &laws[l % 2], *next = &laws[(l + 1) % 2];
-        size_t n = layer->rows;
-        bool last = l + 1 == n_layers, activated = rk_network_is_activated(net, l);
-        bool full = outputs->covariance || l + 1 < n_activated;
-        if (!rk_work_step(work, "layer %zu: gain", l + 1)) return;
-        rk_gemv(work, n, layer->cols, layer->weight, l ? h->mean : m_in, l ? NULL : layer->bias,
-                mu);
-        if (full) {
-            rk_congruence(work, n, layer->cols, layer->weight, C, scratch, next->R);
-            rk_diagonal(work, n, next->R, var);
-        } else if (activated) {
-            rk_variances(work, layer, C, scratch, var);
-        }
-        if (l > 0) rk_expansion_close(work, l - 1, layer, !activated, &e, C, var, outputs);
-        if (activated) {
-            if (l > 0 && n > 1) { /* the input is Gaussian and has no gain */
-                second_moments(work, n, var, mu, q);
-                couple(work, layer, mu, q, &c);
-                gamma += spread_of_gain(work, h, &c) / ((double)n * ((double)n - 1));
-                double before = gain;
-                gain = mean_gain(gamma);
-                rk_rescale(work, n, before / gain, mu, var, full ? next->R : NULL);
-            }
-            rk_expansion_linear(work, layer, &e, outputs);
-            activate(work, layer, mu, var, full, next, &e, outputs);
-            if (!full && !last) look_ahead(work, layer, C, var, next, &e);
-        }
-        if (last) {
-            double *mean = activated ? next->mean : mu;
-            double *variance = activated ? next->var : var;
-            double *covariance = activated ? next->C : next->R;
-            if (activated || full)
-                rk_deliver(work, n, variance, outputs->variance);
-            else
-                rk_deliver_variance(work, layer, l ? e.variance : 1, outputs);
-            rk_rescale(work, n, gain, mean, outputs->variance, full ? covariance : NULL);
-            if (l > 0) add(work, n, layer->bias, mean);
-            rk_deliver(work, n, mean, outputs->mean);
-            rk_deliver(work, n * n, covariance, outputs->covariance);
-        } else if (outputs->hidden_mean) {
-            rk_deliver_scaled(work, n, gain, next->mean, outputs->hidden_mean[l]);
-        }
-        C = next->C;
-    }
-    rk_work_end(work);
+    size_t width = rk_network_max_rows(net), n_in = rk_network_n_in(net);
+    rk_chain chain = rk_chain_start(work, net, input, outputs);
+    state s = {.work = work,
+               .layer = {take_activations(work, width), take_activations(work, width)},
+               .C = input->covariance,
+               .m_in = rk_work_doubles(work, n_in, 1),
+               .mu = rk_work_doubles(work, width, 1),
+               .var = rk_work_doubles(work, width, 1),
+               .q = rk_work_doubles(work, width, 1),
+               .scratch = rk_congruence_scratch(work, net, input),
+               .wick = rk_work_doubles(work, 2 * (TERMS + 1), width),
+               .powers = rk_work_doubles(work, 4, width),
+               .centre = rk_work_doubles(work, width, 1),
+               .inverse_sd = rk_work_doubles(work, width, 1),
+               .coupling = {rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1),
+                            rk_work_doubles(work, width, 1)},
+               .gain = 1};
+    s.m = s.m_in;
+    rk_input_mean(work, n_in, input, s.m_in);
+    rk_chain_run(&chain, &law, &s);
 }

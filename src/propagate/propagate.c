@@ -63,9 +63,41 @@ RK_HOT static void dot_rows(size_t m, size_t n, const double *a, const double *b
         out[i] = rk_dot(n, a + i * n, b + i * n);
 }
 
+static void add(rk_work *work, size_t n, const double *x, const double *y, double *sum) {
+    if (!rk_work_charge(work, y ? n : 0)) return;
+    for (size_t i = 0; i < n; i++)
+        sum[i] = x[i] + (y ? y[i] : 0);
+}
+
+void rk_affine_mean(rk_work *work, const rk_layer *layer, const double *m, double *mu) {
+    if (layer->weight)
+        rk_gemv(work, layer->rows, layer->cols, layer->weight, m, layer->bias, mu);
+    else
+        add(work, layer->rows, m, layer->bias, mu);
+}
+
+static void copy_covariance(rk_work *work, size_t n, const double *C, double *Z) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            Z[i * n + j] = C ? C[i * n + j] : i == j;
+}
+
+void rk_affine_covariance(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
+                          double *Z) {
+    if (layer->weight)
+        rk_congruence(work, layer->rows, layer->cols, layer->weight, C, scratch, Z);
+    else
+        copy_covariance(work, layer->rows, C, Z);
+}
+
 void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
                   double *var) {
     size_t m = layer->rows, n = layer->cols;
+    if (!layer->weight) {
+        rk_diagonal(work, n, C, var);
+        return;
+    }
     const double *WC = layer->weight;
     if (C) {
         rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, layer->weight, n, C, n, 0, scratch, n);
@@ -77,7 +109,7 @@ void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double 
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++)
-        diagonal[i] = C[i * n + i];
+        diagonal[i] = C ? C[i * n + i] : 1;
 }
 
 double rk_inverse_width(rk_work *work, size_t n, const double *C) {
@@ -99,6 +131,13 @@ double rk_average(rk_work *work, size_t n, const double *x) {
 
 void rk_deliver(rk_work *work, size_t count, const double *result, double *out) {
     if (out && rk_work_charge(work, 0)) memcpy(out, result, count * sizeof *out);
+}
+
+void rk_deliver_ordered(rk_work *work, size_t n, const size_t *order, const double *x,
+                        double *out) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        out[order[i]] = x[i];
 }
 
 void rk_deliver_scaled(rk_work *work, size_t n, double scale, const double *x, double *out) {

@@ -1,8 +1,7 @@
-/* Closures: each propagates the law of the activations through the network layer by layer.
+/* What closures share: where they deliver, and the kernels of second moments.
  *
- * A closure is one function over rk_work (run dry for the plan, then wet): it takes all its memory
- * from `work`, opens one rk_work_step a layer, and returns early when a step says it was
- * interrupted. It writes its results, in the wet run only, where rk_outputs says. */
+ * A closure is one function over rk_work (run dry for the plan, then wet) that starts a state in
+ * memory of `work` and hands it to the driver (chain.h) with the law of its steps (law.h). */
 #ifndef RK_PROPAGATE_PROPAGATE_H
 #define RK_PROPAGATE_PROPAGATE_H
 
@@ -59,8 +58,15 @@ void rk_wick_moments(rk_work *work, size_t n, int k_max, const double *centre, c
 /** m = the input's mean (zero by default), `n` entries. */
 void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m);
 
-/** Scratch for rk_congruence and rk_variances of every layer: the covariance of an input that has
- *  one, and of all hidden layers. */
+/** mu = W m + b. 2 FLOPs a weight. */
+void rk_affine_mean(rk_work *work, const rk_layer *layer, const double *m, double *mu);
+
+/** Z (m x m) = W C W' for C n x n, NULL the identity; scratch m x n. 2mn^2 + m^2 n FLOPs. */
+void rk_affine_covariance(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
+                          double *Z);
+
+/** Scratch for rk_affine_covariance and rk_variances of every layer: the covariance of an input
+ * that has one, and of all hidden layers. */
 double *rk_congruence_scratch(rk_work *work, const rk_network *net, const rk_input *input);
 
 /** var_i = (W C W')_ii without the other entries, 2mn^2 FLOPs for W m x n; C NULL is the identity
@@ -68,7 +74,7 @@ double *rk_congruence_scratch(rk_work *work, const rk_network *net, const rk_inp
 void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double *scratch,
                   double *var);
 
-/** diagonal_i = C_ii, C n x n. */
+/** diagonal_i = C_ii, C n x n; NULL the identity. */
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal);
 
 /** 1 / (effective width) = |C|^2 / (tr C)^2, C n x n: 1/n for independent neurons, 1 for a single
@@ -80,6 +86,9 @@ double rk_average(rk_work *work, size_t n, const double *x);
 
 /** Copies a result to where the caller wants it; nothing if `out` is NULL. */
 void rk_deliver(rk_work *work, size_t count, const double *result, double *out);
+
+/** The same of neurons in another order: out[order[i]] = x_i. */
+void rk_deliver_ordered(rk_work *work, size_t n, const size_t *order, const double *x, double *out);
 
 /** The same times `scale`: out_i = scale x_i. */
 void rk_deliver_scaled(rk_work *work, size_t n, double scale, const double *x, double *out);

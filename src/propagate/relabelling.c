@@ -57,10 +57,3 @@ void rk_reorder_pairs(rk_work *work, const size_t *order, size_t n, const double
         for (size_t j = 0; j < n; j++)
             to[i * n + j] = from[order[i] * n + order[j]];
 }
-
-void rk_relabelling_deliver(rk_work *work, const rk_relabelling *r, size_t n, const double *x,
-                            double *out) {
-    if (!rk_work_charge(work, 0)) return;
-    for (size_t i = 0; i < n; i++)
-        out[r->rows[i]] = x[i];
-}

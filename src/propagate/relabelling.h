@@ -25,8 +25,4 @@ void rk_reorder(rk_work *work, const size_t *order, size_t n, double *x, double 
 /** to_ij = from_order[i],order[j], n x n. */
 void rk_reorder_pairs(rk_work *work, const size_t *order, size_t n, const double *from, double *to);
 
-/** out_rows[i] = x_i, n numbers. */
-void rk_relabelling_deliver(rk_work *work, const rk_relabelling *r, size_t n, const double *x,
-                            double *out);
-
 #endif

@@ -592,7 +592,7 @@ void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *in
         if (l + 1 < net->n_layers) {
             double *out = outputs->hidden_mean ? outputs->hidden_mean[l] : NULL;
             if (out && spec->roles)
-                rk_relabelling_deliver(work, &c.labels, n, c.m, out);
+                rk_deliver_ordered(work, n, c.labels.rows, c.m, out);
             else
                 rk_deliver(work, n, c.m, out);
             continue;

@@ -1,0 +1,191 @@
+/* Residual networks: closures against the joint law of all values at once. */
+#include "activation/activation.h"
+#include "network/network.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST_LAYERS = 12, MOST_WIDTH = 9, MOST = MOST_LAYERS * MOST_WIDTH };
+
+/* ------------------------------------------------------------------------- any such network */
+
+typedef struct drawn {
+    rk_layer layers[MOST_LAYERS];
+    size_t n_layers;
+    double numbers[MOST_LAYERS * MOST_WIDTH * (MOST_WIDTH + 1)];
+} drawn;
+
+static uint64_t next_seed;
+
+static size_t pick(size_t n) {
+    next_seed = next_seed * 6364136223846793005U + 1442695040888963407U;
+    return (size_t)(next_seed >> 33) % n;
+}
+
+static double uniform(void) {
+    return (double)pick(1 << 20) / (1 << 19) - 1;
+}
+
+static size_t size_of(const drawn *d, size_t value) {
+    return value == 0 ? d->layers[0].cols : d->layers[value - 1].rows;
+}
+
+/* Layers that read and add whatever fits; some have no weights. */
+static void draw(drawn *d, uint64_t seed, const rk_activation *activations, size_t n_activations) {
+    next_seed = seed + 1;
+    size_t widths[] = {3, 5, MOST_WIDTH};
+    double *number = d->numbers;
+    memset(d->layers, 0, sizeof d->layers);
+    d->n_layers = 3 + pick(MOST_LAYERS - 3);
+    for (size_t l = 0; l < d->n_layers; l++) {
+        rk_layer *layer = &d->layers[l];
+        size_t read = l == 0 || pick(2) ? l : pick(l + 1);
+        layer->cols = l == 0 ? widths[pick(3)] : size_of(d, read);
+        layer->reads = read == l ? 0 : read + 1;
+        layer->rows = widths[pick(3)];
+        if (layer->rows != layer->cols || pick(4)) {
+            layer->weight = number;
+            for (size_t i = 0; i < layer->rows * layer->cols; i++)
+                *number++ = uniform();
+        }
+        layer->bias = pick(2) ? number : NULL;
+        for (size_t i = 0; i < layer->rows; i++)
+            *number++ = uniform();
+        size_t added = pick(l + 1);
+        if (pick(2) && size_of(d, added) == layer->rows) layer->adds = added + 1;
+        if (l + 1 < d->n_layers || pick(3) == 0)
+            layer->activation = activations[pick(n_activations)];
+    }
+}
+
+/* ---------------------------------------------------------------------- the law of all values */
+
+typedef struct joint {
+    size_t first[MOST_LAYERS + 2]; /* of each value's entries */
+    double m[MOST], C[MOST][MOST];
+} joint;
+
+/* Covariances to first order, variances exactly, as `covariance` has them; `pairs` false: none but
+ * the variances, a layer's all alike, as `mean`. */
+static void propagate(const drawn *d, const double *C, joint *J) {
+    size_t n_in = d->layers[0].cols;
+    memset(J, 0, sizeof *J);
+    for (size_t i = 0; i < n_in; i++)
+        for (size_t j = 0; j < n_in; j++)
+            J->C[i][j] = C ? C[i * n_in + j] : i == j;
+    J->first[1] = n_in;
+    for (size_t l = 0; l < d->n_layers; l++) {
+        const rk_layer *layer = &d->layers[l];
+        size_t n = layer->rows, at = J->first[l + 1];
+        size_t read = J->first[layer->reads ? layer->reads - 1 : l];
+        J->first[l + 2] = at + n;
+        for (size_t i = 0; i < n; i++) {
+            J->m[at + i] = layer->bias ? layer->bias[i] : 0;
+            double part[MOST] = {0}; /* z_i = part . all values before */
+            for (size_t j = 0; j < layer->cols; j++)
+                part[read + j] = layer->weight ? layer->weight[i * layer->cols + j] : i == j;
+            if (layer->adds) part[J->first[layer->adds - 1] + i] += 1;
+            for (size_t k = 0; k < at; k++) {
+                J->m[at + i] += part[k] * J->m[k];
+                for (size_t other = 0; other < at; other++)
+                    J->C[at + i][other] += part[k] * J->C[k][other];
+            }
+            for (size_t k = 0; k < at + i; k++)
+                J->C[k][at + i] = J->C[at + i][k];
+            for (size_t before = 0; before <= i; before++) { /* z_before is like part, of its own */
+                const double *row = layer->weight ? layer->weight + before * layer->cols : NULL;
+                double sum = 0;
+                for (size_t j = 0; j < layer->cols; j++)
+                    sum += (row ? row[j] : before == j) * J->C[at + i][read + j];
+                if (layer->adds) sum += J->C[at + i][J->first[layer->adds - 1] + before];
+                J->C[at + i][at + before] = J->C[at + before][at + i] = sum;
+            }
+        }
+        double slope[MOST_WIDTH];
+        for (size_t i = 0; i < n; i++) {
+            double mu = J->m[at + i], var = J->C[at + i][at + i];
+            double first = rk_wick_one(&layer->activation, mu, var, 0, 1);
+            double second = rk_wick_one(&layer->activation, mu, var, 0, 2);
+            slope[i] = rk_wick_one(&layer->activation, mu, var, 1, 1);
+            J->m[at + i] = first;
+            for (size_t k = 0; k < at + n; k++)
+                J->C[at + i][k] *= slope[i];
+            for (size_t k = 0; k < at + n; k++)
+                J->C[k][at + i] *= slope[i];
+            J->C[at + i][at + i] = second - first * first;
+        }
+    }
+}
+
+static bool near(double x, double y, double scale) {
+    return fabs(x - y) <= 1e-11 * (scale + fabs(y));
+}
+
+static void check(const drawn *d, const double *C, uint64_t seed) {
+    static joint J;
+    propagate(d, C, &J);
+    rk_network *net;
+    rk_error error;
+    if (rk_network_create(&net, d->layers, d->n_layers, &error) != RK_OK)
+        fail_msg("seed %d: %s", (int)seed, error.message);
+    rk_options options = rk_options_default();
+    options.method = "covariance";
+    options.covariance = options.layers = true;
+    const rk_input input = {.covariance = C};
+    rk_answer *answer;
+    if (rk_estimate(&answer, net, &input, &options, &error) != RK_OK)
+        fail_msg("seed %d: %s", (int)seed, error.message);
+    const rk_answer_data *data = rk_answer_view(answer);
+    size_t n = data->n_out, at = J.first[d->n_layers];
+    for (size_t i = 0; i < n; i++) {
+        assert_true(near(data->mean[i], J.m[at + i], 1));
+        for (size_t j = 0; j < n; j++)
+            if (!near(data->covariance[i * n + j], J.C[at + i][at + j],
+                      sqrt(J.C[at + i][at + i] * J.C[at + j][at + j])))
+                fail_msg("seed %d: C[%zu, %zu] = %.17g, not %.17g", (int)seed, i, j,
+                         data->covariance[i * n + j], J.C[at + i][at + j]);
+    }
+    for (size_t l = 0; l + 1 < d->n_layers; l++)
+        for (size_t i = 0; i < d->layers[l].rows; i++)
+            assert_true(near(data->hidden_mean[l][i], J.m[J.first[l + 1] + i], 1));
+    /* without the covariance less is formed */
+    options.covariance = false;
+    rk_answer *less;
+    assert_int_equal(rk_estimate(&less, net, &input, &options, NULL), RK_OK);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(near(rk_answer_view(less)->mean[i], J.m[at + i], 1));
+        if (d->layers[d->n_layers - 1].adds)
+            assert_true(near(rk_answer_view(less)->variance[i], J.C[at + i][at + i], 1e-3));
+    }
+    rk_answer_destroy(less);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static void test_covariance_is_that_of_all_values(void **state) {
+    (void)state;
+    static drawn d;
+    const rk_activation activations[] = {
+        {.kind = RK_RELU}, {.kind = RK_TANH}, {.kind = RK_ABS}, {.kind = RK_IDENTITY}};
+    double C[MOST_WIDTH * MOST_WIDTH];
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        draw(&d, seed, activations, 4);
+        size_t n = d.layers[0].cols;
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                C[i * n + j] = (i == j ? 1.5 : 0) + 0.3 * cos((double)i) * cos((double)j);
+        check(&d, seed % 2 ? C : NULL, seed);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_covariance_is_that_of_all_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
