@@ -69,12 +69,13 @@ static int skip(comparison *c, const char *method, const char *reason) {
     return last->method && last->reason ? 0 : out_of_memory();
 }
 
-/* Runs one method into the row `r`; a run that fails or is interrupted leaves none. */
-static int run_method(comparison *c, const rk_options *run, row r) {
+/* Runs one method, called `label`, into the row `r`; a run that fails or is interrupted leaves
+ * none. */
+static int run_method(comparison *c, const rk_options *run, const char *label, row r) {
     rk_error error;
     rk_answer *answer;
-    if (model_estimate(&c->model, run, run->method, &answer, &error) && !answer)
-        return error.status == RK_ERROR_INTERRUPTED ? 0 : skip(c, run->method, error.message);
+    if (model_estimate(&c->model, run, label, &answer, &error) && !answer)
+        return error.status == RK_ERROR_INTERRUPTED ? 0 : skip(c, label, error.message);
     const rk_answer_data *a = rk_answer_view(answer);
     int code = 0;
     if (!a->interrupted) {
@@ -83,7 +84,7 @@ static int run_method(comparison *c, const rk_options *run, row r) {
         r.convention = a->cost.flops_convention;
         r.samples = a->samples;
         truth_measure(&c->truth, a->mean, &r.mse, &r.standard_error);
-        code = add_row(c, r, run->method, a->method);
+        code = add_row(c, r, label, a->method);
     }
     rk_answer_destroy(answer);
     return code;
@@ -97,10 +98,11 @@ static int add_sampling(comparison *c, const row *partner, resource matched) {
     row r = {.matches = true, .matched = matched, .partner = partner->label};
     if (passes <= (double)t->data[0]->samples) {
         rk_options run = c->run;
-        run.method = "sample";
+        static const rk_method_spec sample = {.kind = RK_SAMPLE};
+        run.method = &sample;
         run.samples = (uint64_t)passes;
         run.seed = truth_other_seed(run.seed, c->n_rows);
-        return run_method(c, &run, r);
+        return run_method(c, &run, "sample", r);
     }
     r.predicted = true;
     r.samples = passes < 0x1p63 ? (uint64_t)passes : UINT64_MAX;
@@ -112,13 +114,13 @@ static int add_sampling(comparison *c, const row *partner, resource matched) {
 }
 
 /* 0 if the method applies and is cheap enough; *skipped if it was left out. */
-static int check_method(comparison *c, const rk_options *run, bool *skipped) {
+static int check_method(comparison *c, const rk_options *run, const char *label, bool *skipped) {
     rk_error error;
     rk_plan *plan;
     *skipped = true;
     if (rk_plan_create(&plan, c->model.net, &c->model.input, run, &error)) {
         if (error.status == RK_ERROR_ARGUMENT && c->opts->n_methods) return fail_status(&error);
-        return skip(c, run->method, error.message);
+        return skip(c, label, error.message);
     }
     double flops = (double)rk_plan_cost(plan).flops_executed;
     rk_plan_destroy(plan);
@@ -127,18 +129,21 @@ static int check_method(comparison *c, const rk_options *run, bool *skipped) {
     char reason[160], need[CELL], limit[CELL];
     snprintf(reason, sizeof reason, "needs %s FLOPs, more than --max-flops %s",
              compact(flops, need), compact(c->opts->max_flops, limit));
-    return skip(c, run->method, reason);
+    return skip(c, label, reason);
 }
 
 /* A method and, unless it samples itself, its two matched sampling runs. */
 static int compare_method(comparison *c, const char *method) {
     rk_options run = c->run;
-    run.method = method;
+    rk_method_spec spec = {.size = sizeof spec};
+    rk_error error;
+    run.method = &spec;
+    if (rk_method_parse(method, &spec, &error)) return fail_status(&error);
     bool skipped;
-    int code = check_method(c, &run, &skipped);
+    int code = check_method(c, &run, method, &skipped);
     if (code || skipped) return code;
     size_t n_before = c->n_rows;
-    code = run_method(c, &run, (row){.matches = false});
+    code = run_method(c, &run, method, (row){.matches = false});
     if (code || c->n_rows == n_before) return code;
     row partner = c->rows[n_before];
     for (int matched = 0; matched < N_RESOURCES && !code && !partner.samples; matched++)
@@ -147,18 +152,18 @@ static int compare_method(comparison *c, const char *method) {
 }
 
 /* What stands for a method by default: NULL for sampling itself. */
-static const char *default_method(const rk_method_info *info) {
-    if (!strcmp(info->name, "sample") || !strcmp(info->name, "auto")) return NULL;
-    return strcmp(info->name, "reference") ? info->name : "reference:3";
+static const char *default_method(rk_method_kind kind) {
+    if (kind == RK_SAMPLE || kind == RK_AUTO) return NULL;
+    return kind == RK_REFERENCE ? "reference:3" : rk_method_at(kind)->name;
 }
 
 static int compare_methods(comparison *c) {
     int code = 0;
     for (size_t i = 0; i < c->opts->n_methods && !code && !interrupted(); i++)
         code = compare_method(c, c->opts->methods[i]);
-    const rk_method_info *info;
-    for (size_t i = 0; !c->opts->n_methods && (info = rk_method_at(i)) && !code; i++)
-        if (default_method(info) && !interrupted()) code = compare_method(c, default_method(info));
+    const bool all = c->opts->n_methods == 0;
+    for (rk_method_kind kind = RK_AUTO; all && kind < RK_METHOD_COUNT && !code; kind++)
+        if (default_method(kind) && !interrupted()) code = compare_method(c, default_method(kind));
     return code;
 }
 

@@ -44,12 +44,15 @@ static rk_network *network(size_t width, size_t n_hidden, size_t n_out) {
 /* NULL if anything fails. */
 static rk_answer *estimate(const rk_network *net, const char *method, int threads) {
     rk_options run = rk_options_default();
-    run.method = method;
     run.samples = 2000;
     run.threads = threads;
+    rk_method_spec spec = {.size = sizeof spec};
+    run.method = &spec;
     rk_answer *answer;
     rk_error error;
-    if (net && rk_estimate(&answer, net, NULL, &run, &error) == RK_OK) return answer;
+    if (net && rk_method_parse(method, &spec, &error) == RK_OK &&
+        rk_estimate(&answer, net, NULL, &run, &error) == RK_OK)
+        return answer;
     if (net) warn("self-test of %s: %s", method, error.message);
     return NULL;
 }
@@ -73,7 +76,7 @@ static bool same_bits(const rk_answer *a, const rk_answer *b) {
 /* Every method twice with one thread, then with several: whose answers differ at all. Products are
  * large enough here that any BLAS would use its own threads. */
 static const char *unsteady_method(void) {
-    static const char *const methods[] = {"third", "third:gauge=none", "covariance", "gain",
+    static const char *const methods[] = {"third", "third:tilt=off", "covariance", "gain",
                                           "sample:design,control"};
     static const int threads[] = {1, 0, 2, 3, 2, 3};
     rk_network *net = network(256, 4, 16);

@@ -17,6 +17,7 @@ typedef struct estimate {
     const options *opts;
     model model;
     rk_options run;
+    rk_method_spec method;
     const rk_answer_data *answer;
 } estimate;
 
@@ -308,10 +309,10 @@ int cmd_estimate(const options *opts) {
     if (code) return code;
     rk_error error;
     rk_answer *answer;
-    code = model_run_options(&e.run, opts);
+    code = model_run_method(&e.run, &e.method, opts);
     if (!code) {
         interrupt_catch();
-        if (model_estimate(&e.model, &e.run, e.run.method, &answer, &error)) {
+        if (model_estimate(&e.model, &e.run, model_method(opts), &answer, &error)) {
             code = fail_status(&error);
             if (error.status == RK_ERROR_OUT_OF_REACH)
                 note("--budget 1e12flop, or --budget 60s, takes the best there is for that");

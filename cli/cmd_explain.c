@@ -10,7 +10,9 @@
 
 typedef struct explanation {
     model model;
+    const options *opts;
     rk_options run;
+    rk_method_spec method;
     rk_cost cost;
     const rk_candidate *candidates; /* NULL: the method was given */
     size_t n_candidates;
@@ -59,7 +61,7 @@ static void print_candidates(const explanation *x, FILE *stream) {
 static int print_json(const void *result, FILE *stream) {
     const explanation *x = result;
     json_document doc = json_begin("reckon.explain/1");
-    json_object_set_new(doc.root, "method", json_text_or_null(x->run.method));
+    json_object_set_new(doc.root, "method", json_text_or_null(model_method(x->opts)));
     json_object_set_new(doc.root, "flops", json_flops(&doc, &x->cost));
     json_object_set_new(doc.root, "peak_bytes", json_count(x->cost.bytes));
     json_t *steps = json_array();
@@ -79,7 +81,7 @@ static int print_human(const void *result, FILE *stream) {
     const explanation *x = result;
     const rk_cost *cost = &x->cost;
     char summary[256], cell[CELL];
-    heading(stream, "%s on %s (%s)", x->run.method, x->model.name,
+    heading(stream, "%s on %s (%s)", model_method(x->opts), x->model.name,
             model_summary(x->model.net, summary));
     fputc('\n', stream);
     if (x->candidates) print_candidates(x, stream);
@@ -101,12 +103,12 @@ static int print_human(const void *result, FILE *stream) {
 }
 
 int cmd_explain(const options *opts) {
-    explanation x = {0};
+    explanation x = {.opts = opts};
     rk_error error;
     rk_plan *plan;
     int code = model_load(&x.model, opts);
     if (code) return code;
-    code = model_run_options(&x.run, opts);
+    code = model_run_method(&x.run, &x.method, opts);
     if (!code && rk_plan_create(&plan, x.model.net, &x.model.input, &x.run, &error))
         code = fail_status(&error);
     if (!code) {

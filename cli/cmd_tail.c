@@ -209,13 +209,16 @@ int cmd_tail(const options *opts) {
     rk_options run;
     rk_tail_answer *answer = NULL;
     code = model_run_options(&run, opts);
-    if (!opts->n_methods) run.method = "auto";
+    rk_tail_spec method = {.size = sizeof method};
+    run.tail = &method;
+    if (!code && rk_tail_method_parse(model_method(opts), &method, &error))
+        code = fail_status(&error);
     if (!code && rk_events_parse(&t.events, t.model.net, opts->event, &error))
         code = fail_status(&error);
     if (!code) {
         progress bar;
         interrupt_catch();
-        progress_begin(&bar, run.method, &run);
+        progress_begin(&bar, model_method(opts), &run);
         rk_status status = rk_tail(&answer, t.model.net, &t.model.input, rk_events_list(t.events),
                                    rk_events_count(t.events), &run, &error);
         progress_end(&bar);

@@ -107,12 +107,25 @@ const char *model_summary(const rk_network *net, char buffer[256]) {
     return buffer;
 }
 
+const char *model_method(const options *opts) {
+    return opts->n_methods ? opts->methods[0] : "auto";
+}
+
+int model_run_method(rk_options *out, rk_method_spec *method, const options *opts) {
+    rk_error error;
+    int code = model_run_options(out, opts);
+    if (code) return code;
+    *method = (rk_method_spec){.size = sizeof *method};
+    if (rk_method_parse(model_method(opts), method, &error)) return fail_status(&error);
+    out->method = method;
+    return 0;
+}
+
 int model_run_options(rk_options *out, const options *opts) {
     *out = rk_options_default();
     if (opts->n_methods > 1)
         return fail(EXIT_USAGE, "one --method, please; 'reckon compare' takes several");
     if (opts->threads > 4096) return fail(EXIT_USAGE, "--threads: at most 4096");
-    if (opts->n_methods) out->method = opts->methods[0];
     if (opts->cumulants > 4) return fail(EXIT_USAGE, "--cumulants: 3 or 4");
     out->covariance = opts->covariance;
     out->cumulants = (int)opts->cumulants;

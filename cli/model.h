@@ -20,9 +20,14 @@ void model_free(model *m);
 /** "784-256x3-10 relu": widths from input to output and the hidden activations. */
 const char *model_summary(const rk_network *net, char buffer[256]);
 
-/** The run the options ask for; method: the only one given, or the default. Returns 0 or an exit
- *  code. */
+/** The method given, "auto" if there is none: the first of several. */
+const char *model_method(const options *opts);
+
+/** The run the options ask for, but its method. Returns 0 or an exit code. */
 int model_run_options(rk_options *out, const options *opts);
+
+/** The same with the only method given, kept in `method`, or the default. */
+int model_run_method(rk_options *out, rk_method_spec *method, const options *opts);
 
 /** rk_estimate under a progress bar called `label` that Ctrl-C can stop. */
 rk_status model_estimate(const model *m, const rk_options *run, const char *label,

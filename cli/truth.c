@@ -56,7 +56,8 @@ static rk_status choose_samples(const model *m, rk_options *run, rk_error *error
  * some to know their error; and not every network can have them. */
 static void choose_points(const model *m, rk_options *run) {
     rk_options orthogonal = *run;
-    orthogonal.method = "sample:orthogonal";
+    static const rk_method_spec method = {.kind = RK_SAMPLE, .points = RK_POINTS_ORTHOGONAL};
+    orthogonal.method = &method;
     rk_plan *plan = NULL;
     if (run->samples / 256 >= rk_network_n_in(m->net) &&
         rk_plan_create(&plan, m->net, &m->input, &orthogonal, NULL) == RK_OK)
@@ -127,7 +128,8 @@ static int watch_sampling(truth *t, const model *m, rk_options run) {
 int truth_find(truth *out, const model *m, const rk_options *run, uint64_t samples) {
     *out = (truth){0};
     rk_options sampling = *run;
-    sampling.method = "sample";
+    static const rk_method_spec method = {.kind = RK_SAMPLE};
+    sampling.method = &method;
     sampling.samples = samples;
     int code = sample_halves(out, m, sampling);
     if (!code) code = pool_halves(out);

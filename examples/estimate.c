@@ -20,12 +20,14 @@ int main(int argc, char **argv) {
         return 2;
     }
     rk_options options = rk_options_default();
-    if (argc > 2) options.method = argv[2];
+    rk_method_spec method = {.kind = RK_AUTO};
+    options.method = &method;
 
     rk_network *net = NULL;
     rk_answer *answer = NULL;
     rk_error error;
-    bool ok = rk_network_read(&net, argv[1], NULL, &error) == RK_OK &&
+    bool ok = rk_method_parse(argc > 2 ? argv[2] : "auto", &method, &error) == RK_OK &&
+              rk_network_read(&net, argv[1], NULL, &error) == RK_OK &&
               rk_estimate(&answer, net, NULL, &options, &error) == RK_OK;
     if (ok)
         print(rk_answer_view(answer));

@@ -49,16 +49,16 @@ static const struct candidate {
     {"covariance", 1e12, 0, 0},
     {"covariance:gauge=angular", 1e12, 0, 0},
     {"gain", 1e12, 0, 0},
-    {"third:gauge=none", 2e12, 0, 0},
-    {"third:gauge=zero", 2e12, 0, 0},
-    {"third:gauge=diagonal", 2e12, 0, 0},
-    {"third:gauge=diagonal,old=exact", 2e12, 16, 0},
-    {"third:gauge=diagonal,old=folded", 2e12, 16, 0},
-    {"third:gauge=fitted", 2e12, 0, 0},
-    {"third:gauge=lean", 2e12, 0, 0},
-    {"third:gauge=lean,rank=32,reach=8", 2e12, 16, 0},
-    {"third:gauge=full", 2e12, 0, 0},
-    {"third:gauge=full,rank=32,reach=8", 2e12, 16, 0},
+    {"third:tilt=off", 2e12, 0, 0},
+    {"third:fourth=zero", 2e12, 0, 0},
+    {"third:fourth=diagonal", 2e12, 0, 0},
+    {"third:fourth=diagonal,old=exact", 2e12, 16, 0},
+    {"third:fourth=diagonal,old=folded", 2e12, 16, 0},
+    {"third:fourth=fitted", 2e12, 0, 0},
+    {"third:fourth=lean", 2e12, 0, 0},
+    {"third:fourth=lean,rank=32,reach=8", 2e12, 16, 0},
+    {"third:fourth=full", 2e12, 0, 0},
+    {"third:fourth=full,rank=32,reach=8", 2e12, 16, 0},
     {"fourth", 1e11, 0, 0},
     {"reference:2,augment", 1e11, 0, 0},
     {"reference:3,augment", 1e11, 0, 0},
@@ -76,9 +76,9 @@ static const struct floor {
     {"mean", 256, 4, 250},
     {"covariance", 256, 4, 60},
     {"gain", 256, 4, 150},
-    {"third:gauge=none", 256, 4, 1000},
-    {"third:gauge=diagonal", 256, 4, 2500},
-    {"third:gauge=full", 256, 4, 4000},
+    {"third:tilt=off", 256, 4, 1000},
+    {"third:fourth=diagonal", 256, 4, 2500},
+    {"third:fourth=full", 256, 4, 4000},
 };
 
 typedef struct row {
@@ -160,7 +160,7 @@ static truth sample_truth(const rk_network *net, const shape *s, int threads) {
     double pass = 2 * (double)n * (double)n * (double)(s->hidden + 1);
     rk_options options = rk_options_default();
     options.threads = threads;
-    options.method = "sample";
+    options.method = study_method("sample");
     options.samples = (uint64_t)fmax(20000, s->truth_flops / pass / GROUPS);
     options.seed = 1;
     double samples = (double)options.samples;
@@ -172,7 +172,7 @@ static truth sample_truth(const rk_network *net, const shape *s, int threads) {
 
     double group = s->truth_flops / pass / GROUPS;
     bool fits = design_passes(n) <= group;
-    options.method = fits ? "sample:design,control" : "sample:orthogonal,control";
+    options.method = study_method(fits ? "sample:design,control" : "sample:orthogonal,control");
     options.samples = (uint64_t)group;
     for (uint64_t g = 0; g < GROUPS; g++) {
         options.seed = 1000 + g;
@@ -239,7 +239,7 @@ static double time_pass(const rk_network *net, const shape *s, int threads) {
     double pass = 2 * (double)s->width * (double)s->width * (double)(s->hidden + 1);
     double seconds = INFINITY;
     rk_options options = rk_options_default();
-    options.method = "sample";
+    options.method = study_method("sample");
     options.threads = threads;
     options.samples = (uint64_t)fmax(2048, 4e8 / pass);
     for (int k = 0; k < 3; k++) {
@@ -264,7 +264,7 @@ static void run_network(const char *directory, const char *path, table *t, const
     truth known = {.mean = NULL};
     for (size_t c = 0; c < N_CANDIDATES; c++) {
         rk_options options = rk_options_default();
-        options.method = candidates[c].method;
+        options.method = study_method(candidates[c].method);
         options.threads = threads;
         if (candidates[c].samples) options.samples = candidates[c].samples;
         double flops;

@@ -41,7 +41,7 @@ typedef struct ledger {
 static double run(const rk_network *net, const rk_candidate *c, const study_truth *truth,
                   uint64_t samples, double most_flops) {
     rk_options options = rk_options_default();
-    options.method = c->method;
+    options.method = study_method(c->method);
     options.samples = samples;
     rk_plan *plan;
     rk_answer *answer = NULL;
@@ -96,7 +96,7 @@ typedef struct tally {
 
 static rk_plan *plan_auto(const rk_network *net, double budget) {
     rk_options options = rk_options_default();
-    options.method = "auto";
+    options.method = study_method("auto");
     options.budget_flops = budget;
     rk_plan *plan;
     rk_error error;

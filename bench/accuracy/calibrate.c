@@ -99,7 +99,7 @@ static const study_truth *truth_about(subject *s) {
 static rk_answer *ask(const char *method, const rk_network *net, uint64_t samples,
                       double most_flops) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     if (samples > 0) options.samples = samples;
     rk_plan *plan;
     rk_answer *answer = NULL;

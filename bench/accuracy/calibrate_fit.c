@@ -1,6 +1,6 @@
 /* The laws of the errors from what calibrate measured, and how well they predict:
  *
- *     calibrate_fit law CSV...         lines for the table of src/estimate/error_model.c
+ *     calibrate_fit law CSV...         laws for src/estimate/method_*.c
  *     calibrate_fit coverage CSV...    how often the library's estimate is right */
 #include "study.h"
 
@@ -172,9 +172,8 @@ static void print_law(const char *method) {
     if (isfinite(l.limit)) snprintf(limit, sizeof limit, "%.2g", l.limit);
     snprintf(name, sizeof name, "%s", method);
     if ((comma = strchr(name, ' '))) *comma = ','; /* which the CSV has no room for */
-    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2f, %s}, /* scatter %.2f */\n", name,
-           exp(l.coefficient[0]), l.coefficient[1], l.coefficient[2], l.coefficient[3], limit,
-           l.scatter);
+    printf("%s .means = {%.3g, %.2f, %.2f, %.2f, %s, scatter %.2f\n", name, exp(l.coefficient[0]),
+           l.coefficient[1], l.coefficient[2], l.coefficient[3], limit, l.scatter);
 }
 
 /* ------------------------------------------------------------------------------------ coverage */

@@ -1,7 +1,7 @@
 /* What src/estimate/anchor.c rests on: where sampling had best take over from the third order.
  *
  *     anchor measure WIDTH HIDDEN     CSV: mean square errors over the variance, by the hidden
- *                                     layer (from 0) whose mean is that of third:gauge=full
+ *                                     layer (from 0) whose mean is that of third:fourth=full
  *     anchor fit < CSV                for a grid of constants, how much more error the layers that
  *                                     they choose have than the best: geometric mean and most
  *
@@ -51,7 +51,7 @@ static void measure(size_t width, size_t hidden) {
         rk_network *net = study_relu(width, hidden, seed);
         study_truth *truth = study_truth_create(net, "sample:design,control", TRUTH * 66048., seed);
         rk_options options = rk_options_default();
-        options.method = "third:gauge=full";
+        options.method = study_method("third:fourth=full");
         options.layers = true;
         rk_answer *third;
         rk_error trouble;

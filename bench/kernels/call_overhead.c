@@ -43,7 +43,7 @@ static call measure(const rk_network *net, const rk_options *options) {
 static void print(size_t width, size_t hidden, const rk_network *net, const char *method,
                   size_t repeats) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     options.samples = 10000;
     if (!is_affordable(net, &options)) return;
     call least = {INFINITY, INFINITY, INFINITY};

@@ -68,7 +68,7 @@ typedef struct call {
 
 static call time_call(const rk_network *net, const char *method, uint64_t samples, int threads) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     options.samples = samples;
     options.threads = threads;
     options.seed = 1;
@@ -109,7 +109,7 @@ static void measure(size_t n, size_t hidden, size_t repeats, const char *method)
 
 int main(int argc, char **argv) {
     static const char *const every[] = {
-        "mean",   "covariance",           "gain", "third", "third:gauge=full",
+        "mean",   "covariance",           "gain", "third", "third:fourth=full",
         "sample", "sample:design,control"};
     const size_t shapes[2][2] = {{256, 4}, {1024, 16}};
     size_t n = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;

@@ -17,7 +17,7 @@
 static rk_answer *estimate(const rk_network *net, const char *method, uint64_t samples,
                            uint64_t receipt) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     options.threads = 1;
     options.samples = samples;
     options.receipt_samples = receipt;

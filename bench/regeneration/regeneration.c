@@ -31,7 +31,7 @@ typedef struct subject {
 static subject create(size_t width, uint64_t seed, uint64_t passes) {
     subject s = {.net = study_network(study_kind_named("relu"), width, HIDDEN, seed)};
     rk_options options = rk_options_default();
-    options.method = "sample:design,control";
+    options.method = study_method("sample:design,control");
     options.samples = passes;
     options.layers = true;
     for (uint64_t k = 0; k < 2; k++) {

@@ -22,11 +22,11 @@ static const char *const methods[] = {
     "covariance",
     "covariance:gauge=angular",
     "gain",
-    "third:gauge=none",
-    "third:gauge=zero",
-    "third:gauge=diagonal",
-    "third:gauge=lean",
-    "third:gauge=full",
+    "third:tilt=off",
+    "third:fourth=zero",
+    "third:fourth=diagonal",
+    "third:fourth=lean",
+    "third:fourth=full",
     "fourth",
     "reference:2,augment",
     "reference:3,augment",
@@ -54,7 +54,7 @@ typedef struct truth {
 static void sample_group(const kind_case *k, const char *method, bool covariance, uint64_t samples,
                          uint64_t seed, double *out) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     options.covariance = covariance;
     options.threads = 1;
     options.seed = seed;
@@ -115,7 +115,7 @@ static double mean_square_error(size_t n, const double *p, const double *x,
 
 static rk_answer *ask(const char *method, const kind_case *k, bool covariance) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     options.covariance = covariance;
     options.threads = 1;
     rk_answer *answer = NULL;

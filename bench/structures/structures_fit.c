@@ -1,14 +1,13 @@
 /* What is stated of networks that are no random matrices, from what structures measured:
  *
- *     structures_fit margins CSV...     the margins of the laws in src/estimate/error_model.c
+ *     structures_fit margins CSV...     the laws in src/estimate/method_*.c with their margins
  *     structures_fit covariances CSV... the laws of covariances there
  *     structures_fit coverage CSV...    how often the library's stated errors hold, by method
  *     structures_fit kinds CSV...       the same by kind of network
  *     structures_fit refuted CSV...     where they do not
  *
  * The first two use seeds below 10, the others those from 10 on. */
-#include "estimate/error_model.h"
-#include "estimate/method.h"
+#include "estimate/methods.h"
 #include "structures.h"
 #include "study.h"
 
@@ -20,7 +19,8 @@
 enum { MAX_ROWS = 20000, MAX_NAMES = 64, HELD_OUT = 10 };
 
 typedef struct row {
-    char kind[24], activation[24], method[64], canonical[128];
+    char kind[24], activation[24], method[64];
+    rk_method_spec spec;
     int width, hidden, seed;
     double mse, mse_error, variance, own_variance, cov, cov_error, square, own_square;
     rk_outputs found;
@@ -71,10 +71,9 @@ static bool parse(char *line, row *r) {
     snprintf(r->method, sizeof r->method, "%.63s", field[5]);
     for (char *c = r->method; *c; c++)
         if (*c == ' ') *c = ',';
-    const rk_method *method;
-    rk_method_arguments arguments;
-    return r->seed > 0 && rk_method_parse(r->method, &method, &arguments, r->canonical,
-                                          sizeof r->canonical, NULL) == RK_OK;
+    if (r->seed <= 0 || rk_method_parse(r->method, &r->spec, NULL) != RK_OK) return false;
+    if (r->spec.kind == RK_REFERENCE) r->found.roughness = (double)NAN; /* as method_reference.c */
+    return true;
 }
 
 static void read_csv(const char *path) {
@@ -115,18 +114,18 @@ typedef struct claim {
     double surprise;             /* log of how much narrower than random weights would make it */
 } claim;
 
-static claim claim_of_means(const row *r, const rk_error_law *law) {
-    double relative = rk_expected_relative(law, &r->found);
+static claim claim_of_means(const row *r, const rk_error_laws *laws) {
+    double relative = rk_expected_relative(laws, &r->found);
     double scale = r->own_variance >= 0 ? r->own_variance : (double)NAN;
     return (claim){relative * scale, r->mse, r->mse_error,
                    log(r->found.slenderness / r->found.independent)};
 }
 
-static claim claim_of_covariance(const row *r, const rk_error_law *means, const rk_error_law *law) {
+static claim claim_of_covariance(const row *r, const rk_error_laws *laws) {
     double one = 1;
     rk_outputs found = r->found;
     found.covariance = &one;
-    double rms = rk_expected_covariance_error(means, law, &found, 1);
+    double rms = rk_expected_covariance_error(laws, &found, 1);
     return (claim){rms * rms * r->own_square, r->cov, r->cov_error,
                    log(r->found.whole_slenderness / r->found.whole_independent)};
 }
@@ -174,15 +173,25 @@ static double margin_for(const char *method, claim_with *of) {
 }
 
 static claim means_with(const row *r, double margin) {
-    const rk_error_law *law = rk_error_law_of(r->canonical);
-    if (!law) return (claim){.stated = (double)NAN};
-    rk_error_law wider = *law;
-    wider.margin = margin;
+    const rk_error_laws *laws = rk_error_laws_of(&r->spec);
+    if (!laws) return (claim){.stated = (double)NAN};
+    rk_error_laws wider = *laws;
+    wider.means.margin = margin;
     return claim_of_means(r, &wider);
 }
 
+/* As the sources have it. */
+static void print_law(const char *method, const char *of, const rk_error_law *law) {
+    char limit[16] = "INFINITY";
+    if (isfinite(law->limit)) snprintf(limit, sizeof limit, "%.2g", law->limit);
+    printf("%s .%s = {%.3g, %.2f, %.2f, %.2f, %s, %.2g}\n", method, of, law->factor, law->power,
+           law->slender_power, law->depth_power, limit, law->margin);
+}
+
 static void print_margin(const row *r) {
-    printf("%s %.2g\n", rk_error_law_of(r->canonical)->method, margin_for(r->method, means_with));
+    rk_error_law law = rk_error_laws_of(&r->spec)->means;
+    law.margin = margin_for(r->method, means_with);
+    print_law(r->method, "means", &law);
 }
 
 /* -------------------------------------------------------------------------- laws of covariances */
@@ -192,16 +201,18 @@ enum { TERMS = 4 };
 static rk_error_law covariance_law;
 
 static claim covariance_with(const row *r, double margin) {
-    covariance_law.margin = margin;
-    return claim_of_covariance(r, rk_error_law_of(r->canonical), &covariance_law);
+    rk_error_laws laws = *rk_error_laws_of(&r->spec);
+    laws.covariances = covariance_law;
+    laws.covariances.margin = margin;
+    return claim_of_covariance(r, &laws);
 }
 
 static bool terms(const row *r, double x[TERMS], double *y) {
     const rk_outputs *found = &r->found;
-    const rk_error_law *means = rk_error_law_of(r->canonical);
+    const rk_error_laws *laws = rk_error_laws_of(&r->spec);
     char why[160];
-    if (!(found->whole_expansion > 0) || !(r->cov > 3 * r->cov_error) || !means ||
-        rk_is_beyond(means, found, why, sizeof why))
+    if (!(found->whole_expansion > 0) || !(r->cov > 3 * r->cov_error) || !laws ||
+        rk_is_beyond(laws, found, why, sizeof why))
         return false;
     x[0] = 1;
     x[1] = log(found->whole_slenderness);
@@ -260,11 +271,9 @@ static bool fit(const char *method, double coefficient[TERMS]) {
 static void print_covariance_law(const char *method) {
     double b[TERMS];
     if (!fit(method, b)) return;
-    covariance_law =
-        (rk_error_law){method, exp(b[0]), b[2], b[1] - b[2], b[3], (double)INFINITY, 1};
-    double margin = margin_for(method, covariance_with);
-    printf("    {\"%s\", %.3g, %.2f, %.2f, %.2f, INFINITY, %.2g},\n", method, exp(b[0]), b[2],
-           b[1] - b[2], b[3], margin);
+    covariance_law = (rk_error_law){exp(b[0]), b[2], b[1] - b[2], b[3], (double)INFINITY, 1};
+    covariance_law.margin = margin_for(method, covariance_with);
+    print_law(method, "covariances", &covariance_law);
 }
 
 /* ------------------------------------------------------------------------------------ coverage */
@@ -281,10 +290,9 @@ static void print_coverage(const char *name, size_t offset, bool covariances) {
     for (size_t i = 0; i < n_rows; i++) {
         const row *r = &rows[i];
         if (strcmp((const char *)r + offset, name) != 0) continue;
-        const rk_error_law *law = rk_error_law_of(r->canonical);
+        const rk_error_laws *laws = rk_error_laws_of(&r->spec);
         if (covariances && isnan(r->cov) && !(r->own_square > 0)) continue; /* it has none */
-        claim c = covariances ? claim_of_covariance(r, law, rk_covariance_law_of(r->canonical))
-                              : claim_of_means(r, law);
+        claim c = covariances ? claim_of_covariance(r, laws) : claim_of_means(r, laws);
         count++;
         if (!is_promised(&c)) {
             silent++;
@@ -330,11 +338,11 @@ static void print_refuted(const row *r, const char *what, const claim *c) {
 static void print_all_refuted(void) {
     for (size_t i = 0; i < n_rows; i++) {
         const row *r = &rows[i];
-        const rk_error_law *law = rk_error_law_of(r->canonical);
-        claim means = claim_of_means(r, law);
+        const rk_error_laws *laws = rk_error_laws_of(&r->spec);
+        claim means = claim_of_means(r, laws);
         print_refuted(r, "means", &means);
         if (isnan(r->cov) && !(r->own_square > 0)) continue;
-        claim covariance = claim_of_covariance(r, law, rk_covariance_law_of(r->canonical));
+        claim covariance = claim_of_covariance(r, laws);
         print_refuted(r, "covariance", &covariance);
     }
 }

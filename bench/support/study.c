@@ -78,13 +78,23 @@ struct study_truth {
     rk_answer *group[GROUPS];
 };
 
+const rk_method_spec *study_method(const char *text) {
+    enum { KEPT = 64 };
+    static rk_method_spec kept[KEPT];
+    static size_t n;
+    rk_method_spec *spec = &kept[n++ % KEPT];
+    rk_error error;
+    if (rk_method_parse(text, spec, &error)) study_stop(error.message);
+    return spec;
+}
+
 study_truth *study_truth_create(const rk_network *net, const char *method, double passes,
                                 uint64_t seed) {
     study_truth *t = calloc(1, sizeof *t);
     if (!t) study_stop("no memory");
     t->n = rk_network_n_out(net);
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = study_method(method);
     options.samples = (uint64_t)(passes / GROUPS) + 2;
     for (uint64_t r = 0; r < GROUPS; r++) {
         options.seed = seed * GROUPS + r;
@@ -92,7 +102,7 @@ study_truth *study_truth_create(const rk_network *net, const char *method, doubl
         if (rk_estimate(&t->group[r], net, NULL, &options, &error)) study_stop(error.message);
     }
     /* the spread of plain passes, not of antithetic pairs */
-    options.method = "sample";
+    options.method = study_method("sample");
     options.samples = options.samples < 4000 ? options.samples : 4000;
     rk_answer *plain;
     if (rk_estimate(&plain, net, NULL, &options, NULL)) study_stop("sampling failed");

@@ -23,6 +23,10 @@ rk_network *study_relu(size_t n, size_t hidden, uint64_t seed);
 /** FLOPs of one forward pass, products only. */
 double study_pass_flops(const rk_network *net);
 
+/** The method of that name, good until many more have been asked for; stops the program if there is
+ *  none. */
+const rk_method_spec *study_method(const char *text);
+
 /** What independent groups of passes say of E[M(x)]; `method` is one of sampling. */
 typedef struct study_truth study_truth;
 study_truth *study_truth_create(const rk_network *net, const char *method, double passes,

@@ -32,10 +32,12 @@ static rk_tail_answer *ask(const rk_network *net, const char *text, const char *
     rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
-    options.method = method;
+    rk_tail_spec tail = {.size = sizeof tail};
+    options.tail = &tail;
     options.samples = samples;
     options.seed = seed;
-    if (rk_events_parse(&events, net, text, &error) != RK_OK ||
+    if (rk_tail_method_parse(method, &tail, &error) != RK_OK ||
+        rk_events_parse(&events, net, text, &error) != RK_OK ||
         rk_tail(&answer, net, NULL, rk_events_list(events), rk_events_count(events), &options,
                 &error) != RK_OK)
         study_stop(error.message);
@@ -213,7 +215,7 @@ static rk_network *draw(const shape *s, uint64_t seed) {
 /* Every output so many deviations above its mean. */
 static void write_events(const rk_network *net, double deviations, char *text, size_t size) {
     rk_options options = rk_options_default();
-    options.method = "sample";
+    options.method = study_method("sample");
     options.samples = 20000;
     rk_answer *answer;
     rk_error error;

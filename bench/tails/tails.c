@@ -91,10 +91,12 @@ static rk_tail_answer *ask(const rk_network *net, const char *events_text, const
     rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
-    options.method = name;
+    rk_tail_spec tail = {.size = sizeof tail};
+    options.tail = &tail;
     options.samples = samples;
     options.seed = seed;
-    if (rk_events_parse(&events, net, events_text, &error) != RK_OK ||
+    if (rk_tail_method_parse(name, &tail, &error) != RK_OK ||
+        rk_events_parse(&events, net, events_text, &error) != RK_OK ||
         rk_tail(&answer, net, NULL, rk_events_list(events), rk_events_count(events), &options,
                 &error) != RK_OK)
         study_stop(error.message);

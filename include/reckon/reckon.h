@@ -36,6 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -247,6 +248,125 @@ typedef struct rk_input {
     const double *third_cumulant; /**< n_in^3, symmetric; only some methods accept it */
 } rk_input;
 
+/* ------------------------------------------------------------------------------------ methods */
+
+/** What answers: rk_method_at(kind) says more, docs/METHODS.md all. */
+typedef enum rk_method_kind {
+    RK_AUTO, /**< chooses among the others by rk_options.budget_... and tolerance */
+    RK_MEAN,
+    RK_COVARIANCE,
+    RK_GAIN,
+    RK_THIRD,
+    RK_FOURTH,
+    RK_REFERENCE,
+    RK_SAMPLE,
+    RK_METHOD_COUNT
+} rk_method_kind;
+
+/** Metric of radial parts after a linear map (docs/MATH.md#metric). */
+typedef enum rk_metric {
+    RK_METRIC_EXACT,  /**< W W' */
+    RK_METRIC_AVERAGE /**< cols Var(W) times the identity, except at the last layer */
+} rk_metric;
+
+typedef enum rk_reference_kind {
+    RK_REFERENCE_SIMPLE,  /**< degrees <= K, and for odd K the full trace of degree K + 1 */
+    RK_REFERENCE_AUGMENT, /**< also what degrees K + 1, K + 2 contribute at the same cost */
+    RK_REFERENCE_BASE     /**< ablation: degrees <= K only; K = 1 takes every variance as 1 */
+} rk_reference_kind;
+
+/** Whether the third order takes the common factor out of each layer: docs/MATH.md#gauge. */
+typedef enum rk_tilt_kind { RK_TILT_AUTO, RK_TILT_OFF, RK_TILT_ON } rk_tilt_kind;
+
+/** How it carries the fourth cumulant: the first and the last without a tilt, the others with it.
+ */
+typedef enum rk_fourth_kind {
+    RK_FOURTH_AUTO,
+    RK_FOURTH_AVERAGE,  /**< as one scalar */
+    RK_FOURTH_ZERO,     /**< not at all: all of it is tilted away, what is left is neglected */
+    RK_FOURTH_DIAGONAL, /**< half of it is tilted away; of what is left, the diagonal */
+    RK_FOURTH_LEAN,     /**< the same, and what activations make of it followed for some layers: of
+                             pairs of neurons only sums */
+    RK_FOURTH_FULL,     /**< the same, with every pair */
+    RK_FOURTH_FITTED    /**< by a law that was fitted to relu networks */
+} rk_fourth_kind;
+
+/** What becomes of the third cumulant that older layers made. */
+typedef enum rk_old_sources { RK_OLD_AUTO, RK_OLD_FOLDED, RK_OLD_EXACT } rk_old_sources;
+
+/** Where the network is looked at: docs/MATH.md#structured-sampling. */
+typedef enum rk_point_set {
+    RK_POINTS_IID,
+    RK_POINTS_ANTITHETIC, /**< in pairs z, -z */
+    RK_POINTS_ORTHOGONAL, /**< such pairs along unbiased bases */
+    RK_POINTS_DESIGN      /**< along all of them: 5-designs */
+} rk_point_set;
+
+/** What the control variate of `sample` knows. */
+typedef enum rk_control_kind {
+    RK_CONTROL_NONE,
+    RK_CONTROL_FIRST, /**< the exact mean of the first layer */
+    RK_CONTROL_ANCHOR /**< the mean of the best layer, as `third` has it */
+} rk_control_kind;
+
+/** rk_method_spec.rank: all there is. */
+#define RK_RANK_FULL (-1)
+
+/** The longest rk_method_spec.reach. */
+#define RK_MAX_REACH 8
+
+/**
+ * A method with its arguments. Zero is the default everywhere: (rk_method_spec){.kind = RK_THIRD}
+ * is all it takes. What belongs to another kind, and what is out of range, is refused.
+ *
+ * `size`, here and in the other structures that begin with one: sizeof of the structure. They grow
+ * at their end; a caller who was compiled against a shorter one leaves the rest at its default, and
+ * a longer one is taken if all that this library does not know is zero. 0 stands for the shortest
+ * there ever was.
+ */
+typedef struct rk_method_spec {
+    size_t size;
+    rk_method_kind kind;
+    rk_metric metric;        /**< of mean, third, reference */
+    rk_reference_kind terms; /**< of mean (not AUGMENT), reference */
+    bool angular;            /**< of covariance: docs/MATH.md#angular */
+    rk_tilt_kind tilt;       /**< of third, with the rest up to double_legs */
+    rk_fourth_kind fourth;   /**< AUTO goes with the tilt, and the tilt with it */
+    int rank;                /**< of each source's residual: 0 auto, from 1 on, RK_RANK_FULL */
+    int reach;               /**< LEAN, FULL: layers fourth cumulants are followed for: 0 auto, 1
+                                  to RK_MAX_REACH */
+    rk_old_sources old;      /**< AUTO: folded from width 512 on */
+    bool all_neurons;        /**< also those that nobody listens to */
+    bool double_legs;        /**< keep the third cumulant in double, not float */
+    int order;               /**< of reference, which needs it: K, 1 to 4 */
+    bool dense;              /**< of reference: the cumulant of degree K as a tensor */
+    rk_point_set points;     /**< of sample */
+    rk_control_kind control; /**< of sample */
+} rk_method_spec;
+
+/** The methods this library has, by rk_method_kind: name and one-line summary; NULL past the end.
+ */
+typedef struct rk_method_info {
+    const char *name;
+    const char *summary;
+    const char *arguments; /**< grammar of what may follow "name:", or "" */
+} rk_method_info;
+RK_API const rk_method_info *rk_method_at(size_t index);
+
+/** Reads "third", "third:tilt=on,fourth=full,rank=24", "reference:3,augment"; NULL is "auto".
+ *  `out->size` as above. RK_ERROR_ARGUMENT names what is known instead. Words of earlier versions
+ *  are still understood (docs/METHODS.md#words). */
+RK_API rk_status rk_method_parse(const char *text, rk_method_spec *out, rk_error *error);
+
+/** Characters that hold any method's text. */
+enum { RK_METHOD_TEXT = 128 };
+
+/** The text of a method: its name and every word that is not the default. rk_method_parse makes
+ *  the same of it. Cut to `size` bytes; of what no method has it says nothing. */
+RK_API void rk_method_spell(const rk_method_spec *spec, char *text, size_t size);
+
+/* --------------------------------------------------------------------------------------- runs */
+
 /** Called now and then from the calling thread with the fraction done in [0, 1]. Returning false
  *  interrupts the run: sampling then answers with what it has. */
 typedef bool (*rk_progress)(void *context, double fraction);
@@ -254,12 +374,16 @@ typedef bool (*rk_progress)(void *context, double fraction);
 /** rk_options.receipt_samples: no check, not even by `auto`. */
 #define RK_NO_RECEIPT UINT64_MAX
 
+typedef struct rk_tail_spec rk_tail_spec;
+
 typedef struct rk_options {
-    const char *method; /**< see rk_method_at; e.g. "third", "reference:3,augment"; NULL: "auto" */
-    bool covariance;    /**< also the output covariance */
-    bool layers;        /**< also the means of every hidden layer */
-    int cumulants;      /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
-    uint64_t samples;   /**< forward passes of `sample` */
+    size_t size;                  /**< see rk_method_spec */
+    const rk_method_spec *method; /**< of rk_estimate; NULL: RK_AUTO. Borrowed for the call */
+    const rk_tail_spec *tail;     /**< the same of rk_tail */
+    bool covariance;              /**< also the output covariance */
+    bool layers;                  /**< also the means of every hidden layer */
+    int cumulants;    /**< 3 or 4: also the cumulants of the output of degree 3 .. this */
+    uint64_t samples; /**< forward passes of `sample` */
     /** What the run may cost, a receipt that was asked for apart, and must reach; 0: anything.
      *  `auto` chooses the method by them, `sample` the number of passes; where they are not met,
      *  for whatever method, the answer says `unmet`. Without any `auto` does with what
@@ -280,16 +404,15 @@ typedef struct rk_options {
     void *progress_context;
 } rk_options;
 
-/** method "auto", 100000 samples, seed 0, all processors; everything else off. */
-RK_API rk_options rk_options_default(void);
-
-/** The methods this library has: name and one-line summary; NULL past the end. */
-typedef struct rk_method_info {
-    const char *name;
-    const char *summary;
-    const char *arguments; /**< grammar of what may follow "name:", or "" */
-} rk_method_info;
-RK_API const rk_method_info *rk_method_at(size_t index);
+/** method RK_AUTO, 100000 samples, seed 0, all processors; everything else off. Inline: the size is
+ *  the caller's. */
+static inline rk_options rk_options_default(void) {
+    rk_options rk_standard;
+    memset(&rk_standard, 0, sizeof rk_standard);
+    rk_standard.size = sizeof rk_standard;
+    rk_standard.samples = 100000;
+    return rk_standard;
+}
 
 /** One step of a plan, in execution order. */
 typedef struct rk_step {
@@ -320,11 +443,12 @@ RK_API rk_cost rk_plan_cost(const rk_plan *plan);
 
 /** A method as `auto` sees it, or `sample` with a budget or a tolerance. */
 typedef struct rk_candidate {
-    char method[128];
-    uint64_t samples; /**< forward passes, 0 for deterministic methods */
-    double error_rms; /**< expected; NaN if the method is out of the question */
-    double flops;     /**< NaN if it cannot be planned */
-    double seconds;   /**< roughly; without a budget in seconds, of two usual cores */
+    char method[RK_METHOD_TEXT];
+    rk_method_spec spec; /**< the same: what to ask for to have it */
+    uint64_t samples;    /**< forward passes, 0 for deterministic methods */
+    double error_rms;    /**< expected; NaN if the method is out of the question */
+    double flops;        /**< NaN if it cannot be planned */
+    double seconds;      /**< roughly; without a budget in seconds, of two usual cores */
     uint64_t bytes;
     char verdict[160]; /**< "chosen", or why not */
 } rk_candidate;
@@ -376,11 +500,12 @@ typedef struct rk_answer_data {
     double receipt_rms; /**< its root, or 0, and how much more one standard error makes it */
     double receipt_rms_standard_error;
 
-    const char *method; /**< canonical name with all arguments spelled out */
-    const char *reason; /**< why `auto` took it, or NULL */
-    rk_cost cost;       /**< as executed, with seconds per step */
-    double seconds;     /**< of the whole: plan, choice, run and receipt */
-    uint64_t samples;   /**< forward passes done, 0 for deterministic methods */
+    const char *method;         /**< the text of `spec` */
+    const rk_method_spec *spec; /**< what ran: nothing that was used is left to AUTO */
+    const char *reason;         /**< why `auto` took it, or NULL */
+    rk_cost cost;               /**< as executed, with seconds per step */
+    double seconds;             /**< of the whole: plan, choice, run and receipt */
+    uint64_t samples;           /**< forward passes done, 0 for deterministic methods */
     uint64_t seed;
     int threads;      /**< that took part: 1 if there was too little to share */
     bool interrupted; /**< partial: `samples` is less than asked, or there is no receipt */
@@ -432,8 +557,35 @@ RK_API size_t rk_events_count(const rk_events *events);
 RK_API const rk_event *rk_events_list(const rk_events *events);
 RK_API void rk_events_destroy(rk_events *events);
 
+/** What answers, see rk_tail_method_at(kind). */
+typedef enum rk_tail_kind {
+    RK_TAIL_BY_AUTO,
+    RK_TAIL_BY_NORMAL,
+    RK_TAIL_BY_EDGEWORTH,
+    RK_TAIL_BY_SADDLEPOINT,
+    RK_TAIL_BY_SAMPLE,
+    RK_TAIL_BY_IMPORTANCE,
+    RK_TAIL_BY_SUBSET,
+    RK_TAIL_COUNT
+} rk_tail_kind;
+
+struct rk_tail_spec {
+    size_t size; /**< see rk_method_spec */
+    rk_tail_kind kind;
+    /** Of the first four: whose cumulants. RK_COVARIANCE, RK_THIRD without a tilt, RK_FOURTH or
+     *  RK_REFERENCE; RK_AUTO: the third order, for a normal the second. */
+    rk_method_spec closure;
+};
+
 /** The methods of rk_tail, as rk_method_at: NULL past the end. */
 RK_API const rk_method_info *rk_tail_method_at(size_t index);
+
+/** Reads "sample", "saddlepoint", "saddlepoint:third", "edgeworth:reference:3"; as rk_method_parse.
+ */
+RK_API rk_status rk_tail_method_parse(const char *text, rk_tail_spec *out, rk_error *error);
+
+/** As rk_method_spell; RK_METHOD_TEXT characters hold it. */
+RK_API void rk_tail_method_spell(const rk_tail_spec *spec, char *text, size_t size);
 
 /** What is known about one event. */
 typedef struct rk_tail_estimate {
@@ -453,7 +605,8 @@ typedef struct rk_tail_estimate {
 typedef struct rk_tail_data {
     size_t n_events;
     const rk_tail_estimate *estimates; /**< in the order of the events */
-    const char *method;                /**< canonical */
+    const char *method;                /**< the text of `spec` */
+    const rk_tail_spec *spec;          /**< what ran */
     uint64_t flops_executed;
     uint64_t bytes; /**< working memory */
     double seconds;
@@ -467,8 +620,8 @@ typedef struct rk_tail_answer rk_tail_answer;
 
 /**
  * The probabilities of `n_events` events under x ~ N(mean, covariance) of `input` (NULL: the
- * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads method
- * (NULL: "auto"; see rk_tail_method_at), samples (forward passes for each event; as many plain
+ * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads tail,
+ * samples (forward passes for each event; as many plain
  * ones, for all together, bound those that never or always happen), seed, threads, memory_limit and
  * progress.
  */

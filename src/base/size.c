@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,29 @@ void *rk_alloc(size_t a, size_t b, size_t size) {
     size_t count;
     if (!rk_size_mul(a, b, &count)) return NULL;
     return calloc(count ? count : 1, size); /* never the ambiguous calloc(0) */
+}
+
+bool rk_read_sized(void *out, size_t size, size_t least, const void *given) {
+    size_t has;
+    memcpy(&has, given, sizeof has);
+    if (has == 0) has = least;
+    if (has < least) return false;
+    for (const unsigned char *byte = given, *end = byte + has; byte + size < end; end--)
+        if (end[-1] != 0) return false;
+    memset(out, 0, size);
+    memcpy(out, given, has < size ? has : size);
+    memcpy(out, &size, sizeof size);
+    return true;
+}
+
+bool rk_write_sized(void *out, const void *own, size_t size, size_t least) {
+    size_t has;
+    memcpy(&has, out, sizeof has);
+    const size_t room = has ? has : least;
+    if (room < least) return false;
+    memcpy(out, own, room < size ? room : size);
+    memcpy(out, &has, sizeof has);
+    return true;
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b) {

@@ -2,7 +2,14 @@
 
 #include <math.h>
 
-/* What third:gauge=full errs by at layer l, over the variance, is about BIAS (l/n)^3; the noise
+const rk_method_spec rk_anchor_closure = {.kind = RK_THIRD,
+                                          .tilt = RK_TILT_ON,
+                                          .fourth = RK_FOURTH_FULL,
+                                          .rank = 8,
+                                          .reach = 3,
+                                          .old = RK_OLD_EXACT};
+
+/* What it errs by at layer l, over the variance, is about BIAS (l/n)^3; the noise
  * that passes add above l about the share of the activations there to the power L / PACE, L the
  * number of all. Fitted by bench/anchor: docs/FRONTIER.md#anchor. */
 static const double BIAS = 0.03, PACE = 8;

@@ -8,8 +8,8 @@
 
 #include "network/network.h"
 
-/** Which says that mean. */
-#define RK_ANCHOR_CLOSURE "third:gauge=full"
+/** Which says that mean, all its arguments resolved. */
+extern const rk_method_spec rk_anchor_closure;
 
 typedef struct rk_anchor {
     size_t layer; /**< from 0; the mean of layer 0 is known exactly */

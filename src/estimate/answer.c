@@ -88,6 +88,7 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
         .receipt_mse = (double)NAN,
         .receipt_mse_standard_error = (double)NAN,
         .method = answer->method,
+        .spec = &answer->spec,
         .warnings = answer->warnings,
     };
     *out = answer;

@@ -14,7 +14,8 @@ struct rk_answer {
     size_t *hidden_width;
     double **hidden_mean;
     rk_step *steps;
-    char method[128], reason[160];
+    rk_method_spec spec;
+    char method[RK_METHOD_TEXT], reason[160];
     char warning_text[RK_MAX_WARNINGS][200];
     const char *warnings[RK_MAX_WARNINGS];
 };

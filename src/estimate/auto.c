@@ -1,11 +1,11 @@
 #include "estimate/auto.h"
 
+#include "estimate/methods.h"
 #include "estimate/verdict.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Seconds of two usual cores, reckoned (pace.h), not measured: without any bounds, and with
  * nothing but a tolerance. */
@@ -116,12 +116,6 @@ static void give_reason(rk_choice *choice, const rk_options *options) {
                  n_usable, budget);
 }
 
-/* There for comparison: the published family, which has faster twins, and what was fitted to do
- * without the gauge. */
-static bool is_compared_only(const char *method) {
-    return !strncmp(method, "reference", 9) || !strcmp(method, "third:gauge=fitted");
-}
-
 /* The cheapest way to the tolerance, whatever it costs, is by sampling. */
 static rk_status refuse(const rk_choice *choice, const rk_problem *problem,
                         const rk_candidate *best, rk_error *error) {
@@ -129,7 +123,7 @@ static rk_status refuse(const rk_choice *choice, const rk_problem *problem,
     rk_candidate way = {.flops = (double)INFINITY}, c;
     for (size_t i = 0; i < choice->n; i++) {
         if (!is_sampling(&choice->candidates[i])) continue;
-        rk_candidate_assess(&choice->scout, problem, choice->candidates[i].method, &goal, &c);
+        rk_candidate_assess(&choice->scout, problem, &choice->candidates[i].spec, &goal, &c);
         if (is_usable(&c) && c.error_rms <= goal.tolerance && c.flops < way.flops) way = c;
     }
     char what[200] = "it would take more than 1e18 FLOPs";
@@ -143,7 +137,7 @@ static rk_status refuse(const rk_choice *choice, const rk_problem *problem,
         goal.tolerance, what, best->method, best->error_rms);
 }
 
-rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const char *only,
+rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_method_spec *only,
                     rk_error *error) {
     const rk_options *options = &problem->options;
     *choice = (rk_choice){.goal = goal_of(options)};
@@ -152,18 +146,18 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const char *on
     if (status != RK_OK) return status;
     rk_problem scouted = *problem;
     scouted.known_roles = choice->scout.roles;
-    size_t n_laws = 0;
-    while (rk_error_law_at(n_laws))
-        n_laws++;
-    choice->candidates = calloc(n_laws, sizeof *choice->candidates);
+    size_t n_variants = 0;
+    while (rk_variant_at(n_variants))
+        n_variants++;
+    choice->candidates = calloc(n_variants, sizeof *choice->candidates);
     if (!choice->candidates)
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for the choice of a method");
-    for (size_t i = 0; i < n_laws; i++) {
-        const char *method = only ? only : rk_error_law_at(i)->method;
-        if (only ? i > 0 : is_compared_only(method)) continue;
-        rk_candidate_assess(&choice->scout, &scouted, method, goal,
-                            &choice->candidates[choice->n++]);
-    }
+    if (only)
+        rk_candidate_assess(&choice->scout, &scouted, only, goal, &choice->candidates[choice->n++]);
+    for (size_t i = 0; !only && i < n_variants; i++)
+        if (!rk_variant_at(i)->for_comparison)
+            rk_candidate_assess(&choice->scout, &scouted, &rk_variant_at(i)->spec, goal,
+                                &choice->candidates[choice->n++]);
     rk_candidate *best = pick(choice, goal, false);
     if (!best) best = cheapest(choice, NULL, (double)INFINITY, false, false);
     if (!best)
@@ -237,7 +231,7 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const r
         rk_candidate *c = &again.candidates[i];
         *c = choice->candidates[i];
         if (!is_sampling(c)) continue;
-        rk_candidate_assess(&scout, &unchecked, choice->candidates[i].method, &goal, c);
+        rk_candidate_assess(&scout, &unchecked, &choice->candidates[i].spec, &goal, c);
         bool relies_on_closure = rk_candidate_is_anchored(c);
         if (sampling_fails || relies_on_closure) c->error_rms = (double)NAN;
     }

@@ -14,13 +14,14 @@ typedef struct rk_choice {
 } rk_choice;
 
 /**
- * Chooses for the goal of the problem's options among all methods with a law (error_model.h), or,
- * if `only` is not NULL, takes that one: then it is a sampling method, and how many samples it
- * takes is the question. Costs a scout (candidate.h), and everything is planned. The choice depends
- * on the speed of the machine only if the goal has seconds. RK_ERROR_OUT_OF_REACH: nothing reaches
- * the tolerance, and no budget says to try. Clear after success and failure alike.
+ * Chooses for the goal of the problem's options among all variants that are not there for
+ * comparison only (method.h), or, if `only` is not NULL, takes that one: then it is a sampling
+ * method, and how many samples it takes is the question. Costs a scout (candidate.h), and
+ * everything is planned. The choice depends on the speed of the machine only if the goal has
+ * seconds. RK_ERROR_OUT_OF_REACH: nothing reaches the tolerance, and no budget says to try. Clear
+ * after success and failure alike.
  */
-rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const char *only,
+rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_method_spec *only,
                     rk_error *error);
 
 /** The receipt that the chosen method gets by default: none if it measures its own error or has

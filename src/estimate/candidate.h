@@ -2,7 +2,6 @@
 #ifndef RK_ESTIMATE_CANDIDATE_H
 #define RK_ESTIMATE_CANDIDATE_H
 
-#include "estimate/error_model.h"
 #include "estimate/method.h"
 
 /** What is asked of a run; 0: nothing. */
@@ -23,11 +22,12 @@ typedef struct rk_scout {
  *  products for 4 ms: otherwise the speed is that of two usual cores. */
 rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *error);
 
-/** Fills `candidate` with what `method` is expected to do for the goal; if it samples, with as many
- *  passes as the goal wants and pays for. What is wrong with it is its verdict; "" if nothing is.
+/** Fills `candidate` with what the method is expected to do for the goal; if it samples, with as
+ * many passes as the goal wants and pays for. What is wrong with it is its verdict; "" if nothing
+ * is.
  */
-void rk_candidate_assess(const rk_scout *scout, const rk_problem *problem, const char *method,
-                         const rk_goal *goal, rk_candidate *candidate);
+void rk_candidate_assess(const rk_scout *scout, const rk_problem *problem,
+                         const rk_method_spec *spec, const rk_goal *goal, rk_candidate *candidate);
 
 /** With a control variate that takes the mean of a hidden layer from a closure. */
 bool rk_candidate_is_anchored(const rk_candidate *candidate);

@@ -14,41 +14,45 @@
  *  `margin` times as much is stated. Beyond the limit of slenderness the closure fails on many
  *  networks. */
 typedef struct rk_error_law {
-    const char *method; /**< "name" or "name:words", the words being among its arguments */
     double factor, power, slender_power, depth_power, limit, margin;
 } rk_error_law;
 
-/** Law `index` of the table, or NULL past its end. */
-const rk_error_law *rk_error_law_at(size_t index);
+/** What a closure takes for granted. */
+typedef struct rk_assumptions {
+    bool one_variance; /**< one for all neurons of a layer, whose covariances it does not know */
+    bool rows_alike;   /**< such a closure takes the rows of W for alike, too */
+    bool average;      /**< something of each neuron is its layer's average: its variance, or the
+                            trace of the fourth cumulant */
+    bool knows_spread; /**< its errors are bounded where one direction is all there is */
+} rk_assumptions;
 
-/** The law of a method with all its arguments spelled out; NULL: nobody has measured it. */
-const rk_error_law *rk_error_law_of(const char *canonical);
-
-/** The same of its covariances. */
-const rk_error_law *rk_covariance_law_of(const char *canonical);
+/** How a method errs. A law with factor 0 is none: nobody has measured it. */
+typedef struct rk_error_laws {
+    rk_error_law means, covariances;
+    rk_assumptions assumes;
+} rk_error_laws;
 
 /** Nothing can be said of this network: the closure diverged or is beyond its limit, whatever it
  *  errs by grows beyond all bounds on the way, or it takes neurons as alike that are not. `why` (of
  *  `size` bytes) says which; "" if none. */
-bool rk_is_beyond(const rk_error_law *law, const rk_outputs *outputs, char *why, size_t size);
+bool rk_is_beyond(const rk_error_laws *laws, const rk_outputs *outputs, char *why, size_t size);
 
-/** Mean square error to expect over the outputs' variance; NaN where nothing can be said. `law`
+/** Mean square error to expect over the outputs' variance; NaN where nothing can be said. `laws`
  *  NULL: NaN. */
-double rk_expected_relative(const rk_error_law *law, const rk_outputs *outputs);
+double rk_expected_relative(const rk_error_laws *laws, const rk_outputs *outputs);
 
 /** The same of one pass of a method that samples, with the roughness of `mean`'s outputs in the
  *  place of the expansion. */
-double rk_expected_of_pass(const rk_error_law *law, const rk_outputs *outputs);
+double rk_expected_of_pass(const rk_error_laws *laws, const rk_outputs *outputs);
 
 /** error[i] = root mean square error to expect of outputs->mean[i], i < n_out; NaN where nothing
  * can be said. */
-void rk_expected_error(const rk_error_law *law, const rk_outputs *outputs, size_t n_out,
+void rk_expected_error(const rk_error_laws *laws, const rk_outputs *outputs, size_t n_out,
                        double *error);
 
 /** Root mean square error to expect of an entry of outputs->covariance, which is wanted; NaN where
- *  nothing can be said. `means` is the law of the same method's means, `covariances` that of its
- *  covariances. */
-double rk_expected_covariance_error(const rk_error_law *means, const rk_error_law *covariances,
-                                    const rk_outputs *outputs, size_t n_out);
+ *  nothing can be said. */
+double rk_expected_covariance_error(const rk_error_laws *laws, const rk_outputs *outputs,
+                                    size_t n_out);
 
 #endif

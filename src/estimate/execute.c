@@ -1,7 +1,6 @@
 #include "estimate/plan.h"
 
 #include "base/size.h"
-#include "estimate/error_model.h"
 #include "estimate/verdict.h"
 #include "linalg/blas.h"
 #include "sample/points.h"
@@ -23,13 +22,13 @@ static double root_mean_square(const double *x, size_t n) {
 /* So many times narrower than random weights would make it, and a layer is worth a warning. */
 static const double noticed = 1.5;
 
-/* What to think of the error that `law` gives a closure which found this on its way. */
-static void warn_of_regime(rk_answer *answer, const rk_error_law *law, const rk_outputs *found) {
+/* What to think of the error that `laws` give a closure which found this on its way. */
+static void warn_of_regime(rk_answer *answer, const rk_error_laws *laws, const rk_outputs *found) {
     char why[160];
-    if (!law)
+    if (!laws)
         rk_answer_warn(answer, "the error of %s has not been measured: none is estimated",
                        answer->method);
-    else if (rk_is_beyond(law, found, why, sizeof why))
+    else if (rk_is_beyond(laws, found, why, sizeof why))
         rk_answer_warn(answer, "%s", why);
     if (found->concentration > noticed)
         rk_answer_warn(answer,
@@ -67,7 +66,7 @@ static double sampled_covariance_error(const rk_plan *plan, const rk_answer *ans
     const double *C = answer->report.outputs.covariance;
     size_t n = answer->data.n_out;
     double trace = 0, square = 0;
-    bool pairs = plan->problem.arguments.points != RK_POINTS_IID;
+    bool pairs = plan->problem.spec.points != RK_POINTS_IID;
     for (size_t i = 0; i < n; i++)
         trace += C[i * n + i];
     for (size_t i = 0; i < n * n; i++)
@@ -84,8 +83,7 @@ static void report_covariance_error(const rk_plan *plan, rk_answer *answer) {
         data->covariance_error_rms = sampled_covariance_error(plan, answer);
     else
         data->covariance_error_rms = rk_expected_covariance_error(
-            rk_error_law_of(answer->method), rk_covariance_law_of(answer->method), outputs,
-            data->n_out);
+            rk_error_laws_of(&plan->problem.spec), outputs, data->n_out);
     size_t negative = 0;
     for (size_t i = 0; i < data->n_out; i++)
         negative += outputs->covariance[i * (data->n_out + 1)] < 0;
@@ -101,13 +99,13 @@ static void report_error(const rk_plan *plan, rk_answer *answer, bool is_partial
     bool samples = plan->method->samples, is_anchored = plan->problem.anchor.layer > 0;
     answer->data.error_kind = samples && !is_anchored ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
     if (!samples && !is_partial) {
-        const rk_error_law *law = rk_error_law_of(answer->method);
-        rk_expected_error(law, outputs, answer->data.n_out, answer->report.error_per_output);
+        const rk_error_laws *laws = rk_error_laws_of(&plan->problem.spec);
+        rk_expected_error(laws, outputs, answer->data.n_out, answer->report.error_per_output);
         answer->data.expansion = outputs->expansion + outputs->input_expansion;
-        warn_of_regime(answer, law, outputs);
-        withdraw_lost_errors(plan, answer, rk_expected_relative(law, outputs));
+        warn_of_regime(answer, laws, outputs);
+        withdraw_lost_errors(plan, answer, rk_expected_relative(laws, outputs));
     } else if (is_anchored) {
-        warn_of_regime(answer, rk_error_law_of(RK_ANCHOR_CLOSURE), anchor);
+        warn_of_regime(answer, rk_error_laws_of(&rk_anchor_closure), anchor);
     }
     answer->data.error_rms = root_mean_square(answer->report.error_per_output, answer->data.n_out);
     answer->data.stated_rms = answer->data.error_rms;
@@ -140,7 +138,8 @@ static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_wor
 /* Fills `answer` from a finished run. */
 static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error) {
     rk_answer_data *data = &answer->data;
-    memcpy(answer->method, plan->canonical, sizeof answer->method);
+    answer->spec = plan->problem.spec;
+    rk_method_spell(&answer->spec, answer->method, sizeof answer->method);
     answer->steps = malloc((work->n_steps_done + 1) * sizeof *answer->steps);
     if (!answer->steps) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the answer");
     if (work->n_steps_done)
@@ -173,7 +172,7 @@ static rk_status execute(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk
         work.progress_context = plan->problem.options.progress_context;
         rk_work_listen(&work, !plan->method->samples);
         rk_blas_make_serial();
-        status = rk_plan_run(plan, &work, &answer->report, &answer->receipt, error);
+        status = rk_problem_run(&plan->problem, &work, &answer->report, &answer->receipt, error);
         restore_units(plan, answer);
         rk_blas_restore();
     }
@@ -212,7 +211,7 @@ static void add_costs(rk_answer *kept, const rk_answer *first, const rk_answer *
 
 static rk_answer *try_instead(const rk_plan *plan, rk_pool *pool, const rk_candidate *next) {
     rk_options options = plan->problem.options;
-    options.method = next->method;
+    options.method = &next->spec;
     options.samples = next->samples;
     options.budget_flops = options.budget_seconds = options.tolerance = 0;
     options.receipt_samples = RK_NO_RECEIPT;

@@ -1,45 +1,26 @@
-/* The methods behind one table. */
+/* What a method is, and what it is asked and answers. The table of all is in methods.h. */
 #ifndef RK_ESTIMATE_METHOD_H
 #define RK_ESTIMATE_METHOD_H
 
 #include "estimate/anchor.h"
+#include "estimate/error_model.h"
 #include "network/network.h"
 #include "propagate/propagate.h"
 #include "propagate/roles.h"
 #include "sample/sample.h"
 
-/** What the control variate of `sample` knows: nothing, the first layer, the best one. */
-enum { RK_CONTROL_NONE, RK_CONTROL_FIRST, RK_CONTROL_ANCHOR };
-
-/** A method's arguments, parsed; each method reads the fields its own words may set. All are ints,
- *  and 0 is the default. */
-typedef struct rk_method_arguments {
-    int K, kind, dense; /**< of rk_reference_spec; K = 0: not said */
-    int metric;         /**< rk_metric */
-    int unit_variance;
-    int angular;
-    int double_legs;
-    int gauge;       /**< rk_gauge */
-    int rank, reach; /**< 0: by what is wanted; -1: all there is, none */
-    int old;         /**< OLD_... of method_third.c */
-    int all_neurons;
-    int points;  /**< rk_point_set */
-    int control; /**< RK_CONTROL_... */
-} rk_method_arguments;
-
 /** Everything a method is asked. */
 typedef struct rk_problem {
-    const rk_network *net; /**< in normal form */
-    rk_input input;        /**< without a mean */
-    bool is_extreme;       /**< see rk_normal_form */
-    rk_options options;
-    rk_method_arguments arguments;
-    rk_network *homogeneous; /**< the network without biases, if `third` asks for it, or NULL */
-    rk_role *roles;          /**< n_layers, or NULL if the method does not ask for them */
-    rk_anchor anchor;        /**< `sample`: what its control variate knows */
-    const rk_role
-        *known_roles;       /**< those of all of `net`, if somebody has guessed them; borrowed */
-    rk_sample_spec receipt; /**< of the check; n_samples 0: none */
+    const rk_network *net; /* in normal form */
+    rk_input input;        /* without a mean */
+    bool is_extreme;       /* see rk_normal_form */
+    rk_options options;    /* but for the method, which is this: */
+    rk_method_spec spec;
+    rk_network *homogeneous;    /* the network without biases, if `third` asks for it, or NULL */
+    rk_role *roles;             /* n_layers, or NULL if the method does not ask for them */
+    rk_anchor anchor;           /* `sample`: what its control variate knows */
+    const rk_role *known_roles; /* of all of `net`, if somebody has guessed them; borrowed */
+    rk_sample_spec receipt;     /* of the check; n_samples 0: none */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */
@@ -50,21 +31,52 @@ typedef struct rk_report {
     rk_outputs anchor;        /**< what the closure below an anchor found on its way; no pointers */
 } rk_report;
 
-/** A word of a method's arguments sets one field of rk_method_arguments. */
+/** A word of a method's text: `text` sets a field of rk_method_spec to `least` or, where that is
+ *  less than `most`, ends with '=' and takes a number from the one to the other. */
 typedef struct rk_word {
     const char *text;
-    size_t field;
-    int value;
+    size_t offset, size; /* of the field */
+    int least, most;
 } rk_word;
+
+#define RK_FIELD(field) offsetof(rk_method_spec, field), sizeof(((rk_method_spec *)0)->field)
+#define RK_WORD(text, field, value)                                                                \
+    { text, RK_FIELD(field), value, value }
+#define RK_NUMBER(text, field, least, most)                                                        \
+    { text, RK_FIELD(field), least, most }
+
+/** A word of an earlier version, and what is said today. */
+typedef struct rk_old_word {
+    const char *text, *words;
+} rk_old_word;
+
+/** A way to call a method that somebody has measured. */
+typedef struct rk_variant {
+    rk_method_spec spec;
+    rk_error_laws laws;  /* of bench/accuracy/calibrate_fit, bench/structures/structures_fit */
+    bool for_comparison; /* `auto` leaves it alone */
+} rk_variant;
 
 typedef struct rk_method {
     rk_method_info info;
-    const rk_word *words; /**< up to one without text; NULL: no arguments */
-    bool samples; /**< answers with a standard error, and with part of the work done if stopped */
-    bool takes_third_cumulant; /**< of the input */
-    bool takes_residuals;      /**< networks that are not plain */
-    bool knows_no_covariance;  /**< of input or output, beyond the variances */
-    int most_cumulants;        /**< degree of the output's cumulants it knows beyond 2, or 0 */
+    const rk_word *words;         /* up to one without text; NULL: no arguments */
+    const rk_old_word *old_words; /* the same */
+    bool samples; /* answers with a standard error, and with part of the work done if stopped */
+    bool takes_third_cumulant; /* of the input */
+    bool takes_residuals;      /* networks that are not plain */
+    bool knows_no_covariance;  /* of input or output, beyond the variances */
+    int most_cumulants;        /* degree of the output's cumulants it knows beyond 2, or 0 */
+    const rk_variant *variants;
+    size_t n_variants;
+    /** Whether the laws of this variant are those of `spec`; NULL: they are. */
+    bool (*covers)(const rk_method_spec *variant, const rk_method_spec *spec);
+    /** The method of the same closure, if there is one, whose laws it has; may be NULL. */
+    bool (*find_native)(const rk_method_spec *spec, rk_method_spec *native);
+    /** FLOPs a second over those of a large double product, roughly measured: in wide layers, and
+     *  the width at which it is half of that. 0: nobody has looked. */
+    struct {
+        double wide, half_width;
+    } pace;
     /** Refuses what the method does not cover; NULL: it covers everything. */
     rk_status (*check)(const rk_problem *problem, rk_error *error);
     /** Replaces arguments that depend on the network and on what is wanted, and adds what the plan
@@ -76,15 +88,6 @@ typedef struct rk_method {
     double (*flops_convention)(const rk_problem *problem);
 } rk_method;
 
-/** Finds "name[:argument,...]" and fills `arguments`; `canonical` (of `size` bytes) receives the
- *  method with all its arguments spelled out. Unknown names and words are answered with the list
- *  of known ones. */
-rk_status rk_method_parse(const char *text, const rk_method **method,
-                          rk_method_arguments *arguments, char *canonical, size_t size,
-                          rk_error *error);
-
-/** The method with all its arguments spelled out, at most `size` bytes. */
-void rk_method_spell(const rk_method *method, const rk_method_arguments *arguments, char *canonical,
-                     size_t size);
+#define RK_VARIANTS(table) .variants = table, .n_variants = sizeof table / sizeof *table
 
 #endif

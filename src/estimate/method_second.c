@@ -6,32 +6,51 @@
 #include "propagate/gain.h"
 #include "propagate/mean.h"
 
-static const rk_word mean_words[] = {RK_WORD("simple", unit_variance, 0),
-                                     RK_WORD("base", unit_variance, 1),
+#include <math.h>
+
+static const rk_word mean_words[] = {RK_WORD("simple", terms, RK_REFERENCE_SIMPLE),
+                                     RK_WORD("base", terms, RK_REFERENCE_BASE),
                                      RK_WORD("metric=exact", metric, RK_METRIC_EXACT),
                                      RK_WORD("metric=avg", metric, RK_METRIC_AVERAGE),
-                                     {NULL, 0, 0}};
+                                     {NULL, 0, 0, 0, 0}};
+
+static const rk_variant mean_variants[] = {
+    {.spec = {.kind = RK_MEAN, .metric = RK_METRIC_AVERAGE},
+     .laws = {.means = {0.59, 0.91, 0.04, 0.49, INFINITY, 6},
+              .covariances = {0.815, -0.17, 0.52, 0.38, INFINITY, 6},
+              .assumes = {.one_variance = true,
+                          .rows_alike = true,
+                          .average = true,
+                          .knows_spread = true}}},
+    {.spec = {.kind = RK_MEAN},
+     .laws = {.means = {0.156, 0.95, 0.01, 0.97, INFINITY, 6},
+              .covariances = {0.975, -0.18, 0.55, 0.29, INFINITY, 6},
+              .assumes = {.one_variance = true, .average = true, .knows_spread = true}}},
+};
+
+static bool is_base(const rk_method_spec *spec) {
+    return spec->terms == RK_REFERENCE_BASE;
+}
+
+static bool mean_covers(const rk_method_spec *variant, const rk_method_spec *spec) {
+    return variant->metric == spec->metric && (spec->metric == RK_METRIC_AVERAGE || !is_base(spec));
+}
 
 static rk_status check_mean(const rk_problem *problem, rk_error *error) {
-    if (problem->arguments.unit_variance && problem->options.covariance)
+    if (is_base(&problem->spec) && problem->options.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "mean:base knows no covariance");
     return RK_OK;
 }
 
 static double flops_of_mean(const rk_problem *problem) {
-    const rk_method_arguments *arguments = &problem->arguments;
-    rk_reference_spec spec = {.K = 1,
-                              .kind = arguments->unit_variance ? RK_REFERENCE_BASE
-                                                               : RK_REFERENCE_SIMPLE,
-                              .metric = (rk_metric)arguments->metric};
+    rk_reference_spec spec = {.K = 1, .kind = problem->spec.terms, .metric = problem->spec.metric};
     return rk_flops_of_reference(problem->net, &spec);
 }
 
 static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *report,
                           rk_error *error) {
     (void)error;
-    rk_mean_spec spec = {(rk_metric)problem->arguments.metric,
-                         problem->arguments.unit_variance != 0};
+    rk_mean_spec spec = {problem->spec.metric, is_base(&problem->spec)};
     rk_propagate_mean(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -42,16 +61,34 @@ const rk_method rk_method_mean = {
     .words = mean_words,
     .knows_no_covariance = true,
     .takes_residuals = true,
+    RK_VARIANTS(mean_variants),
+    .covers = mean_covers,
+    .pace = {0.05, 10},
     .check = check_mean,
     .run = run_mean,
     .flops_convention = flops_of_mean,
 };
 
 static const rk_word covariance_words[] = {
-    RK_WORD("gauge=none", angular, 0), RK_WORD("gauge=angular", angular, 1), {NULL, 0, 0}};
+    RK_WORD("gauge=none", angular, 0), RK_WORD("gauge=angular", angular, 1), {NULL, 0, 0, 0, 0}};
+
+static const rk_variant covariance_variants[] = {
+    {.spec = {.kind = RK_COVARIANCE, .angular = true},
+     .laws = {.means = {0.361, 2.06, -0.29, 1.37, INFINITY, 6},
+              .covariances = {1.19, 0.09, 1.29, -0.28, INFINITY, 6},
+              .assumes = {.knows_spread = true}}},
+    {.spec = {.kind = RK_COVARIANCE},
+     .laws = {.means = {0.836, 2.10, -0.29, 1.14, INFINITY, 6},
+              .covariances = {2.37, 2.03, -0.58, 2.16, INFINITY, 6},
+              .assumes = {.knows_spread = true}}},
+};
+
+static bool covariance_covers(const rk_method_spec *variant, const rk_method_spec *spec) {
+    return variant->angular == spec->angular;
+}
 
 static rk_status check_covariance(const rk_problem *problem, rk_error *error) {
-    if (!problem->arguments.angular) return RK_OK;
+    if (!problem->spec.angular) return RK_OK;
     if (problem->input.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "covariance:gauge=angular takes standard normal inputs only");
@@ -67,7 +104,7 @@ static double flops_of_covariance(const rk_problem *problem) {
 static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_report *report,
                                 rk_error *error) {
     (void)error;
-    rk_covariance_spec spec = {problem->arguments.angular != 0};
+    rk_covariance_spec spec = {problem->spec.angular};
     rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs);
     return RK_OK;
 }
@@ -76,9 +113,18 @@ const rk_method rk_method_covariance = {
     .info = {"covariance", "means and the full covariance (K=2)", "gauge=none|angular"},
     .words = covariance_words,
     .takes_residuals = true,
+    RK_VARIANTS(covariance_variants),
+    .covers = covariance_covers,
+    .pace = {0.8, 80},
     .check = check_covariance,
     .run = run_covariance,
     .flops_convention = flops_of_covariance,
+};
+
+static const rk_variant gain_variants[] = {
+    {.spec = {.kind = RK_GAIN},
+     .laws = {.means = {0.223, 1.84, -0.04, 1.04, 0.51, 6},
+              .covariances = {2.4, 0.14, 1.44, -0.99, INFINITY, 6}}},
 };
 
 static rk_status check_gain(const rk_problem *problem, rk_error *error) {
@@ -94,6 +140,8 @@ static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *r
 
 const rk_method rk_method_gain = {
     .info = {"gain", "covariance and the network's common random gain (homogeneous networks)", ""},
+    RK_VARIANTS(gain_variants),
+    .pace = {0.75, 60},
     .check = check_gain,
     .run = run_gain,
 };

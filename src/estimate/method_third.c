@@ -5,49 +5,119 @@
 #include "network/homogeneous.h"
 #include "network/input.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
-enum { RANK_FULL = -1, RANK_OF_GAUGED = 8, OLD_AUTO = 0, OLD_FOLDED, OLD_EXACT };
-enum { REACH_AUTO = 0, REACH_NONE = -1, REACH_OF_LEAN = 4, REACH_OF_FULL = 3 };
+enum { RANK_OF_TILTED = 8, REACH_OF_LEAN = 4, REACH_OF_FULL = 3 };
 
 /* The width from which folding old sources saves time, not only FLOPs: docs/FRONTIER.md. */
 static const size_t FOLD_FROM = 512;
 
-static const rk_word third_words[] = {RK_WORD("metric=exact", metric, RK_METRIC_EXACT),
-                                      RK_WORD("metric=avg", metric, RK_METRIC_AVERAGE),
-                                      RK_WORD("gauge=auto", gauge, RK_GAUGE_AUTO),
-                                      RK_WORD("gauge=none", gauge, RK_GAUGE_NONE),
-                                      RK_WORD("gauge=zero", gauge, RK_GAUGE_ZERO),
-                                      RK_WORD("gauge=diagonal", gauge, RK_GAUGE_DIAGONAL),
-                                      RK_WORD("gauge=lean", gauge, RK_GAUGE_LEAN),
-                                      RK_WORD("gauge=full", gauge, RK_GAUGE_FULL),
-                                      RK_WORD("gauge=fitted", gauge, RK_GAUGE_FITTED),
+/* --------------------------------------------------------------------------------------- words */
+
+static const rk_word third_words[] = {RK_WORD("tilt=auto", tilt, RK_TILT_AUTO),
+                                      RK_WORD("tilt=off", tilt, RK_TILT_OFF),
+                                      RK_WORD("tilt=on", tilt, RK_TILT_ON),
+                                      RK_WORD("fourth=auto", fourth, RK_FOURTH_AUTO),
+                                      RK_WORD("fourth=average", fourth, RK_FOURTH_AVERAGE),
+                                      RK_WORD("fourth=zero", fourth, RK_FOURTH_ZERO),
+                                      RK_WORD("fourth=diagonal", fourth, RK_FOURTH_DIAGONAL),
+                                      RK_WORD("fourth=lean", fourth, RK_FOURTH_LEAN),
+                                      RK_WORD("fourth=full", fourth, RK_FOURTH_FULL),
+                                      RK_WORD("fourth=fitted", fourth, RK_FOURTH_FITTED),
                                       RK_WORD("rank=auto", rank, 0),
-                                      RK_WORD("rank=full", rank, RANK_FULL),
-                                      RK_WORD("rank=8", rank, 8),
-                                      RK_WORD("rank=16", rank, 16),
-                                      RK_WORD("rank=32", rank, 32),
-                                      RK_WORD("reach=auto", reach, REACH_AUTO),
-                                      RK_WORD("reach=1", reach, 1),
-                                      RK_WORD("reach=2", reach, 2),
-                                      RK_WORD("reach=3", reach, 3),
-                                      RK_WORD("reach=4", reach, 4),
-                                      RK_WORD("reach=6", reach, 6),
-                                      RK_WORD("reach=8", reach, 8),
-                                      RK_WORD("old=auto", old, OLD_AUTO),
-                                      RK_WORD("old=folded", old, OLD_FOLDED),
-                                      RK_WORD("old=exact", old, OLD_EXACT),
+                                      RK_WORD("rank=full", rank, RK_RANK_FULL),
+                                      RK_NUMBER("rank=", rank, 1, INT_MAX),
+                                      RK_WORD("reach=auto", reach, 0),
+                                      RK_NUMBER("reach=", reach, 1, RK_MAX_REACH),
+                                      RK_WORD("old=auto", old, RK_OLD_AUTO),
+                                      RK_WORD("old=folded", old, RK_OLD_FOLDED),
+                                      RK_WORD("old=exact", old, RK_OLD_EXACT),
                                       RK_WORD("neurons=used", all_neurons, 0),
                                       RK_WORD("neurons=all", all_neurons, 1),
+                                      RK_WORD("metric=exact", metric, RK_METRIC_EXACT),
+                                      RK_WORD("metric=avg", metric, RK_METRIC_AVERAGE),
                                       RK_WORD("legs=float", double_legs, 0),
                                       RK_WORD("legs=double", double_legs, 1),
-                                      {NULL, 0, 0}};
+                                      {NULL, 0, 0, 0, 0}};
 
-static rk_gauge gauge_of_third(const rk_problem *problem) {
-    bool more = problem->options.covariance || problem->options.cumulants;
-    return rk_gauge_choose((rk_gauge)problem->arguments.gauge, problem->net, more);
+static const rk_old_word third_old_words[] = {
+    {"gauge=auto", "tilt=auto,fourth=auto"},    {"gauge=none", "tilt=off,fourth=average"},
+    {"gauge=zero", "tilt=on,fourth=zero"},      {"gauge=diagonal", "tilt=on,fourth=diagonal"},
+    {"gauge=lean", "tilt=on,fourth=lean"},      {"gauge=full", "tilt=on,fourth=full"},
+    {"gauge=fitted", "tilt=off,fourth=fitted"}, {NULL, NULL}};
+
+/* -------------------------------------------------------------------------- tilt times fourth */
+
+/* What goes together, and what the propagation calls it. */
+typedef struct pairing {
+    rk_tilt_kind tilt;
+    rk_fourth_kind fourth;
+    rk_gauge gauge;
+} pairing;
+
+static const pairing pairings[] = {
+    {RK_TILT_OFF, RK_FOURTH_AVERAGE, RK_GAUGE_NONE},
+    {RK_TILT_OFF, RK_FOURTH_FITTED, RK_GAUGE_FITTED},
+    {RK_TILT_ON, RK_FOURTH_ZERO, RK_GAUGE_ZERO},
+    {RK_TILT_ON, RK_FOURTH_DIAGONAL, RK_GAUGE_DIAGONAL},
+    {RK_TILT_ON, RK_FOURTH_LEAN, RK_GAUGE_LEAN},
+    {RK_TILT_ON, RK_FOURTH_FULL, RK_GAUGE_FULL},
+};
+enum { N_PAIRINGS = sizeof pairings / sizeof *pairings };
+
+/* The pairing that is asked for; NULL: the network decides, or there is none such. */
+static const pairing *pairing_of(const rk_method_spec *spec) {
+    const bool plain = spec->tilt == RK_TILT_OFF && spec->fourth == RK_FOURTH_AUTO;
+    const rk_fourth_kind fourth = plain ? RK_FOURTH_AVERAGE : spec->fourth;
+    for (const pairing *p = pairings; p < pairings + N_PAIRINGS; p++)
+        if (p->fourth == fourth && (spec->tilt == RK_TILT_AUTO || spec->tilt == p->tilt)) return p;
+    return NULL;
 }
+
+/* Once it is resolved. */
+static rk_gauge gauge_of(const rk_method_spec *spec) {
+    const pairing *p = pairing_of(spec);
+    return p ? p->gauge : RK_GAUGE_AUTO;
+}
+
+static rk_gauge choose_gauge(const rk_problem *problem) {
+    const bool is_tilted = problem->spec.tilt == RK_TILT_ON;
+    const bool more = problem->options.covariance || problem->options.cumulants;
+    return rk_gauge_choose(gauge_of(&problem->spec), problem->net, more && !is_tilted);
+}
+
+static bool is_followed(rk_gauge gauge) {
+    return gauge == RK_GAUGE_LEAN || gauge == RK_GAUGE_FULL;
+}
+
+/* -------------------------------------------------------------------------------------- errors */
+
+#define RK_PAIRED(t, f) .spec = {.kind = RK_THIRD, .tilt = t, .fourth = f}
+static const rk_variant third_variants[] = {
+    {RK_PAIRED(RK_TILT_OFF, RK_FOURTH_AVERAGE),
+     .laws = {.means = {1.25, 1.61, 1.20, 0.43, 0.12, 6},
+              .covariances = {1.31, 1.23, 0.74, 0.15, INFINITY, 6},
+              .assumes = {.average = true}}},
+    {RK_PAIRED(RK_TILT_ON, RK_FOURTH_ZERO),
+     .laws = {.means = {0.285, 1.98, 0.52, 0.53, INFINITY, 6}}},
+    {RK_PAIRED(RK_TILT_ON, RK_FOURTH_DIAGONAL),
+     .laws = {.means = {0.138, 1.37, 1.39, 0.69, 0.24, 6}, .assumes = {.average = true}}},
+    {RK_PAIRED(RK_TILT_OFF, RK_FOURTH_FITTED),
+     .laws = {.means = {4.48, 3.74, -0.78, 1.64, 0.12, 6}, .assumes = {.average = true}},
+     .for_comparison = true},
+    {RK_PAIRED(RK_TILT_ON, RK_FOURTH_LEAN),
+     .laws = {.means = {0.555, 1.51, 1.43, 0.35, 0.22, 6}, .assumes = {.average = true}}},
+    {RK_PAIRED(RK_TILT_ON, RK_FOURTH_FULL),
+     .laws = {.means = {0.882, 1.58, 1.76, 0.64, 0.22, 6}, .assumes = {.average = true}}},
+};
+
+static bool third_covers(const rk_method_spec *variant, const rk_method_spec *spec) {
+    return pairing_of(variant) == pairing_of(spec);
+}
+
+/* ----------------------------------------------------------------------------------------- run */
 
 /* All layers are relu without biases. */
 static rk_status check_relu(const rk_problem *problem, rk_error *error) {
@@ -57,7 +127,7 @@ static rk_status check_relu(const rk_problem *problem, rk_error *error) {
         bool relu = layer->activation.kind == RK_RELU;
         if (!relu || rk_layer_is_biased(layer))
             return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                           "gauge=fitted was fitted to relu networks without biases: layer %zu %s "
+                           "fourth=fitted was fitted to relu networks without biases: layer %zu %s "
                            "%s",
                            l + 1, relu ? "has" : "is",
                            relu ? "biases" : rk_activation_get(layer->activation.kind)->name);
@@ -66,33 +136,38 @@ static rk_status check_relu(const rk_problem *problem, rk_error *error) {
 }
 
 static rk_status check_third(const rk_problem *problem, rk_error *error) {
-    rk_gauge gauge = (rk_gauge)problem->arguments.gauge;
-    bool asked = gauge != RK_GAUGE_AUTO && gauge != RK_GAUGE_NONE;
+    const rk_method_spec *spec = &problem->spec;
+    const rk_gauge gauge = gauge_of(spec);
+    if (gauge == RK_GAUGE_AUTO && spec->fourth != RK_FOURTH_AUTO)
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "tilt=off goes with fourth=average or fitted, tilt=on with fourth=zero, "
+                       "diagonal, lean or full");
+    const bool asked = gauge > RK_GAUGE_NONE || spec->tilt == RK_TILT_ON;
     if (asked && (problem->options.covariance || problem->options.cumulants))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "a gauge keeps means, not covariances and cumulants");
+                       "%s keeps means, not covariances and cumulants: those need tilt=off",
+                       gauge == RK_GAUGE_FITTED ? "fourth=fitted" : "a tilt");
     if (asked && !rk_network_can_be_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "a gauge needs homogeneous activations after layer 1");
-    if (asked && gauge != RK_GAUGE_ZERO && !rk_network_is_homogeneous(problem->net))
+                       "a tilt needs homogeneous activations after layer 1");
+    if (gauge > RK_GAUGE_ZERO && !rk_network_is_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "biases after layer 1 can be had in gauge=zero only");
-    bool follows = gauge == RK_GAUGE_LEAN || gauge == RK_GAUGE_FULL;
-    if (problem->arguments.reach != REACH_AUTO && !follows)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "only gauge=lean and gauge=full have a reach");
+                       "biases after layer 1 can be had with fourth=zero only");
+    if (spec->reach != 0 && !is_followed(gauge))
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "only fourth=lean and fourth=full have a reach");
     return gauge == RK_GAUGE_FITTED ? check_relu(problem, error) : RK_OK;
 }
 
 /* The same closure in the reference's form, which answers more and is slower. */
 static rk_reference_spec third_as_reference(const rk_problem *problem) {
-    return (rk_reference_spec){
-        .K = 3, .factored = true, .metric = (rk_metric)problem->arguments.metric};
+    return (rk_reference_spec){.K = 3, .factored = true, .metric = problem->spec.metric};
 }
 
 static double flops_of_third(const rk_problem *problem) {
     rk_reference_spec spec = third_as_reference(problem);
-    return gauge_of_third(problem) == RK_GAUGE_NONE ? rk_flops_of_reference(problem->net, &spec)
-                                                    : (double)NAN;
+    return choose_gauge(problem) == RK_GAUGE_NONE ? rk_flops_of_reference(problem->net, &spec)
+                                                  : (double)NAN;
 }
 
 rk_status rk_guess_roles(rk_problem *problem, const rk_network *net, rk_error *error) {
@@ -109,18 +184,17 @@ rk_status rk_guess_roles(rk_problem *problem, const rk_network *net, rk_error *e
 }
 
 static rk_status resolve_third(rk_problem *problem, rk_error *error) {
-    rk_method_arguments *arguments = &problem->arguments;
-    arguments->gauge = (int)gauge_of_third(problem);
-    bool gauged = arguments->gauge != RK_GAUGE_NONE;
-    bool follows = arguments->gauge == RK_GAUGE_LEAN || arguments->gauge == RK_GAUGE_FULL;
-    if (arguments->rank == 0) arguments->rank = gauged ? RANK_OF_GAUGED : RANK_FULL;
-    if (arguments->old == OLD_AUTO)
-        arguments->old = rk_network_max_width(problem->net) < FOLD_FROM ? OLD_EXACT : OLD_FOLDED;
-    if (!follows)
-        arguments->reach = REACH_NONE;
-    else if (arguments->reach == REACH_AUTO)
-        arguments->reach = arguments->gauge == RK_GAUGE_FULL ? REACH_OF_FULL : REACH_OF_LEAN;
-    if (!gauged) arguments->all_neurons = 1;
+    rk_method_spec *spec = &problem->spec;
+    const rk_gauge gauge = choose_gauge(problem);
+    const bool gauged = gauge != RK_GAUGE_NONE;
+    for (const pairing *p = pairings; p < pairings + N_PAIRINGS; p++)
+        if (p->gauge == gauge) spec->tilt = p->tilt, spec->fourth = p->fourth;
+    if (spec->rank == 0) spec->rank = gauged ? RANK_OF_TILTED : RK_RANK_FULL;
+    if (spec->old == RK_OLD_AUTO)
+        spec->old = rk_network_max_width(problem->net) < FOLD_FROM ? RK_OLD_EXACT : RK_OLD_FOLDED;
+    if (is_followed(gauge) && spec->reach == 0)
+        spec->reach = gauge == RK_GAUGE_FULL ? REACH_OF_FULL : REACH_OF_LEAN;
+    if (!gauged) spec->all_neurons = true;
     const rk_network *net = problem->net;
     if (gauged && !rk_network_is_homogeneous(net)) {
         rk_status status =
@@ -129,7 +203,7 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
         if (status != RK_OK) return status;
         net = problem->homogeneous;
     }
-    return arguments->all_neurons ? RK_OK : rk_guess_roles(problem, net, error);
+    return spec->all_neurons ? RK_OK : rk_guess_roles(problem, net, error);
 }
 
 /* Hidden layers have one neuron more than wanted, their last. */
@@ -151,21 +225,24 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         memcpy(wanted[l], longer[l], problem->net->layers[l].rows * sizeof *wanted[l]);
 }
 
+rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_role *roles) {
+    return (rk_third_spec){.metric = spec->metric,
+                           .double_legs = spec->double_legs,
+                           .gauge = gauge_of(spec),
+                           .rank = spec->rank == RK_RANK_FULL ? 0 : (size_t)spec->rank,
+                           .reach = spec->reach ? (size_t)spec->reach : 1,
+                           .fold = spec->old == RK_OLD_FOLDED,
+                           .roles = roles};
+}
+
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     if (report->outputs.third) {
         rk_reference_spec same = third_as_reference(problem);
         return rk_run_reference(work, problem, &same, report, error);
     }
-    int rank = problem->arguments.rank;
-    rk_third_spec spec = {.metric = (rk_metric)problem->arguments.metric,
-                          .double_legs = problem->arguments.double_legs != 0 || problem->is_extreme,
-                          .gauge = (rk_gauge)problem->arguments.gauge,
-                          .rank = rank == RANK_FULL ? 0 : (size_t)rank,
-                          .reach =
-                              problem->arguments.reach > 1 ? (size_t)problem->arguments.reach : 1,
-                          .fold = problem->arguments.old == OLD_FOLDED,
-                          .roles = problem->roles};
+    rk_third_spec spec = rk_third_spec_of(&problem->spec, problem->roles);
+    spec.double_legs |= problem->is_extreme;
     if (problem->homogeneous)
         propagate_homogeneous(work, problem, &spec, &report->outputs);
     else
@@ -173,18 +250,17 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     return RK_OK;
 }
 
-rk_third_spec rk_third_full(const rk_role *roles) {
-    return (rk_third_spec){
-        .gauge = RK_GAUGE_FULL, .rank = RANK_OF_GAUGED, .reach = REACH_OF_FULL, .roles = roles};
-}
-
 const rk_method rk_method_third = {
     .info = {"third", "means, covariance and a factored third cumulant (K=3)",
-             "gauge=auto|none|zero|diagonal|lean|full|fitted, rank=auto|full|8|16|32, "
-             "reach=auto|1|2|3|4|6|8, old=auto|folded|exact, neurons=used|all, metric=exact|avg, "
-             "legs=float|double"},
+             "tilt=auto|off|on, fourth=auto|average|zero|diagonal|lean|full|fitted, "
+             "rank=auto|full|1.., reach=auto|1..8, old=auto|folded|exact, neurons=used|all, "
+             "metric=exact|avg, legs=float|double"},
     .words = third_words,
+    .old_words = third_old_words,
     .most_cumulants = 3,
+    RK_VARIANTS(third_variants),
+    .covers = third_covers,
+    .pace = {1, 60},
     .check = check_third,
     .resolve = resolve_third,
     .run = run_third,

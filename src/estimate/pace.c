@@ -4,24 +4,11 @@
 #include "sample/bases.h"
 #include "sample/division.h"
 
-#include <string.h>
-
-/* FLOPs a second of a closure over those of a large double product: for wide layers, and the width
- * at which it is half of that. Roughly measured. */
-static const struct pace {
-    const char *name;
-    double wide, half_width;
-} paces[] = {
-    {"mean", 0.05, 10}, {"covariance", 0.8, 80}, {"gain", 0.75, 60},
-    {"third", 1, 60},   {"fourth", 0.2, 40},
-};
-
 double rk_pace_of_closure(const rk_problem *problem, const rk_method *method, double flops,
                           double speed) {
     const double width = (double)rk_network_max_width(problem->net);
-    for (size_t i = 0; i < sizeof paces / sizeof *paces; i++)
-        if (!strcmp(paces[i].name, method->info.name))
-            speed *= paces[i].wide * width / (width + paces[i].half_width);
+    if (method->pace.wide > 0)
+        speed *= method->pace.wide * width / (width + method->pace.half_width);
     return flops / speed;
 }
 

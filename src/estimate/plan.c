@@ -1,14 +1,11 @@
 #include "estimate/plan.h"
 
 #include "base/size.h"
+#include "estimate/words.h"
 #include "network/input.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-rk_options rk_options_default(void) {
-    return (rk_options){.method = "auto", .samples = 100000};
-}
 
 static rk_status check_options(const rk_options *options, rk_error *error) {
     if (options->threads < 0 || options->threads > RK_MAX_THREADS)
@@ -31,77 +28,6 @@ static rk_status check_options(const rk_options *options, rk_error *error) {
     return RK_OK;
 }
 
-static rk_status check_scope(const rk_plan *plan, rk_error *error) {
-    const rk_method *method = plan->method;
-    if (plan->problem.input.third_cumulant && !method->takes_third_cumulant)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s takes Gaussian inputs only",
-                       method->info.name);
-    if (plan->problem.options.cumulants > method->most_cumulants)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no cumulants of degree %d",
-                       method->info.name, plan->problem.options.cumulants);
-    return method->check ? method->check(&plan->problem, error) : RK_OK;
-}
-
-rk_status rk_plan_run(const rk_plan *plan, rk_work *work, rk_report *report, rk_receipt *receipt,
-                      rk_error *error) {
-    rk_status status = plan->method->run(work, &plan->problem, report, error);
-    if (status != RK_OK || work->interrupted || plan->problem.receipt.n_samples == 0) return status;
-    rk_work_release(work, 0);
-    rk_work_listen(work, false);
-    return rk_receipt_run(work, &plan->problem, receipt, error);
-}
-
-/* The dry run looks at what is wanted, never behind the pointers. */
-static rk_status run_dry(rk_plan *plan, rk_error *error) {
-    const rk_problem *problem = &plan->problem;
-    double wanted = 0;
-    double **hidden = rk_alloc(problem->net->n_layers, 1, sizeof *hidden);
-    if (!hidden) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    const rk_options *options = &problem->options;
-    rk_report nowhere = {.outputs = {.covariance = options->covariance ? &wanted : NULL,
-                                     .third = options->cumulants >= 3 ? &wanted : NULL,
-                                     .fourth = options->cumulants >= 4 ? &wanted : NULL,
-                                     .hidden_mean = options->layers ? hidden : NULL}};
-    rk_receipt none = {0};
-    rk_work_init_dry(&plan->dry);
-    rk_status status = rk_plan_run(plan, &plan->dry, &nowhere, &none, error);
-    free(hidden);
-    return status;
-}
-
-static rk_status check_memory(const rk_plan *plan, rk_error *error) {
-    const rk_problem *problem = &plan->problem;
-    static const uint64_t everybody_has = 1 << 26;
-    uint64_t limit = problem->options.memory_limit;
-    size_t bytes;
-    if (plan->dry.overflow || !rk_answer_count(problem, &bytes) ||
-        !rk_size_mul(bytes, sizeof(double), &bytes) || !rk_size_add(bytes, plan->dry.peak, &bytes))
-        return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs more memory than any machine has",
-                       plan->canonical);
-    if (limit == 0) limit = bytes <= everybody_has ? everybody_has : rk_usable_memory();
-    if (bytes > limit)
-        return rk_fail(error, RK_ERROR_TOO_LARGE, "%s needs %zu bytes; the limit is %llu",
-                       plan->canonical, bytes, (unsigned long long)limit);
-    return RK_OK;
-}
-
-rk_status rk_plan_prepare(rk_plan *plan, rk_error *error) {
-    rk_problem *problem = &plan->problem;
-    rk_status status = check_scope(plan, error);
-    if (status == RK_OK && plan->method->resolve) {
-        status = plan->method->resolve(problem, error);
-        rk_method_spell(plan->method, &problem->arguments, plan->canonical, sizeof plan->canonical);
-    }
-    if (status == RK_OK) status = run_dry(plan, error);
-    return status == RK_OK ? check_memory(plan, error) : status;
-}
-
-static rk_status parse(rk_plan *plan, rk_error *error) {
-    rk_problem *problem = &plan->problem;
-    return rk_method_parse(problem->options.method, &plan->method, &problem->arguments,
-                           plan->canonical, sizeof plan->canonical, error);
-}
-
 /* Puts what is chosen in the place of `auto`, or of the number of samples. */
 static rk_status choose(rk_plan *plan, rk_error *error) {
     rk_problem *problem = &plan->problem;
@@ -112,15 +38,16 @@ static rk_status choose(rk_plan *plan, rk_error *error) {
     if (!is_auto && !(plan->method->samples && has_goal)) return RK_OK;
     const rk_sample_spec asked = problem->receipt;
     problem->receipt.n_samples = 0; /* it is nothing to choose by */
-    rk_status status = rk_choose(&plan->choice, problem, is_auto ? NULL : plan->canonical, error);
+    rk_status status = rk_choose(&plan->choice, problem, is_auto ? NULL : &problem->spec, error);
     if (status != RK_OK) return status;
     const rk_candidate *chosen = &plan->choice.candidates[plan->choice.chosen];
     problem->known_roles = plan->choice.scout.roles;
-    options->method = chosen->method;
+    problem->spec = chosen->spec;
+    plan->method = rk_method_of(&problem->spec);
     if (chosen->samples) options->samples = chosen->samples;
     bool by_default = is_auto && options->receipt_samples == 0;
     problem->receipt = by_default ? rk_choice_receipt(&plan->choice, problem) : asked;
-    return parse(plan, error);
+    return RK_OK;
 }
 
 /* What methods see. */
@@ -143,10 +70,20 @@ static void look_around(rk_plan *plan) {
     if (options->memory_limit == 0 && is_auto) options->memory_limit = rk_usable_memory();
 }
 
-static rk_status fill(rk_plan *plan, rk_error *error) {
+/* The options and the method, as this version has them. */
+static rk_status accept(rk_plan *plan, const rk_options *asked, rk_error *error) {
+    rk_problem *problem = &plan->problem;
+    rk_status status = rk_options_accept(&problem->options, asked, error);
+    if (status == RK_OK) status = rk_method_accept(&problem->spec, problem->options.method, error);
+    problem->options.method = NULL; /* borrowed */
+    if (status == RK_OK) plan->method = rk_method_of(&problem->spec);
+    return status;
+}
+
+static rk_status fill(rk_plan *plan, const rk_options *asked, rk_error *error) {
     rk_problem *problem = &plan->problem;
     rk_options *options = &problem->options;
-    rk_status status = parse(plan, error);
+    rk_status status = accept(plan, asked, error);
     if (status == RK_OK) status = check_options(options, error);
     if (status == RK_OK && !plan->method->takes_residuals)
         status = rk_network_check_plain(plan->net, plan->method->info.name, error);
@@ -156,7 +93,7 @@ static rk_status fill(rk_plan *plan, rk_error *error) {
     if (options->receipt_samples != RK_NO_RECEIPT)
         problem->receipt = rk_receipt_spec(problem, options->receipt_samples);
     status = choose(plan, error);
-    return status == RK_OK ? rk_plan_prepare(plan, error) : status;
+    return status == RK_OK ? rk_problem_prepare(problem, &plan->dry, error) : status;
 }
 
 rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
@@ -166,8 +103,7 @@ rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk
     if (!plan) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     plan->net = plan->problem.net = net;
     plan->problem.input = *law;
-    plan->problem.options = options ? *options : rk_options_default();
-    rk_status status = fill(plan, error);
+    rk_status status = fill(plan, options, error);
     if (status != RK_OK) {
         rk_plan_destroy(plan);
         return status;
@@ -194,15 +130,10 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     return RK_OK;
 }
 
-void rk_plan_clear(rk_plan *plan) {
-    rk_network_destroy(plan->problem.homogeneous);
-    free(plan->problem.roles);
-    free(plan->dry.steps);
-}
-
 void rk_plan_destroy(rk_plan *plan) {
     if (!plan) return;
-    rk_plan_clear(plan);
+    rk_problem_clear(&plan->problem);
+    free(plan->dry.steps);
     rk_choice_clear(&plan->choice);
     rk_normal_form_clear(&plan->form);
     free(plan->symmetric);

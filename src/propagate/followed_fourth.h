@@ -9,8 +9,6 @@
 
 #include "propagate/newborn_fourth.h"
 
-enum { RK_MAX_REACH = 8 };
-
 /** At a layer of z: index `age` belongs to what was born age + 1 layers below. */
 typedef struct rk_followed_fourth {
     size_t reach;                         /* 1 .. RK_MAX_REACH layers */

@@ -101,10 +101,4 @@ void rk_rescale(rk_work *work, size_t n, double r, double *mean, double *var, do
  *  reads: exact for uncorrelated inputs of equal variance. 2 rows cols FLOPs. */
 void rk_deliver_variance(rk_work *work, const rk_layer *layer, double average, rk_outputs *outputs);
 
-/** Metric of radial parts after a linear map (docs/MATH.md#metric). */
-typedef enum rk_metric {
-    RK_METRIC_EXACT,  /**< W W' */
-    RK_METRIC_AVERAGE /**< cols Var(W) times the identity, except at the last layer */
-} rk_metric;
-
 #endif

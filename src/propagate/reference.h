@@ -7,12 +7,6 @@
 #include "cumulant/tower.h"
 #include "propagate/propagate.h"
 
-typedef enum rk_reference_kind {
-    RK_REFERENCE_SIMPLE,  /**< degrees <= K, and for odd K the full trace of degree K + 1 */
-    RK_REFERENCE_AUGMENT, /**< also what degrees K + 1, K + 2 contribute at the same cost */
-    RK_REFERENCE_BASE     /**< ablation: degrees <= K only; K = 1 takes every variance as 1 */
-} rk_reference_kind;
-
 typedef struct rk_reference_spec {
     int K; /**< 1 .. 4 */
     rk_reference_kind kind;

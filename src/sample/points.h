@@ -18,14 +18,8 @@
 
 #include "base/stream.h"
 #include "base/work.h"
+#include "reckon/reckon.h"
 #include "sample/float_layer.h"
-
-typedef enum rk_point_set {
-    RK_POINTS_IID,
-    RK_POINTS_ANTITHETIC,
-    RK_POINTS_ORTHOGONAL,
-    RK_POINTS_DESIGN
-} rk_point_set;
 
 /** Items worked on at once: rk_points_products begins at multiples of it. */
 enum { RK_POINTS_CHUNK = 256 };

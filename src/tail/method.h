@@ -6,15 +6,16 @@
 
 typedef struct rk_tail_method {
     rk_method_info info;
-    const char *closure; /* the default after "name:"; NULL: the method takes none */
+    bool takes_closure;
+    rk_method_kind closure; /* what RK_AUTO stands for */
     rk_status (*run)(rk_tail_job *job, rk_error *error);
 } rk_tail_method;
 
-enum { RK_TAIL_METHOD_SIZE = 128 };
+/** `own` becomes what is asked for (NULL: RK_TAIL_BY_AUTO) with its closure resolved, whose
+ *  cumulants are those of `source`. RK_ERROR_UNSUPPORTED: the closure knows no law. */
+rk_status rk_tail_method_accept(rk_tail_spec *own, const rk_tail_spec *asked, rk_law_source *source,
+                                rk_error *error);
 
-/** Finds "name[:closure]"; `canonical` receives it spelled out. */
-rk_status rk_tail_method_parse(const char *text, const rk_tail_method **method,
-                               rk_law_source *source, char canonical[RK_TAIL_METHOD_SIZE],
-                               rk_error *error);
+const rk_tail_method *rk_tail_method_of(const rk_tail_spec *spec);
 
 #endif

@@ -1,6 +1,6 @@
 /* rk_tail: events in, probabilities out. */
 #include "base/size.h"
-#include "estimate/method.h"
+#include "estimate/words.h"
 #include "linalg/blas.h"
 #include "network/input.h"
 #include "tail/event.h"
@@ -13,7 +13,8 @@
 struct rk_tail_answer {
     rk_tail_data data;
     rk_tail_estimate *estimates;
-    char method[RK_TAIL_METHOD_SIZE];
+    rk_tail_spec spec;
+    char method[RK_METHOD_TEXT];
 };
 
 const rk_tail_data *rk_tail_view(const rk_tail_answer *answer) {
@@ -38,8 +39,10 @@ static rk_status answer_create(rk_tail_answer **out, size_t n_events, rk_error *
     for (size_t i = 0; i < n_events; i++)
         rk_tail_estimate_clear(&estimates[i]);
     answer->estimates = estimates;
-    answer->data =
-        (rk_tail_data){.n_events = n_events, .estimates = estimates, .method = answer->method};
+    answer->data = (rk_tail_data){.n_events = n_events,
+                                  .estimates = estimates,
+                                  .method = answer->method,
+                                  .spec = &answer->spec};
     *out = answer;
     return RK_OK;
 }
@@ -166,8 +169,9 @@ static rk_status answer_layer(rk_tail_job *job, const rk_network *net, const rk_
 /* ------------------------------------------------------------------------------------ the whole */
 
 static rk_status answer_all(rk_tail_job *job, const rk_network *net, const rk_input *input,
-                            const rk_event *events, size_t n, const rk_tail_method *method,
-                            rk_tail_answer *answer, rk_error *error) {
+                            const rk_event *events, size_t n, rk_tail_answer *answer,
+                            rk_error *error) {
+    const rk_tail_method *method = rk_tail_method_of(&answer->spec);
     group g = {.functionals = rk_alloc(n, 1, sizeof *g.functionals),
                .queries = rk_alloc(n, 1, sizeof *g.queries),
                .n_slots = slots_for(n)};
@@ -203,30 +207,30 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
                   const rk_event *events, size_t n_events, const rk_options *options,
                   rk_error *error) {
     *out = NULL;
-    rk_options defaults = rk_options_default();
-    defaults.method = NULL;
-    rk_tail_job job = {.options = options ? options : &defaults, .n_events = n_events};
-    job.memory_limit = job.options->memory_limit ? job.options->memory_limit : rk_usable_memory();
-    const rk_tail_method *method = NULL;
+    rk_options own;
+    rk_tail_job job = {.options = &own, .n_events = n_events};
     rk_tail_answer *answer = NULL;
     rk_input law;
     double *symmetric = NULL;
-    rk_status status = check(net, input, events, n_events, job.options, error);
+    rk_status status = rk_options_accept(&own, options, error);
+    if (status == RK_OK) status = check(net, input, events, n_events, job.options, error);
     if (status == RK_OK)
         status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
     if (status == RK_OK) status = rk_network_check_plain(net, "tail", error);
     if (status == RK_OK) status = answer_create(&answer, n_events, error);
     if (status == RK_OK)
-        status =
-            rk_tail_method_parse(job.options->method, &method, &job.source, answer->method, error);
-    if (status == RK_OK)
+        status = rk_tail_method_accept(&answer->spec, own.tail, &job.source, error);
+    if (status == RK_OK) {
+        rk_tail_method_spell(&answer->spec, answer->method, sizeof answer->method);
+        job.memory_limit = own.memory_limit ? own.memory_limit : rk_usable_memory();
         status = rk_blas_check_room(
             job.options->threads ? job.options->threads : rk_pool_default_threads(), error);
+    }
     if (status == RK_OK) status = rk_pool_create(&job.pool, job.options->threads, error);
     if (status == RK_OK) {
         rk_blas_make_serial();
         double start = rk_seconds();
-        status = answer_all(&job, net, &law, events, n_events, method, answer, error);
+        status = answer_all(&job, net, &law, events, n_events, answer, error);
         answer->data.seconds = rk_seconds() - start;
         rk_blas_restore();
     }

@@ -1,6 +1,7 @@
 /* Mean and covariance propagation against the public reference, every network it stored. */
 #include "estimate/method.h"
 #include "support/golden.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,7 +26,7 @@ static size_t compare(const golden *g, const char *name, const char *key, const 
                       bool covariance) {
     if (!golden_find(g, "%s_K1", key) || golden_is_doubtful(name, key)) return 0;
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.covariance = covariance;
     rk_input input = g->input;
     input.third_cumulant = NULL; /* these orders drop it */

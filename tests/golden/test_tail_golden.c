@@ -2,6 +2,7 @@
 #include "format/tensor.h"
 #include "support/bytes.h"
 #include "support/golden.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -20,7 +21,7 @@ static void probabilities(const rk_network *net, const char *events_text, const 
     rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
-    options.method = method;
+    options.tail = tail_method_of(method);
     options.threads = 1;
     if (rk_events_parse(&events, net, events_text, &error) != RK_OK ||
         rk_tail(&answer, net, NULL, rk_events_list(events), rk_events_count(events), &options,

@@ -1,6 +1,7 @@
 /* Third-order propagation against the public reference's factored K = 3. */
 #include "estimate/method.h"
 #include "support/golden.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 static rk_answer *estimate(const rk_network *net, const rk_input *input, const char *method,
                            bool covariance) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.covariance = covariance;
     rk_answer *answer;
     rk_error error = {.message = ""};

@@ -1,6 +1,7 @@
 /* Accuracy against stored ground truths: the published levels, and the order of the methods. */
 #include "estimate/method.h"
 #include "support/golden.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +16,7 @@ static double level(int n, int L, int count, const char *method) {
     for (int t = 0; t < count; t++) {
         truth known = truth_open(n, L, t);
         rk_options options = rk_options_default();
-        options.method = method;
+        options.method = method_of(method);
         rk_answer *answer;
         assert_int_equal(rk_estimate(&answer, known.net, NULL, &options, NULL), RK_OK);
         const double *mean = rk_answer_view(answer)->mean;

@@ -1,8 +1,8 @@
 /* Estimated errors against unbiased receipts: right on random networks, wide and flagged elsewhere.
  */
-#include "estimate/error_model.h"
-#include "estimate/method.h"
+#include "estimate/methods.h"
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,27 +16,43 @@
 
 static rk_answer *answer_with_receipt(const rk_network *net, const char *method, uint64_t receipt) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.receipt_samples = receipt;
     rk_answer *answer;
     rk_estimate(&answer, net, NULL, &options, NULL); /* NULL: it does not cover this network */
     return answer;
 }
 
-static void test_every_law_belongs_to_a_method(void **state) {
+/* Each variant has laws, those of its own row if it has any, and so has what was resolved from it.
+ */
+static void test_every_variant_has_laws(void **state) {
     (void)state;
-    const rk_error_law *law;
-    for (size_t i = 0; (law = rk_error_law_at(i)); i++) {
-        const rk_method *method;
-        rk_method_arguments arguments;
-        char canonical[128];
-        assert_int_equal(
-            rk_method_parse(law->method, &method, &arguments, canonical, sizeof canonical, NULL),
-            RK_OK);
-        assert_ptr_equal(rk_error_law_of(canonical), law);
+    const rk_variant *v;
+    for (size_t i = 0; (v = rk_variant_at(i)); i++) {
+        const rk_error_laws *laws = rk_error_laws_of(&v->spec);
+        assert_non_null(laws);
+        if (v->laws.means.factor > 0) assert_ptr_equal(laws, &v->laws);
     }
-    assert_null(rk_error_law_of("mean:base,metric=exact"));
-    assert_null(rk_error_law_of("means"));
+    static const struct {
+        const char *method, *same;
+    } cases[] = {{"mean:metric=avg,base", "mean:metric=avg"},
+                 {"reference:1,augment", "mean"},
+                 {"reference:1,base,metric=avg", "mean:metric=avg"},
+                 {"reference:2,metric=avg", "covariance"},
+                 {"reference:3,dense", "third:tilt=off"},
+                 {"reference:4", "fourth"},
+                 {"third:gauge=full,rank=24,legs=double", "third:tilt=on,fourth=full"},
+                 {"third:fourth=fitted", "third:gauge=fitted"},
+                 {"sample:anchor,design", "sample:control,design"},
+                 {"mean:base", NULL},
+                 {"reference:1,base", NULL},
+                 {"reference:2,base", NULL},
+                 {"reference:4,augment", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *same = cases[i].same;
+        assert_ptr_equal(rk_error_laws_of(method_of(cases[i].method)),
+                         same ? rk_error_laws_of(method_of(same)) : NULL);
+    }
 }
 
 /* Networks that no law was fitted to. */
@@ -144,7 +160,7 @@ static void test_narrow_inputs_are_noticed(void **state) {
             const rk_input input = {.covariance = C};
             for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
                 rk_options options = rk_options_default();
-                options.method = methods[m];
+                options.method = method_of(methods[m]);
                 options.receipt_samples = 32000;
                 rk_answer *answer = answer_of(net, &input, &options);
                 const rk_answer_data *a = rk_answer_view(answer);
@@ -202,7 +218,7 @@ static void test_growing_errors_promise_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_law_belongs_to_a_method),
+        cmocka_unit_test(test_every_variant_has_laws),
         cmocka_unit_test(test_estimates_are_within_a_factor_three),
         cmocka_unit_test(test_trained_networks_are_noticed),
         cmocka_unit_test(test_narrow_inputs_are_noticed),

@@ -1,6 +1,7 @@
 /* Identities that every closure must satisfy, whatever the weights. */
 #include "estimate/method.h"
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -46,7 +47,7 @@ static void fill(fixture *f, size_t n_layers, rk_activation_kind kind, bool bias
 static rk_answer *estimate(const fixture *f, size_t n_layers, const rk_input *input,
                            const char *method, bool covariance) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.covariance = covariance;
     options.layers = true;
     options.threads = 1;

@@ -2,6 +2,7 @@
  * and where weights are random one is, and not too large. */
 #include "support/estimate.h"
 #include "support/kinds.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -51,7 +52,7 @@ static kind_case draw(size_t i) {
 static rk_answer *ask(const char *method, const kind_case *k, bool covariance, uint64_t samples,
                       uint64_t receipt) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.covariance = covariance;
     options.receipt_samples = receipt;
     if (samples) options.samples = samples;

@@ -1,4 +1,5 @@
 /* Probabilities of events: exact cases, laws, agreement of independent methods. */
+#include "support/method.h"
 #include "tail/log_probability.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ static result ask(const rk_network *net, const rk_input *input, const char *text
     rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
-    options.method = method;
+    options.tail = tail_method_of(method);
     options.samples = samples;
     options.seed = seed;
     options.threads = threads;
@@ -431,7 +432,7 @@ static size_t check_network(const char *activation, size_t n_in, size_t n_hidden
     /* thresholds where the probability is 1e-2 to 1e-4, from the outputs' own law */
     rk_answer *answer;
     rk_options options = rk_options_default();
-    options.method = "sample";
+    options.method = method_of("sample");
     options.samples = 2000;
     assert_int_equal(rk_estimate(&answer, net, input, &options, NULL), RK_OK);
     const rk_answer_data *data = rk_answer_view(answer);

@@ -2,6 +2,7 @@
  * they have many, the same for any number of threads. */
 #include "estimate/method.h"
 #include "propagate/third_fold.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -70,7 +71,7 @@ static rk_answer *estimate(const size_t *hidden, size_t n_hidden, const char *me
                            .activation = {.kind = RK_RELU},
                            .seed = 3};
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.threads = threads;
     rk_network *net;
     rk_answer *answer;

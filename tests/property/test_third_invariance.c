@@ -2,6 +2,7 @@
  * neurons, what else is asked. Widths cross the chunks and blocks of the kernels. */
 #include "estimate/method.h"
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -52,7 +53,7 @@ static void fixture_destroy(fixture *f) {
 
 static rk_answer *estimate(const fixture *f, const char *method, bool covariance, int threads) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.covariance = covariance;
     options.threads = threads;
     return answer_of_layers(f->layers, N_LAYERS, NULL, &options);
@@ -133,7 +134,7 @@ static void test_plan_is_what_happens(void **state) {
     rk_plan *plan;
     rk_answer *answer;
     rk_options options = rk_options_default();
-    options.method = f->biased ? "third" : "third:gauge=fitted";
+    options.method = method_of(f->biased ? "third" : "third:gauge=fitted");
     assert_int_equal(rk_network_create(&net, f->layers, N_LAYERS, NULL), RK_OK);
     assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
     rk_cost planned = rk_plan_cost(plan);

@@ -2,6 +2,7 @@
  * without harm, if they nearly are. */
 #include "estimate/method.h"
 #include "propagate/roles.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -52,7 +53,7 @@ static rk_network *one_sided_network(void) {
 
 static rk_answer *estimate(const rk_network *net, const char *method) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.layers = true;
     rk_answer *answer;
     assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);

@@ -1,7 +1,8 @@
 /* The same bits for any number of threads: every method, on networks of several blocks. Under the
  * thread sanitizer this is what looks for races. */
-#include "estimate/error_model.h"
+#include "estimate/methods.h"
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,9 +41,11 @@ static bool same_bits(const rk_answer_data *a, const rk_answer_data *b) {
 }
 
 /* False if the method does not cover what is asked. */
-static bool check(const char *method, bool covariance, int cumulants) {
+static bool check(const rk_method_spec *spec, bool covariance, int cumulants) {
+    char method[RK_METHOD_TEXT];
+    rk_method_spell(spec, method, sizeof method);
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = spec;
     options.samples = SAMPLES;
     options.covariance = covariance;
     options.cumulants = cumulants;
@@ -64,16 +67,16 @@ static bool check(const char *method, bool covariance, int cumulants) {
 static void test_every_method(void **state) {
     (void)state;
     size_t n_checked = 0;
-    for (size_t i = 0; rk_error_law_at(i); i++)
-        n_checked += check(rk_error_law_at(i)->method, false, 0);
+    for (size_t i = 0; rk_variant_at(i); i++)
+        n_checked += check(&rk_variant_at(i)->spec, false, 0);
     assert_true(n_checked > 20);
     for (size_t i = 0; rk_method_at(i); i++) {
-        check(rk_method_at(i)->name, true, 0);
-        check(rk_method_at(i)->name, false, 3);
+        check(&(rk_method_spec){.kind = (rk_method_kind)i}, true, 0);
+        check(&(rk_method_spec){.kind = (rk_method_kind)i}, false, 3);
     }
-    assert_true(check("third", false, 3));
-    assert_true(check("sample:design,control", true, 0));
-    assert_true(check("sample:design,anchor", false, 0));
+    assert_true(check(method_of("third"), false, 3));
+    assert_true(check(method_of("sample:design,control"), true, 0));
+    assert_true(check(method_of("sample:design,anchor"), false, 0));
 }
 
 static void test_every_method_for_rare_events(void **state) {
@@ -86,7 +89,7 @@ static void test_every_method_for_rare_events(void **state) {
     size_t n_checked = 0;
     for (size_t i = 0; rk_tail_method_at(i); i++) {
         rk_options options = rk_options_default();
-        options.method = rk_tail_method_at(i)->name;
+        options.tail = &(rk_tail_spec){.kind = (rk_tail_kind)i};
         options.samples = SAMPLES;
         rk_tail_answer *one = NULL, *many;
         for (options.threads = 1; options.threads <= 4; options.threads++) {
@@ -102,7 +105,7 @@ static void test_every_method_for_rare_events(void **state) {
                 const rk_tail_estimate *b = &rk_tail_view(many)->estimates[e];
                 if (memcmp(&a->log10_p, &b->log10_p, sizeof a->log10_p) != 0 ||
                     memcmp(&a->cv, &b->cv, sizeof a->cv) != 0)
-                    fail_msg("%s: %d threads give other bits than one", options.method,
+                    fail_msg("%s: %d threads give other bits than one", rk_tail_method_at(i)->name,
                              options.threads);
             }
             rk_tail_destroy(many);

@@ -1,6 +1,7 @@
 /* Sampling whose control variate is anchored by the third order: through the public interface. */
 #include "reckon/reckon.h"
 #include "support/estimate.h"
+#include "support/method.h"
 #include "support/near.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ static rk_network *draw(size_t hidden) {
 
 static rk_answer *ask(const rk_network *net, const char *method, uint64_t samples, uint64_t seed) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     options.samples = samples;
     options.seed = seed;
     options.threads = 1;

@@ -1,5 +1,6 @@
 /* The law of the input: accepted or refused in one place, by every method alike. */
 #include "network/input.h"
+#include "support/method.h"
 
 #include <float.h>
 #include <math.h>
@@ -134,7 +135,8 @@ static void test_every_method_agrees(void **state) {
     rk_error error;
     for (size_t i = 0; (method = rk_method_at(i)); i++) {
         rk_options options = rk_options_default();
-        options.method = strcmp(method->name, "reference") == 0 ? "reference:2" : method->name;
+        options.method =
+            method_of(strcmp(method->name, "reference") == 0 ? "reference:2" : method->name);
         options.samples = 1000;
         options.budget_flops = 1e7;
         options.threads = 1;
@@ -155,7 +157,7 @@ static void test_every_method_agrees(void **state) {
     const rk_event event = {.layer = 3, .terms = &term, .n_terms = 1, .threshold = 1};
     for (size_t i = 0; (method = rk_tail_method_at(i)); i++) {
         rk_options options = rk_options_default();
-        options.method = method->name;
+        options.tail = tail_method_of(method->name);
         options.samples = 1000;
         options.budget_flops = 1e7;
         options.threads = 1;

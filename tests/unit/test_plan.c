@@ -1,5 +1,6 @@
 /* Plan, execute, report: what does not depend on the mathematics of a method. */
 #include "estimate/method.h"
+#include "support/method.h"
 #include "support/monte_carlo.h"
 
 #include <math.h>
@@ -28,37 +29,6 @@ static rk_network *make(size_t n, size_t n_layers) {
     free(layers);
     free(weight);
     return net;
-}
-
-static void test_methods_parse(void **state) {
-    (void)state;
-    static const struct {
-        const char *text, *canonical, *message;
-    } cases[] = {
-        {NULL, "auto", NULL},
-        {"covariance", "covariance:gauge=none", NULL},
-        {"mean", "mean:simple,metric=exact", NULL},
-        {"mean:metric=avg,base", "mean:base,metric=avg", NULL},
-        {"men", NULL, "unknown method 'men'; there are mean, "},
-        {"mean:", NULL, "method 'mean' does not know ''; it takes simple|base, metric=exact|avg"},
-        {"mean:base,", NULL, "method 'mean' does not know ''"},
-        {"mean:simple,base", NULL, "method 'mean' takes only one of 'base' and its alternatives"},
-        {"sample:control,anchor", NULL, "method 'sample' takes only one of 'anchor'"},
-        {"gain:fast", NULL, "method 'gain' does not know 'fast'; it takes no arguments"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const rk_method *method;
-        rk_method_arguments arguments;
-        char canonical[128];
-        rk_error error;
-        rk_status status = rk_method_parse(cases[i].text, &method, &arguments, canonical,
-                                           sizeof canonical, &error);
-        assert_int_equal(status, cases[i].canonical ? RK_OK : RK_ERROR_ARGUMENT);
-        if (cases[i].canonical)
-            assert_string_equal(canonical, cases[i].canonical);
-        else
-            assert_memory_equal(error.message, cases[i].message, strlen(cases[i].message));
-    }
 }
 
 /* Every method once, on a network it can afford. */
@@ -102,10 +72,10 @@ static void test_plans_predict_what_is_executed(void **state) {
     for (size_t i = 0; i < N_METHODS; i++) {
         rk_network *net = make(every_method[i].n, 5);
         rk_options options = rk_options_default();
-        options.method = every_method[i].method;
+        options.method = method_of(every_method[i].method);
         options.samples = 1000;
         options.threads = 1;
-        if (!strcmp(options.method, "auto")) options.budget_flops = 1e9;
+        if (options.method->kind == RK_AUTO) options.budget_flops = 1e9;
         rk_plan *plan;
         rk_answer *answer;
         assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
@@ -128,7 +98,7 @@ static void test_plans_predict_what_is_executed(void **state) {
 
 static uint64_t planned_flops(const rk_network *net, const char *method, double *convention) {
     rk_options options = rk_options_default();
-    options.method = method;
+    options.method = method_of(method);
     rk_plan *plan;
     assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
     rk_cost cost = rk_plan_cost(plan);
@@ -164,7 +134,7 @@ static void test_same_bits_for_any_number_of_threads(void **state) {
         rk_answer *first = NULL;
         for (int threads = 1; threads <= 4; threads += threads) {
             rk_options options = rk_options_default();
-            options.method = every_method[i].method;
+            options.method = method_of(every_method[i].method);
             options.samples = 3000;
             options.threads = threads;
             options.covariance = !every_method[i].means_only;
@@ -196,17 +166,17 @@ static void test_what_cannot_fit_is_refused_with_its_size(void **state) {
     (void)state;
     rk_network *net = make(64, 3);
     rk_options options = rk_options_default();
-    options.method = "covariance";
+    options.method = method_of("covariance");
     options.memory_limit = 50000;
     rk_plan *plan;
     rk_error error;
     assert_int_equal(rk_plan_create(&plan, net, NULL, &options, &error), RK_ERROR_TOO_LARGE);
     assert_null(plan);
-    assert_non_null(strstr(error.message, "covariance:gauge=none needs "));
+    assert_non_null(strstr(error.message, "covariance needs "));
     assert_non_null(strstr(error.message, "the limit is 50000"));
 
     /* the answer and the receipt count, too */
-    options.method = "mean";
+    options.method = method_of("mean");
     options.memory_limit = 20000;
     assert_int_equal(rk_plan_create(&plan, net, NULL, &options, NULL), RK_OK);
     rk_plan_destroy(plan);
@@ -243,7 +213,7 @@ static void test_bad_input_laws_are_refused(void **state) {
 /* The answer of a run that is stopped at the next call after so many. */
 static rk_answer *stopped_after(int calls, const rk_network *net, uint64_t receipt) {
     rk_options options = rk_options_default();
-    options.method = "covariance";
+    options.method = method_of("covariance");
     options.layers = true;
     options.receipt_samples = receipt;
     options.threads = 1;
@@ -295,7 +265,7 @@ static void test_cumulants_of_the_output(void **state) {
     assert_int_equal(rk_network_create(&net, layers, 2, NULL), RK_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rk_options options = rk_options_default();
-        options.method = cases[i].method;
+        options.method = method_of(cases[i].method);
         options.covariance = true;
         options.cumulants = cases[i].cumulants;
         rk_answer *answer;
@@ -314,7 +284,7 @@ static void test_cumulants_of_the_output(void **state) {
         rk_answer_destroy(answer);
     }
     rk_options options = rk_options_default();
-    options.method = "covariance";
+    options.method = method_of("covariance");
     options.cumulants = 3;
     rk_answer *answer;
     rk_error error;
@@ -325,10 +295,10 @@ static void test_cumulants_of_the_output(void **state) {
     rk_network_destroy(net);
 
     net = make(4, 3);
-    options.method = "third"; /* which takes a gauge here for the means alone */
+    options.method = method_of("third"); /* which is tilted here for the means alone */
     options.cumulants = 3;
     assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
-    assert_non_null(strstr(rk_answer_view(answer)->method, "gauge=none"));
+    assert_non_null(strstr(rk_answer_view(answer)->method, "tilt=off"));
     rk_answer_destroy(answer);
     rk_network_destroy(net);
 }
@@ -346,16 +316,20 @@ static void test_methods_refuse_what_they_do_not_cover(void **state) {
         const char *message; /* NULL: it does cover this */
     } cases[] = {
         {"third:gauge=fitted", RK_RELU, {NULL, zero_bias}, false, NULL},
-        {"third:gauge=fitted", RK_RELU, {NULL, NULL}, true, "a gauge keeps means, not covariances"},
+        {"third:gauge=fitted",
+         RK_RELU,
+         {NULL, NULL},
+         true,
+         "fourth=fitted keeps means, not covariances"},
         {"third:gauge=fitted", RK_RELU, {bias, NULL}, false, "biases: layer 1 has biases"},
-        {"third:gauge=fitted", RK_RELU, {NULL, bias}, false, "gauge=zero only"},
+        {"third:gauge=fitted", RK_RELU, {NULL, bias}, false, "fourth=zero only"},
         {"third:gauge=fitted", RK_ABS, {NULL, NULL}, false, "biases: layer 1 is abs"},
         {"third:gauge=full", RK_ABS, {bias, NULL}, false, NULL},
-        {"third:gauge=full", RK_RELU, {NULL, bias}, false, "gauge=zero only"},
+        {"third:gauge=full", RK_RELU, {NULL, bias}, false, "fourth=zero only"},
         {"third:gauge=zero", RK_TANH, {NULL, NULL}, false, "homogeneous activations"},
         {"third:gauge=full,reach=2", RK_RELU, {NULL, NULL}, false, NULL},
         {"third:gauge=lean,reach=8", RK_RELU, {NULL, NULL}, false, NULL},
-        {"third:reach=2", RK_RELU, {NULL, NULL}, false, "gauge=lean and gauge=full"},
+        {"third:reach=2", RK_RELU, {NULL, NULL}, false, "fourth=lean and fourth=full"},
         {"sample:anchor", RK_RELU, {bias, NULL}, false, "biases"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -370,7 +344,7 @@ static void test_methods_refuse_what_they_do_not_cover(void **state) {
         rk_plan *plan = NULL;
         rk_error error;
         rk_options options = rk_options_default();
-        options.method = cases[i].method;
+        options.method = method_of(cases[i].method);
         options.covariance = cases[i].covariance;
         assert_int_equal(rk_network_create(&net, layers, 3, NULL), RK_OK);
         rk_status status = rk_plan_create(&plan, net, NULL, &options, &error);
@@ -384,7 +358,6 @@ static void test_methods_refuse_what_they_do_not_cover(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_methods_parse),
         cmocka_unit_test(test_every_method_is_tested),
         cmocka_unit_test(test_plans_predict_what_is_executed),
         cmocka_unit_test(test_flops_are_counted_as_documented),

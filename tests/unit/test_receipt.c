@@ -3,6 +3,7 @@
 #include "estimate/verdict.h"
 #include "linalg/blas.h"
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -225,7 +226,7 @@ static void test_true_errors_are_not_refuted(void **state) {
             rk_network *net;
             assert_int_equal(rk_network_random(&net, &drawn, NULL), RK_OK);
             rk_options options = rk_options_default();
-            options.method = "sample";
+            options.method = method_of("sample");
             options.samples = 1000;
             options.seed = seed;
             options.threads = 1;

@@ -1,5 +1,6 @@
 /* What rk_tail does besides answering: it stops when told to, refuses, keeps to its memory. */
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -22,7 +23,7 @@ static setting begin(const char *method, const char *events) {
     setting s = {.options = rk_options_default()};
     rk_random_spec spec = {.activation = {.kind = RK_RELU}, .seed = 7};
     s.net = draw_square(spec, N, 2);
-    s.options.method = method;
+    s.options.tail = tail_method_of(method);
     s.options.samples = 4000;
     assert_int_equal(rk_events_parse(&s.events, s.net, events, NULL), RK_OK);
     return s;
@@ -140,14 +141,14 @@ static void test_passes_that_overflow_are_no_answer(void **state) {
     assert_int_equal(rk_network_create(&s.net, layers, 2, NULL), RK_OK);
     for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
         rk_tail_answer *answer;
-        s.options.method = methods[m];
+        s.options.tail = tail_method_of(methods[m]);
         assert_int_equal(run(&s, NULL, &answer, NULL), RK_OK);
         const rk_tail_estimate *e = rk_tail_view(answer)->estimates;
         if (!isnan(e->p) || !strstr(e->warning, "single precision"))
             fail_msg("%s: %g, '%s'", methods[m], e->p, e->warning);
         rk_tail_destroy(answer);
     }
-    s.options.method = "sample";
+    s.options.method = method_of("sample");
     rk_answer *answer = answer_of(s.net, NULL, &s.options);
     assert_true(isfinite(rk_answer_view(answer)->mean[0])); /* passes in units of their own */
     rk_answer_destroy(answer);
