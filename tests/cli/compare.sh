@@ -6,7 +6,7 @@ has out '^  mean'
 has out '^  covariance'
 has out 'sampling, same FLOPs'
 has table.csv '^label,method,mse,mse_standard_error,'
-has table.csv '^"covariance","covariance:'
+has table.csv '^"covariance","covariance"'
 run 0 compare "it's.safetensors" --truth-samples 2000 -m covariance -m mean --json
 is_json out
 for key in schema version rows method mse mse_standard_error flops_executed flops_convention seconds \

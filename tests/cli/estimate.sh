@@ -30,7 +30,7 @@ has out '^method   sample:'
 has out '^         expected to be the most accurate of [0-9]* within a second or so$'
 has out '^cost  .* FLOPs executed, .* by the paper'
 run 0 estimate net.safetensors --method covariance
-has out '^method   covariance:gauge=none$'
+has out '^method   covariance$'
 run 0 estimate net.safetensors -m covariance --json --covariance --layers --receipt 500
 is_json out
 has out '"verdict": "agrees"'

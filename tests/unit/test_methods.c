@@ -240,8 +240,8 @@ static void test_any_rank_and_reach(void **state) {
     enum { N = 24 };
     rk_random_spec random = {.n_in = N,
                              .n_out = 1,
-                             .hidden = (const size_t[]){N, N, N, N, N, N, N, N},
-                             .n_hidden = 8,
+                             .hidden = (const size_t[]){N, N, N, N, N, N, N, N, N, N, N, N},
+                             .n_hidden = 12,
                              .activation = {.kind = RK_RELU}};
     rk_network *net;
     assert_int_equal(rk_network_random(&net, &random, NULL), RK_OK);
