@@ -17,6 +17,7 @@ plant() {
     echo '#include <cblas.h>' >"$tree/src/linalg/blas.c"
     printf '#include "network/network.h"\n#include "base/status.h"\n' >"$tree/src/network/network.c"
     printf '#include "cli.h"\n#include <reckon/reckon.h>\n' >"$tree/cli/main.c"
+    echo '#include "network/forward.h"' >"$tree/src/network/network.h"
     echo '#include <reckon/reckon.h>' >"$tree/examples/mean.c"
     printf '%s\n' "$2" >>"$tree/$1"
 }
@@ -44,4 +45,5 @@ src/attic/old.c #include "base/status.h"
 cli/main.c #include "base/status.h"
 cli/main.c #include <base/status.h>
 examples/mean.c #include "../src/base/status.h"
+src/network/forward.c #include "network/network.h"
 VIOLATIONS
