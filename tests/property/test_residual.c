@@ -1,5 +1,6 @@
 /* Residual networks: closures against the joint law of all values at once. */
 #include "activation/activation.h"
+#include "method.h"
 #include "network/network.h"
 
 #include <math.h>
@@ -134,7 +135,7 @@ static void check(const drawn *d, const double *C, uint64_t seed) {
     if (rk_network_create(&net, d->layers, d->n_layers, &error) != RK_OK)
         fail_msg("seed %d: %s", (int)seed, error.message);
     rk_options options = rk_options_default();
-    options.method = "covariance";
+    options.method = method_of("covariance");
     options.covariance = options.layers = true;
     const rk_input input = {.covariance = C};
     rk_answer *answer;
