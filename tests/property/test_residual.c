@@ -1,7 +1,7 @@
 /* Residual networks: closures against the joint law of all values at once. */
 #include "activation/activation.h"
-#include "method.h"
 #include "network/network.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
