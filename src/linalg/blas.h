@@ -1,8 +1,8 @@
 /* Products: the only door to BLAS, besides lapack.h.
  *
  * All matrices are row-major with leading dimension = distance between rows. Every product is cut
- * into fixed blocks of rows, each one serial BLAS call, so results do not depend on the number of
- * threads; it charges the ledger 2mnk for what it computes. Aliasing of inputs and output is not
+ * into tiles whose shape depends on its own alone, each one serial BLAS call, so results do not
+ * depend on the number of threads; it charges the ledger 2mnk for what it computes. Aliasing of inputs and output is not
  * allowed. */
 #ifndef RK_LINALG_BLAS_H
 #define RK_LINALG_BLAS_H
@@ -21,7 +21,7 @@ void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_
               float *c, size_t ldc);
 
 /** C (n x n) = alpha A op(B) + beta C where the caller knows the result to be symmetric: computes
- *  the lower triangle in blocks (about half the work) and mirrors it. `a` n x k, op(B) k x n;
+ *  the tiles up to the diagonal (about half the work) and mirrors them. `a` n x k, op(B) k x n;
  *  beta C must be symmetric. */
 void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, double alpha,
                        const double *a, size_t lda, const double *b, size_t ldb, double beta,
