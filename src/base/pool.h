@@ -36,18 +36,15 @@ static inline size_t rk_pool_blocks(size_t n, size_t rows) {
     return (n + rows - 1) / rows;
 }
 
-/** Rows of a block of a light pass over rows of n entries, a few operations each: so many that a
- *  block is worth waking a thread for. A multiple of 8. */
-static inline size_t rk_pool_rows(size_t n) {
-    size_t rows = 8;
-    while (rows * n < 1 << 14 && rows < 1 << 14)
-        rows *= 2;
-    return rows;
-}
-
 /** Calls function(context, b) once for every b in [0, n_blocks), from any thread, and returns when
  *  all are done. One run at a time; not reentrant. `pool` NULL runs in the calling thread. */
 void rk_pool_run(rk_pool *pool, size_t n_blocks, void (*function)(void *context, size_t block),
                  void *context);
+
+/** The same for a light pass, a few operations for each entry of m rows of n entries (or columns:
+ *  what is independent): function(context, first, last) does the rows [first, last), so many that
+ *  they are worth waking a thread for. `first` is a multiple of 8, a cache line of columns. */
+void rk_pool_sweep(rk_pool *pool, size_t m, size_t n,
+                   void (*function)(void *context, size_t first, size_t last), void *context);
 
 #endif

@@ -216,18 +216,17 @@ void rk_solve_lower(rk_work *work, rk_trans trans, size_t n, size_t m, const dou
 }
 
 typedef struct image {
-    size_t m, n, rows;
+    size_t n;
     const double *a, *x, *y0;
     double *y;
 } image;
 
-static void image_rows(void *context, size_t block) {
+static void image_rows(void *context, size_t first, size_t last) {
     const image *p = context;
-    const size_t first = block * p->rows, count = least(p->rows, p->m - first);
-    for (size_t i = first; i < first + count; i++)
+    for (size_t i = first; i < last; i++)
         p->y[i] = p->y0 ? p->y0[i] : 0;
     rk_blas_turn turn = rk_blas_begin();
-    cblas_dgemv(CblasRowMajor, CblasNoTrans, blas_int(count), blas_int(p->n), 1,
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, blas_int(last - first), blas_int(p->n), 1,
                 p->a + first * p->n, blas_int(p->n), p->x, 1, 1, p->y + first, 1);
     rk_blas_end(turn);
 }
@@ -235,8 +234,8 @@ static void image_rows(void *context, size_t block) {
 void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x, const double *y0,
              double *y) {
     if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
-    image p = {m, n, rk_pool_rows(n), a, x, y0, y};
-    rk_pool_run(work->pool, rk_pool_blocks(m, p.rows), image_rows, &p);
+    image p = {n, a, x, y0, y};
+    rk_pool_sweep(work->pool, m, n, image_rows, &p);
 }
 
 void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {

@@ -15,15 +15,28 @@ typedef struct state {
     rk_kept kept;
 } state;
 
+typedef struct pairs {
+    size_t n;
+    const double *slope, *var; /* E phi', Var phi */
+    double *C;
+} pairs;
+
+static void activate_rows(void *context, size_t first, size_t last) {
+    const pairs *p = context;
+    for (size_t i = first; i < last; i++) {
+        double *C = p->C + i * p->n;
+        for (size_t j = 0; j < p->n; j++)
+            C[j] *= p->slope[i] * p->slope[j];
+        C[i] = p->var[i];
+    }
+}
+
 /* C_ii = var_i = Var phi, C_ij = E phi'_i E phi'_j C_ij. */
 static void activate_pairs(rk_work *work, size_t n, const double *slope, const double *var,
                            double *C) {
     if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++)
-            C[i * n + j] *= slope[i] * slope[j];
-        C[i * n + i] = var[i];
-    }
+    pairs p = {n, slope, var, C};
+    rk_pool_sweep(work->pool, n, n, activate_rows, &p);
 }
 
 static const char *name(void *context, const rk_stage *stage) {

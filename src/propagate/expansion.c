@@ -174,38 +174,98 @@ typedef struct reading {
     double total;  /* sum over rows of q_i */
 } reading;
 
+typedef struct shares {
+    const rk_layer *next;
+    const double *C, *var; /* of its inputs */
+    double *q, *fourths;   /* of its rows: the sum of the shares, before they are divided by it; and
+                              of their squares */
+    double *u;             /* of its inputs: the sum of W_ij^2 / q_i */
+    double *seen;          /* sum_k u_k C_jk^2 */
+} shares;
+
+/* Rows are summed in order, several at a time: an addition waits for the one before. */
+enum { LANES = 4 };
+
+static void sum_shares(void *context, size_t first, size_t last) {
+    const shares *s = context;
+    const size_t n = s->next->cols;
+    for (size_t i = first; i < last; i += LANES) {
+        const double *W[LANES];
+        double q[LANES] = {0}, fourths[LANES] = {0};
+        for (size_t r = 0; r < LANES; r++)
+            W[r] = s->next->weight + (i + r < last ? i + r : i) * n;
+        for (size_t j = 0; j < n; j++)
+            for (size_t r = 0; r < LANES; r++) {
+                double share = W[r][j] * W[r][j] * s->var[j];
+                q[r] += share;
+                fourths[r] += share * share;
+            }
+        for (size_t r = 0; r < LANES && i + r < last; r++) {
+            s->q[i + r] = q[r];
+            s->fourths[i + r] = fourths[r];
+        }
+    }
+}
+
+static void sum_columns(void *context, size_t first, size_t last) {
+    const shares *s = context;
+    const size_t m = s->next->rows, n = s->next->cols;
+    for (size_t j = first; j < last; j++)
+        s->u[j] = 0;
+    for (size_t i = 0; i < m; i++) {
+        const double *W = s->next->weight + i * n;
+        if (!(s->q[i] > 0)) continue;
+        double inverse = 1 / s->q[i];
+        for (size_t j = first; j < last; j++)
+            s->u[j] += W[j] * W[j] * inverse;
+    }
+}
+
+static void sum_seen(void *context, size_t first, size_t last) {
+    const shares *s = context;
+    const size_t n = s->next->cols;
+    for (size_t i = first; i < last; i += LANES) {
+        const double *row[LANES];
+        double seen[LANES] = {0};
+        for (size_t r = 0; r < LANES; r++)
+            row[r] = s->C + (i + r < last ? i + r : i) * n;
+        for (size_t k = 0; k < n; k++)
+            for (size_t r = 0; r < LANES; r++)
+                seen[r] += s->u[k] * row[r][k] * row[r][k];
+        for (size_t r = 0; r < LANES && i + r < last; r++)
+            s->seen[i + r] = seen[r];
+    }
+}
+
 static reading read_by(rk_work *work, const rk_layer *next, const double *C) {
     size_t m = next->rows, n = next->cols, mark = rk_work_mark(work);
-    double *u = rk_work_doubles(work, n, 1);
+    double *var = rk_work_doubles(work, n, 1);
+    shares s = {.next = next,
+                .C = C,
+                .var = var,
+                .q = rk_work_doubles(work, m, 1),
+                .fourths = rk_work_doubles(work, m, 1),
+                .u = rk_work_doubles(work, n, 1),
+                .seen = rk_work_doubles(work, n, 1)};
     reading r = {0};
     if (rk_work_charge(work, 7 * (uint64_t)m * n + 3 * (uint64_t)n * n)) {
         double rows = 0, total = 0, sum = 0, squares = 0, all = 0;
         for (size_t j = 0; j < n; j++)
-            u[j] = 0;
+            var[j] = C[j * n + j];
+        rk_pool_sweep(work->pool, m, n, sum_shares, &s);
+        rk_pool_sweep(work->pool, n, m, sum_columns, &s);
+        rk_pool_sweep(work->pool, n, n, sum_seen, &s);
         for (size_t i = 0; i < m; i++) {
-            const double *W = next->weight + i * n;
-            double q = 0, fourths = 0;
-            for (size_t j = 0; j < n; j++) {
-                double share = W[j] * W[j] * C[j * n + j];
-                q += share;
-                fourths += share * share;
-            }
-            if (!(q > 0)) continue;
-            double inverse = 1 / q;
-            for (size_t j = 0; j < n; j++)
-                u[j] += W[j] * W[j] * inverse;
-            r.row += fourths * inverse * inverse;
-            all += q;
+            if (!(s.q[i] > 0)) continue;
+            double inverse = 1 / s.q[i];
+            r.row += s.fourths[i] * inverse * inverse;
+            all += s.q[i];
             rows++;
         }
         for (size_t j = 0; j < n; j++) {
-            const double *row = C + j * n;
-            double seen = 0;
-            for (size_t k = 0; k < n; k++)
-                seen += u[k] * row[k] * row[k];
-            total += u[j] * seen;
-            sum += u[j];
-            squares += u[j] * u[j];
+            total += s.u[j] * s.seen[j];
+            sum += s.u[j];
+            squares += s.u[j] * s.u[j];
         }
         if (rows > 0)
             r = (reading){total / (rows * rows), r.row / rows, squares * (double)n / (sum * sum),
@@ -295,30 +355,71 @@ void rk_expansion_close(rk_work *work, size_t l, const rk_layer *next, bool is_l
     outputs->expansion = expansion;
 }
 
+/* Some rows of the last layer, pulled back to the inputs of the one before. */
+typedef struct pulled {
+    const rk_layer *layer;
+    size_t rows;
+    const double *pull; /* rows x m: of its neurons */
+    const double *C;    /* of its inputs; NULL: the identity */
+    double *a;          /* rows x n: of its inputs */
+    double *Ca;         /* rows x n */
+} pulled;
+
+static void pull_columns(void *context, size_t first, size_t last) {
+    const pulled *p = context;
+    const size_t m = p->layer->rows, n = p->layer->cols;
+    for (size_t k = 0; k < p->rows; k++) {
+        double *a = p->a + k * n;
+        for (size_t j = first; j < last; j++)
+            a[j] = 0;
+        for (size_t i = 0; i < m; i++) {
+            const double *W = p->layer->weight + i * n;
+            double pull = p->pull[k * m + i];
+            for (size_t j = first; j < last; j++)
+                a[j] += pull * W[j];
+        }
+    }
+}
+
+static void multiply_pulled(void *context, size_t first, size_t last) {
+    const pulled *p = context;
+    const size_t n = p->layer->cols;
+    for (size_t j = first; j < last; j++)
+        for (size_t k = 0; k < p->rows; k++) {
+            const double *a = p->a + k * n;
+            p->Ca[k * n + j] = p->C ? rk_dot(n, p->C + j * n, a) : a[j];
+        }
+}
+
 void rk_expansion_look_ahead(rk_work *work, const rk_layer *layer, const size_t *order,
                              const rk_layer *last, const double *C, const double *slope,
                              const double *var_z, const double *var_h, rk_expansion *e) {
     size_t m = layer->rows, n = layer->cols, rows = last->rows < SEEN_ROWS ? last->rows : SEEN_ROWS;
     size_t mark = rk_work_mark(work);
-    double *a = rk_work_doubles(work, n, 1);
+    double *pull = rk_work_doubles(work, rows, m);
+    pulled p = {
+        layer, rows, pull, C, rk_work_doubles(work, rows, n), rk_work_doubles(work, rows, n)};
     uint64_t flops = 2 * (uint64_t)m * n + 9 * (uint64_t)m + (C ? 2 * (uint64_t)n + 2 : 2) * n;
     if (rk_work_charge(work, rows * flops)) {
         double seen = 0, squares = 0, sum = 0;
+        for (size_t k = 0; k < rows; k++) {
+            const double *W = last->weight + k * last->rows / rows * m;
+            for (size_t i = 0; i < m; i++)
+                pull[k * m + i] = W[order ? order[i] : i] * slope[i];
+        }
+        rk_pool_sweep(work->pool, n, rows * m, pull_columns, &p);
+        rk_pool_sweep(work->pool, n, rows * (C ? n : 1), multiply_pulled, &p);
         for (size_t i = 0; i < m; i++)
             sum += var_h[i];
         for (size_t k = 0; k < rows; k++) {
             const double *W = last->weight + k * last->rows / rows * m;
-            for (size_t j = 0; j < n; j++)
-                a[j] = 0;
             for (size_t i = 0; i < m; i++) {
-                double w = W[order ? order[i] : i], pull = w * slope[i];
-                seen += w * w * var_h[i] - pull * pull * var_z[i];
+                double w = W[order ? order[i] : i], by = pull[k * m + i];
+                seen += w * w * var_h[i] - by * by * var_z[i];
                 squares += w * w;
-                for (size_t j = 0; j < n; j++)
-                    a[j] += pull * layer->weight[i * n + j];
             }
             for (size_t j = 0; j < n; j++)
-                seen += a[j] * (C ? rk_dot(n, C + j * n, a) : a[j]);
+                seen += p.a[k * n + j] * p.Ca[k * n + j];
         }
         e->variance = seen > 0 ? seen / squares : sum / (double)m;
     }

@@ -40,22 +40,35 @@ typedef struct coupling {
     double *u, *v, *t;
 } coupling;
 
-static void couple(rk_work *work, const rk_layer *layer, const double *w, const double *q,
-                   coupling *c) {
-    size_t m = layer->rows, n = layer->cols;
-    if (!rk_work_charge(work, 8 * (uint64_t)m * n)) return;
-    for (size_t j = 0; j < n; j++)
+typedef struct couples {
+    const rk_layer *layer;
+    const double *w, *q;
+    coupling *c;
+} couples;
+
+static void couple_columns(void *context, size_t first, size_t last) {
+    const couples *x = context;
+    const coupling *c = x->c;
+    size_t m = x->layer->rows, n = x->layer->cols;
+    for (size_t j = first; j < last; j++)
         c->u[j] = c->v[j] = c->t[j] = 0;
     for (size_t i = 0; i < m; i++) {
-        const double *row = layer->weight + i * n;
-        double inverse = q[i] > 0 ? 1 / q[i] : 0, ratio = w[i] * inverse;
-        for (size_t j = 0; j < n; j++) {
+        const double *row = x->layer->weight + i * n;
+        double inverse = x->q[i] > 0 ? 1 / x->q[i] : 0, ratio = x->w[i] * inverse;
+        for (size_t j = first; j < last; j++) {
             double square = row[j] * row[j] * inverse;
             c->u[j] += square;
             c->v[j] += square * square;
             c->t[j] += row[j] * ratio;
         }
     }
+}
+
+static void couple(rk_work *work, const rk_layer *layer, const double *w, const double *q,
+                   coupling *c) {
+    couples x = {layer, w, q, c};
+    if (rk_work_charge(work, 8 * (uint64_t)layer->rows * layer->cols))
+        rk_pool_sweep(work->pool, layer->cols, layer->rows, couple_columns, &x);
 }
 
 /* Sum of Cov(z_i^2, z_j^2) / (q_i q_j) over pairs i != j of the next layer, z = W h: the part of it

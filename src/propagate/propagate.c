@@ -57,10 +57,16 @@ void rk_input_mean(rk_work *work, size_t n, const rk_input *input, double *m) {
         m[i] = input->mean ? input->mean[i] : 0;
 }
 
-/* out_i = a_i . b_i for the rows of two m x n matrices. */
-RK_HOT static void dot_rows(size_t m, size_t n, const double *a, const double *b, double *out) {
-    for (size_t i = 0; i < m; i++)
-        out[i] = rk_dot(n, a + i * n, b + i * n);
+typedef struct row_pairs {
+    size_t n;
+    const double *a, *b;
+    double *out;
+} row_pairs;
+
+RK_HOT static void dot_rows(void *context, size_t first, size_t last) {
+    const row_pairs *p = context;
+    for (size_t i = first; i < last; i++)
+        p->out[i] = rk_dot(p->n, p->a + i * p->n, p->b + i * p->n);
 }
 
 static void add(rk_work *work, size_t n, const double *x, const double *y, double *sum) {
@@ -103,7 +109,8 @@ void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double 
         rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, layer->weight, n, C, n, 0, scratch, n);
         WC = scratch;
     }
-    if (rk_work_charge(work, 2 * (uint64_t)m * n)) dot_rows(m, n, WC, layer->weight, var);
+    row_pairs p = {n, WC, layer->weight, var};
+    if (rk_work_charge(work, 2 * (uint64_t)m * n)) rk_pool_sweep(work->pool, m, n, dot_rows, &p);
 }
 
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
@@ -114,10 +121,11 @@ void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
 
 double rk_inverse_width(rk_work *work, size_t n, const double *C) {
     double trace = 0, square = 0;
+    row_pairs whole = {n * n, C, C, &square};
     if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return 0;
     for (size_t i = 0; i < n; i++)
         trace += C[i * n + i];
-    dot_rows(1, n * n, C, C, &square);
+    dot_rows(&whole, 0, 1);
     return square / (trace * trace);
 }
 
@@ -146,14 +154,27 @@ void rk_deliver_scaled(rk_work *work, size_t n, double scale, const double *x, d
         out[i] = scale * x[i];
 }
 
+typedef struct rescaling {
+    size_t n;
+    double lost;
+    const double *mean;
+    double *var, *C;
+} rescaling;
+
+static void rescale_rows(void *context, size_t first, size_t last) {
+    const rescaling *x = context;
+    const double *mean = x->mean;
+    for (size_t i = first; i < last; i++) {
+        x->var[i] += x->lost * mean[i] * mean[i];
+        for (size_t j = 0; x->C && j < x->n; j++)
+            x->C[i * x->n + j] += x->lost * mean[i] * mean[j];
+    }
+}
+
 void rk_rescale(rk_work *work, size_t n, double r, double *mean, double *var, double *C) {
     if (!rk_work_charge(work, 4 * (uint64_t)n + (C ? 3 * (uint64_t)n * n : 0))) return;
-    double lost = 1 - r * r;
-    for (size_t i = 0; i < n; i++) {
-        var[i] += lost * mean[i] * mean[i];
-        for (size_t j = 0; C && j < n; j++)
-            C[i * n + j] += lost * mean[i] * mean[j];
-    }
+    rescaling x = {n, 1 - r * r, mean, var, C};
+    rk_pool_sweep(work->pool, n, C ? n : 1, rescale_rows, &x);
     for (size_t i = 0; i < n; i++)
         mean[i] *= r;
 }
