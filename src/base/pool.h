@@ -41,10 +41,4 @@ static inline size_t rk_pool_blocks(size_t n, size_t rows) {
 void rk_pool_run(rk_pool *pool, size_t n_blocks, void (*function)(void *context, size_t block),
                  void *context);
 
-/** The same for a light pass, a few operations for each entry of m rows of n entries (or columns:
- *  what is independent): function(context, first, last) does the rows [first, last), so many that
- *  they are worth waking a thread for. `first` is a multiple of 8, a cache line of columns. */
-void rk_pool_sweep(rk_pool *pool, size_t m, size_t n,
-                   void (*function)(void *context, size_t first, size_t last), void *context);
-
 #endif

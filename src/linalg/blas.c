@@ -1,6 +1,7 @@
 #include "linalg/blas.h"
 
 #include "base/size.h"
+#include "base/sweep.h"
 
 #include <assert.h>
 #include <cblas.h>
@@ -235,7 +236,7 @@ void rk_gemv(rk_work *work, size_t m, size_t n, const double *a, const double *x
              double *y) {
     if (!rk_work_charge(work, 2 * (uint64_t)m * n)) return;
     image p = {n, a, x, y0, y};
-    rk_pool_sweep(work->pool, m, n, image_rows, &p);
+    rk_sweep(work->pool, m, n, image_rows, &p);
 }
 
 void rk_block_sgemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c) {

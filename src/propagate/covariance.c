@@ -1,6 +1,7 @@
 #include "propagate/covariance.h"
 
 #include "base/gamma.h"
+#include "base/sweep.h"
 #include "linalg/blas.h"
 #include "propagate/kept.h"
 
@@ -36,7 +37,7 @@ static void activate_pairs(rk_work *work, size_t n, const double *slope, const d
                            double *C) {
     if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return;
     pairs p = {n, slope, var, C};
-    rk_pool_sweep(work->pool, n, n, activate_rows, &p);
+    rk_sweep(work->pool, n, n, activate_rows, &p);
 }
 
 static const char *name(void *context, const rk_stage *stage) {

@@ -1,6 +1,7 @@
 #include "propagate/expansion.h"
 
 #include "base/sum.h"
+#include "base/sweep.h"
 
 #include <math.h>
 
@@ -252,9 +253,9 @@ static reading read_by(rk_work *work, const rk_layer *next, const double *C) {
         double rows = 0, total = 0, sum = 0, squares = 0, all = 0;
         for (size_t j = 0; j < n; j++)
             var[j] = C[j * n + j];
-        rk_pool_sweep(work->pool, m, n, sum_shares, &s);
-        rk_pool_sweep(work->pool, n, m, sum_columns, &s);
-        rk_pool_sweep(work->pool, n, n, sum_seen, &s);
+        rk_sweep(work->pool, m, n, sum_shares, &s);
+        rk_sweep(work->pool, n, m, sum_columns, &s);
+        rk_sweep(work->pool, n, n, sum_seen, &s);
         for (size_t i = 0; i < m; i++) {
             if (!(s.q[i] > 0)) continue;
             double inverse = 1 / s.q[i];
@@ -407,8 +408,8 @@ void rk_expansion_look_ahead(rk_work *work, const rk_layer *layer, const size_t 
             for (size_t i = 0; i < m; i++)
                 pull[k * m + i] = W[order ? order[i] : i] * slope[i];
         }
-        rk_pool_sweep(work->pool, n, rows * m, pull_columns, &p);
-        rk_pool_sweep(work->pool, n, rows * (C ? n : 1), multiply_pulled, &p);
+        rk_sweep(work->pool, n, rows * m, pull_columns, &p);
+        rk_sweep(work->pool, n, rows * (C ? n : 1), multiply_pulled, &p);
         for (size_t i = 0; i < m; i++)
             sum += var_h[i];
         for (size_t k = 0; k < rows; k++) {

@@ -3,6 +3,7 @@
 #include "base/gamma.h"
 #include "base/simd.h"
 #include "base/sum.h"
+#include "base/sweep.h"
 #include "linalg/blas.h"
 #include "propagate/chain.h"
 
@@ -68,7 +69,7 @@ static void couple(rk_work *work, const rk_layer *layer, const double *w, const 
                    coupling *c) {
     couples x = {layer, w, q, c};
     if (rk_work_charge(work, 8 * (uint64_t)layer->rows * layer->cols))
-        rk_pool_sweep(work->pool, layer->cols, layer->rows, couple_columns, &x);
+        rk_sweep(work->pool, layer->cols, layer->rows, couple_columns, &x);
 }
 
 /* Sum of Cov(z_i^2, z_j^2) / (q_i q_j) over pairs i != j of the next layer, z = W h: the part of it

@@ -2,6 +2,7 @@
 
 #include "base/simd.h"
 #include "base/sum.h"
+#include "base/sweep.h"
 #include "linalg/blas.h"
 
 #include <math.h>
@@ -110,7 +111,7 @@ void rk_variances(rk_work *work, const rk_layer *layer, const double *C, double 
         WC = scratch;
     }
     row_pairs p = {n, WC, layer->weight, var};
-    if (rk_work_charge(work, 2 * (uint64_t)m * n)) rk_pool_sweep(work->pool, m, n, dot_rows, &p);
+    if (rk_work_charge(work, 2 * (uint64_t)m * n)) rk_sweep(work->pool, m, n, dot_rows, &p);
 }
 
 void rk_diagonal(rk_work *work, size_t n, const double *C, double *diagonal) {
@@ -174,7 +175,7 @@ static void rescale_rows(void *context, size_t first, size_t last) {
 void rk_rescale(rk_work *work, size_t n, double r, double *mean, double *var, double *C) {
     if (!rk_work_charge(work, 4 * (uint64_t)n + (C ? 3 * (uint64_t)n * n : 0))) return;
     rescaling x = {n, 1 - r * r, mean, var, C};
-    rk_pool_sweep(work->pool, n, C ? n : 1, rescale_rows, &x);
+    rk_sweep(work->pool, n, C ? n : 1, rescale_rows, &x);
     for (size_t i = 0; i < n; i++)
         mean[i] *= r;
 }
