@@ -1,6 +1,7 @@
 #include "propagate/third.h"
 
 #include "base/sum.h"
+#include "base/sweep.h"
 #include "linalg/blas.h"
 #include "propagate/expansion.h"
 #include "propagate/followed_fourth.h"
@@ -207,21 +208,42 @@ static rk_legs born_legs(const chain *c, size_t s) {
     return rk_legs_view(c->born, s % copies(c) * c->width * c->born.stride, cols);
 }
 
+/* A pass over rows of what a layer brings, a stretch of columns at a time. */
+enum { CHUNK = 256 };
+typedef struct rows {
+    chain *c;
+    const rk_layer *layer;
+    rk_role role;
+    size_t n; /* columns that are asked for */
+    bool older;
+} rows;
+
+static void transport_rows(void *context, size_t first, size_t last) {
+    const rows *x = context;
+    const chain *c = x->c;
+    const double *a = c->tilt.a, *w1 = c->neurons.w.k1;
+    double row[CHUNK];
+    for (size_t i = first; i < last; i++)
+        for (size_t from = 0; from < x->n; from += CHUNK) {
+            const double *W = x->layer->weight + i * x->layer->cols + from;
+            size_t count = rk_legs_within(x->n, from, CHUNK);
+            for (size_t j = 0; j < count; j++) /* mu = W m: no biases where there is a gauge */
+                row[j] = gauged(c) ? W[j] - c->mu[i] * a[from + j] : W[j];
+            rk_legs_write(&c->T, i, from, count, row);
+            if (!x->older) continue;
+            for (size_t j = 0; j < count; j++)
+                row[j] *= w1[from + j];
+            rk_legs_write(&c->T_slope, i, from, count, row);
+        }
+}
+
 /* T and T_slope, from the first k of the layer's inputs to its first n neurons. */
 static void prepare_transports(chain *c, const rk_layer *layer, size_t n, size_t k, bool older) {
     c->T = rk_legs_view(c->T, 0, k);
     c->T_slope = rk_legs_view(c->T_slope, 0, k);
-    if (!rk_work_charge(c->work, (uint64_t)((gauged(c) ? 2 : 0) + (older ? 1 : 0)) * n * k)) return;
-    double *row = c->scratch;
-    for (size_t i = 0; i < n; i++) {
-        const double *W = layer->weight + i * layer->cols;
-        for (size_t j = 0; j < k; j++) /* mu = W m: no biases where there is a gauge */
-            row[j] = gauged(c) ? W[j] - c->mu[i] * c->tilt.a[j] : W[j];
-        rk_legs_write(&c->T, i, 0, k, row);
-        for (size_t j = 0; older && j < k; j++)
-            row[j] *= c->neurons.w.k1[j];
-        if (older) rk_legs_write(&c->T_slope, i, 0, k, row);
-    }
+    rows x = {.c = c, .layer = layer, .n = k, .older = older};
+    if (rk_work_charge(c->work, (uint64_t)((gauged(c) ? 2 : 0) + (older ? 1 : 0)) * n * k))
+        rk_sweep(c->work->pool, n, k, transport_rows, &x);
 }
 
 /* C_next is free between the linear map of the covariance and that of the next layer. */
@@ -233,27 +255,41 @@ static void fold(chain *c, size_t n, const rk_source *whole, rk_source to) {
     rk_source_fold(c->work, n, whole, &scratch, &to);
 }
 
+static void feed_rows(void *context, size_t first, size_t last) {
+    const rows *x = context;
+    const chain *c = x->c;
+    size_t n = x->layer->rows;
+    double row[CHUNK], buffer[CHUNK];
+    for (size_t i = first; i < last; i++) {
+        double y = c->y_z[i], var = c->var[i];
+        for (size_t from = 0; from < n; from += CHUNK) {
+            size_t count = rk_legs_within(n, from, CHUNK);
+            size_t said = i < x->role.bent ? rk_legs_within(x->role.heard, from, count) : 0;
+            const double *D = rk_legs_read(&c->z.D, i, from, said, buffer);
+            const double *C = c->C + i * n + from, *y_z = c->y_z + from;
+            for (size_t j = 0; j < said; j++)
+                row[j] = D[j] + 1. / 3 * (var * y_z[j] + 2 * y * C[j]);
+            for (size_t j = said; j < count; j++)
+                row[j] = 0;
+            rk_legs_write(&c->z.D, i, from, count, row);
+        }
+    }
+}
+
 /* y_z = W (1 - m a') y, and what the gauge fed so far: Sym C_ij y_k. */
 static void feed_linear(chain *c, const rk_layer *layer, rk_role role, bool pairs) {
     size_t n = layer->rows, k = layer->cols;
     rk_gemv(c->work, n, k, layer->weight, c->y, NULL, c->y_z);
     if (!rk_work_charge(c->work, 2 * k + (pairs ? 5 : 2) * (uint64_t)n * (pairs ? n : 1))) return;
-    double along = 0, buffer, *row = c->scratch;
+    double along = 0;
     for (size_t j = 0; j < k; j++)
         along += c->tilt.a[j] * c->y[j];
-    for (size_t i = 0; i < n; i++)
-        c->y_z[i] -= c->mu[i] * along;
     for (size_t i = 0; i < n; i++) {
-        double y = c->y_z[i], var = c->var[i];
-        if (i < role.shifted) c->z.d3[i] += var * y;
-        if (!pairs) continue;
-        for (size_t j = 0; j < n; j++) {
-            bool said = i < role.bent && j < role.heard;
-            const double *D = rk_legs_read(&c->z.D, i, j, 1, &buffer);
-            row[j] = said ? *D + 1. / 3 * (var * c->y_z[j] + 2 * y * c->C[i * n + j]) : 0;
-        }
-        rk_legs_write(&c->z.D, i, 0, n, row);
+        c->y_z[i] -= c->mu[i] * along;
+        if (i < role.shifted) c->z.d3[i] += c->var[i] * c->y_z[i];
     }
+    rows x = {.c = c, .layer = layer, .role = role};
+    if (pairs) rk_sweep(c->work->pool, n, n, feed_rows, &x);
 }
 
 /* Before the sources move to layer l. */
@@ -336,21 +372,34 @@ static void third_linear(chain *c, size_t l, const rk_layer *layer, bool pairs) 
     if (gauged(c)) feed_linear(c, layer, role, pairs);
 }
 
+static void diagonal_rows(void *context, size_t first, size_t last) {
+    const rows *x = context;
+    const chain *c = x->c;
+    size_t k = x->layer->cols;
+    for (size_t i = first; i < last; i++) {
+        const double *W = x->layer->weight + i * k;
+        double metric = 0, core = 0;
+        for (size_t j = 0; j < k; j++) {
+            double square = W[j] * W[j];
+            metric += square;
+            core += square * c->tilt.core[j];
+        }
+        c->z.metric[i] = metric;
+        c->z.core[i] = core;
+    }
+}
+
 /* Diagonals of the core and of the metric of the fourth cumulant; `average` replaces the squares of
  * the weights, 0: it does not. */
 static void fourth_diagonals(chain *c, const rk_layer *layer, double average) {
     size_t n = layer->rows, k = layer->cols;
     bool exact = average == 0;
     if (!rk_work_charge(c->work, exact ? 5 * (uint64_t)n * k : n)) return;
-    for (size_t i = 0; i < n; i++) {
-        double metric = average, core = average * c->tilt.core[0];
-        for (size_t j = 0; exact && j < k; j++) {
-            double square = layer->weight[i * k + j] * layer->weight[i * k + j];
-            metric += square;
-            core += square * c->tilt.core[j];
-        }
-        c->z.metric[i] = metric;
-        c->z.core[i] = core;
+    rows x = {.c = c, .layer = layer};
+    if (exact) rk_sweep(c->work->pool, n, k, diagonal_rows, &x);
+    for (size_t i = 0; !exact && i < n; i++) {
+        c->z.metric[i] = average;
+        c->z.core[i] = average * c->tilt.core[0];
     }
 }
 
