@@ -76,8 +76,7 @@ static tiling cut(bool lower, size_t m, size_t n, size_t k) {
     return t;
 }
 
-/* -------------------------------------------------------------------------------------- products
- */
+/* ----------------------------------------------------------------------------------- products */
 
 /* Where the operands of a product lie, whatever their precision. */
 typedef struct layout {
