@@ -116,7 +116,7 @@ static void measure(const char *method, size_t width, size_t hidden) {
     rk_answer *answer;
     rk_error error;
     double least = INFINITY, serial = 0, products = 0, tasks = 0, faster[COUNTS] = {0};
-    options.method = method;
+    options.method = study_method(method);
     options.threads = 1;
     if (rk_plan_create(&plan, net, NULL, &options, &error) != RK_OK) study_stop(error.message);
     for (int r = 0; r < REPEATS; r++) {
