@@ -5,7 +5,6 @@
 #include "format/foreign.h"
 #include "format/name.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,22 +271,9 @@ static rk_status refuse_type(const rk_tensor *tensor, rk_error *error) {
                    tensor->name, tensor->unread);
 }
 
-static rk_status check_values(const rk_tensor *tensor, rk_error *error) {
+rk_status rk_chain_check_tensor(const rk_tensor *tensor, rk_error *error) {
     if (*tensor->unread) return refuse_type(tensor, error);
-    size_t count = rk_array_count(&tensor->array);
-    if (count == 0) return refuse(error, tensor, "empty");
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(tensor->array.data[i])) {
-            rk_array index = {.n_dims = tensor->array.n_dims};
-            size_t rest = i;
-            for (size_t d = index.n_dims; d-- > 0; rest /= tensor->array.shape[d])
-                index.shape[d] = rest % tensor->array.shape[d];
-            rk_shape_text text;
-            return rk_fail(error, RK_ERROR_FORMAT, "tensor '%s': the value at %s is %s",
-                           tensor->name, rk_array_shape_text(&index, &text),
-                           isnan(tensor->array.data[i]) ? "not a number" : "infinite");
-        }
-    return RK_OK;
+    return rk_array_count(&tensor->array) > 0 ? RK_OK : refuse(error, tensor, "empty");
 }
 
 /* The first number in which `a` and `b`, named alike, differ; false if there is none. */
@@ -383,16 +369,7 @@ rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *er
     if (tensors->count == 0) return rk_fail(error, RK_ERROR_FORMAT, "the file contains no tensors");
     rk_status status = chain(out, tensors, error);
     for (size_t i = 0; status == RK_OK && i < tensors->count; i++)
-        status = check_values(&tensors->items[i], error);
+        status = rk_chain_check_tensor(&tensors->items[i], error);
     if (status != RK_OK) rk_chain_destroy(out);
     return status;
-}
-
-rk_layer rk_link_layer(const rk_link *link) {
-    const rk_array *weight = &link->weight->array;
-    size_t rows = weight->shape[weight->n_dims - 2], cols = weight->shape[weight->n_dims - 1];
-    return (rk_layer){.rows = rows,
-                      .cols = cols,
-                      .weight = weight->data + link->slice * rows * cols,
-                      .bias = link->bias ? link->bias->array.data : NULL};
 }

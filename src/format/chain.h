@@ -6,8 +6,9 @@
 
 /** One layer's tensors, borrowed. */
 typedef struct rk_link {
-    const rk_tensor *weight, *bias; /**< bias may be NULL */
+    const rk_tensor *weight, *bias; /**< each may be NULL */
     size_t slice;                   /**< of a stack (layer, out, in); else 0 */
+    size_t reads, adds;             /**< as in rk_layer */
 } rk_link;
 
 typedef struct rk_chain {
@@ -18,13 +19,13 @@ typedef struct rk_chain {
 
 /**
  * Chains the tensors into layers, using every one of them, or refuses, naming the tensor in the
- * way. docs/FORMATS.md#chain has the rules; where two readings are possible it refuses. Also
- * refuses values that are not finite. Free with rk_chain_destroy.
+ * way. docs/FORMATS.md#chain has the rules; where two readings are possible it refuses. Free with
+ * rk_chain_destroy.
  */
 rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *error);
 void rk_chain_destroy(rk_chain *chain);
 
-/** The layer of one link, borrowed from its tensors; without activation. */
-rk_layer rk_link_layer(const rk_link *link);
+/** RK_ERROR_FORMAT if the tensor is empty, or its values are of a type that is not read. */
+rk_status rk_chain_check_tensor(const rk_tensor *tensor, rk_error *error);
 
 #endif

@@ -17,16 +17,16 @@ static rk_status fail(rk_error *error, const char *verb, const char *path) {
 
 /* ------------------------------------------------------------------------------------ reading */
 
-/* Bytes to begin with: what a regular file says, and one more to see its end. */
-static size_t first_capacity(int fd) {
+/* The size of what can be read at any place; 0 for pipes, and files that do not know theirs. */
+static size_t size_on_disk(int fd) {
     struct stat stat;
-    bool known = fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0;
-    return known && (uintmax_t)stat.st_size < SIZE_MAX / 2 ? (size_t)stat.st_size + 1 : 1 << 16;
+    const bool known = fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size > 0;
+    return known && (uintmax_t)stat.st_size < SIZE_MAX / 2 ? (size_t)stat.st_size : 0;
 }
 
 static rk_status read_all(int fd, unsigned char **bytes, size_t *size, const char *path,
                           rk_error *error) {
-    size_t capacity = first_capacity(fd), used = 0;
+    size_t known = size_on_disk(fd), capacity = known ? known + 1 : 1 << 16, used = 0;
     unsigned char *buffer = malloc(capacity);
     for (;;) {
         if (!buffer) return rk_fail(error, RK_ERROR_MEMORY, "no memory to read '%s'", path);
@@ -50,26 +50,65 @@ static rk_status read_all(int fd, unsigned char **bytes, size_t *size, const cha
     return RK_OK;
 }
 
-rk_status rk_file_read_if_there(unsigned char **bytes, size_t *size, const char *path,
+static bool is_absent(void) {
+    return errno == ENOENT || errno == ENAMETOOLONG;
+}
+
+rk_status rk_file_load_if_there(unsigned char **bytes, size_t *size, const char *path,
                                 rk_error *error) {
     *bytes = NULL;
     *size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const bool is_absent = fd < 0 && (errno == ENOENT || errno == ENAMETOOLONG);
-    if (fd < 0) return is_absent ? RK_OK : fail(error, "open", path);
+    if (fd < 0) return is_absent() ? RK_OK : fail(error, "open", path);
     rk_status status = read_all(fd, bytes, size, path, error);
     close(fd);
     return status;
 }
 
-rk_status rk_file_read(unsigned char **bytes, size_t *size, const char *path, rk_error *error) {
-    if (strcmp(path, "-") == 0) return read_all(STDIN_FILENO, bytes, size, "standard input", error);
-    rk_status status = rk_file_read_if_there(bytes, size, path, error);
-    if (status == RK_OK && !*bytes) {
-        errno = ENOENT;
-        status = fail(error, "open", path);
+rk_status rk_file_open(rk_file *out, const char *path, rk_error *error) {
+    *out = (rk_file){.path = path, .fd = -1};
+    if (strcmp(path, "-") == 0) {
+        out->path = "standard input";
+        rk_status status = read_all(STDIN_FILENO, &out->own, &out->size, out->path, error);
+        out->bytes = out->own;
+        return status;
     }
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail(error, "open", path);
+    out->size = size_on_disk(fd);
+    if (out->size > 0) {
+        out->fd = fd;
+        return RK_OK;
+    }
+    rk_status status = read_all(fd, &out->own, &out->size, path, error);
+    out->bytes = out->own;
+    close(fd);
     return status;
+}
+
+rk_status rk_file_read(const rk_file *file, size_t offset, void *out, size_t size,
+                       rk_error *error) {
+    if (file->bytes) {
+        if (size > 0) memcpy(out, file->bytes + offset, size);
+        return RK_OK;
+    }
+    for (unsigned char *to = out; size > 0;) {
+        const ssize_t got = pread(file->fd, to, size, (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail(error, "read", file->path);
+        if (got == 0)
+            return rk_fail(error, RK_ERROR_IO, "'%s' became shorter while it was read", file->path);
+        to += got;
+        offset += (size_t)got;
+        size -= (size_t)got;
+    }
+    return RK_OK;
+}
+
+void rk_file_close(rk_file *file) {
+    if (!file->bytes) close(file->fd);
+    free(file->own);
+    *file = (rk_file){.fd = -1};
 }
 
 /* ------------------------------------------------------------------------------------ writing */

@@ -201,40 +201,39 @@ rk_status rk_npy_read_header(rk_npy_header *out, const char *name, const unsigne
     return RK_OK;
 }
 
-/* Column-major to row-major: walks the file's order, the first index fastest. */
-static void decode_fortran(const rk_npy_header *header, const unsigned char *bytes, double *out,
-                           size_t count) {
-    size_t index[RK_MAX_DIMS] = {0}, stride[RK_MAX_DIMS], step = 1, at = 0;
-    for (size_t d = header->n_dims; d-- > 0; step *= header->shape[d])
-        stride[d] = step;
-    for (size_t i = 0; i < count; i++, bytes += header->element.size) {
-        rk_element_decode(header->element, bytes, 1, &out[at]);
-        for (size_t d = 0; d < header->n_dims; d++) {
-            at += stride[d];
-            if (++index[d] < header->shape[d]) break;
-            at -= stride[d] * header->shape[d];
-            index[d] = 0;
-        }
-    }
+void rk_npy_announce(rk_tensor *tensor, const rk_npy_header *header) {
+    tensor->array.n_dims = header->n_dims;
+    memcpy(tensor->array.shape, header->shape, sizeof header->shape);
+    tensor->element = header->element;
+    tensor->fortran_order = header->fortran_order;
+    tensor->offset = header->data_offset;
 }
 
-rk_status rk_npy_read(rk_array *out, const char *name, const unsigned char *bytes, size_t size,
-                      rk_error *error) {
-    *out = (rk_array){0};
+static rk_status read_header(rk_npy_header *out, const char *name, const rk_file *file,
+                             rk_error *error) {
+    const size_t seen = file->size < RK_NPY_MAX_HEADER ? file->size : RK_NPY_MAX_HEADER;
+    unsigned char *head = malloc(seen ? seen : 1);
+    if (!head) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the header of '%s'", name);
+    rk_status status = rk_file_read(file, 0, head, seen, error);
+    if (status == RK_OK) status = rk_npy_read_header(out, name, head, seen, error);
+    free(head);
+    return status;
+}
+
+rk_status rk_npy_read(rk_tensors *tensors, const char *name, rk_file *file, rk_error *error) {
     rk_npy_header header;
-    rk_status status = rk_npy_read_header(&header, name, bytes, size, error);
+    rk_status status = read_header(&header, name, file, error);
     if (status != RK_OK) return status;
-    if (size - header.data_offset != header.data_bytes)
+    if (file->size - header.data_offset != header.data_bytes)
         return rk_fail_at(error, RK_ERROR_FORMAT, (int64_t)header.data_offset,
                           "array '%s' has %zu bytes of values where its header announces %zu", name,
-                          size - header.data_offset, header.data_bytes);
-    status = rk_array_create(out, name, header.shape, header.n_dims, error);
+                          file->size - header.data_offset, header.data_bytes);
+    rk_tensor *tensor;
+    status = rk_tensors_add(tensors, "array", &tensor, error);
     if (status != RK_OK) return status;
-    const unsigned char *values = bytes + header.data_offset;
-    if (header.fortran_order)
-        decode_fortran(&header, values, out->data, rk_array_count(out));
-    else
-        rk_element_decode(header.element, values, rk_array_count(out), out->data);
+    rk_npy_announce(tensor, &header);
+    tensors->decode = rk_tensor_decode_file;
+    tensors->source = file;
     return RK_OK;
 }
 

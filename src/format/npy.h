@@ -2,7 +2,6 @@
 #ifndef RK_FORMAT_NPY_H
 #define RK_FORMAT_NPY_H
 
-#include "format/element.h"
 #include "format/tensor.h"
 
 /** No header we accept is longer, preamble included. */
@@ -23,9 +22,13 @@ bool rk_npy_recognise(const unsigned char *bytes, size_t size);
 rk_status rk_npy_read_header(rk_npy_header *out, const char *name, const unsigned char *bytes,
                              size_t size, rk_error *error);
 
-/** Parses a whole file into an array in C order. */
-rk_status rk_npy_read(rk_array *out, const char *name, const unsigned char *bytes, size_t size,
-                      rk_error *error);
+/** Fills in what the header says of a tensor that has a name, its values beginning at
+ *  header->data_offset. */
+void rk_npy_announce(rk_tensor *tensor, const rk_npy_header *header);
+
+/** Appends the array of a whole file as tensor "array", whose values stay there. `name` is for
+ *  messages. */
+rk_status rk_npy_read(rk_tensors *tensors, const char *name, rk_file *file, rk_error *error);
 
 /** A version 1 file of float64 in C order, in bytes to be freed; NULL without memory. */
 unsigned char *rk_npy_write(const double *data, const size_t *shape, size_t n_dims, size_t *size);

@@ -11,11 +11,11 @@
 /** True if `bytes` begin like a ZIP archive. */
 bool rk_npz_recognise(const unsigned char *bytes, size_t size);
 
-/** Appends every member NAME.npy as tensor NAME, in the archive's order, and reads a member
- *  RK_NPZ_DESCRIPTION into `description` (zero-initialised); any other member is refused. On
- * failure both keep what had been read. */
-rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const unsigned char *bytes,
-                      size_t size, rk_error *error);
+/** Appends every member NAME.npy as tensor NAME, in the archive's order, whose values stay there
+ *  packed; and reads a member RK_NPZ_DESCRIPTION into `description` (zero-initialised); any other
+ *  member is refused. On failure both keep what had been read. */
+rk_status rk_npz_read(rk_tensors *tensors, rk_description *description, const rk_file *file,
+                      rk_error *error);
 
 /** The weights as members "0.weight.npy", "0.bias.npy", "2.weight.npy" ... and a description, in
  *  bytes to be freed. The same network gives the same bytes. */

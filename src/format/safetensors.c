@@ -118,27 +118,21 @@ static rk_status check_tiling(const entry *entries, size_t count, size_t offset,
     return RK_OK;
 }
 
-static rk_status decode(rk_tensors *tensors, const entry *from, const unsigned char *values,
-                        rk_error *error) {
+static rk_status add_tensor(rk_tensors *tensors, const entry *from, size_t offset,
+                            rk_error *error) {
     rk_tensor *tensor;
     rk_status status = rk_tensors_add(tensors, from->name, &tensor, error);
-    if (status == RK_OK && *from->unread) {
-        memcpy(tensor->unread, from->unread, sizeof tensor->unread);
-        tensor->array.n_dims = from->n_dims;
-        memcpy(tensor->array.shape, from->shape, sizeof from->shape);
-        return RK_OK;
-    }
-    if (status == RK_OK)
-        status = rk_array_create(&tensor->array, from->name, from->shape, from->n_dims, error);
-    if (status == RK_OK)
-        rk_element_decode(from->element, values + from->begin, rk_array_count(&tensor->array),
-                          tensor->array.data);
-    return status;
+    if (status != RK_OK) return status;
+    memcpy(tensor->unread, from->unread, sizeof tensor->unread);
+    memcpy(tensor->array.shape, from->shape, sizeof from->shape);
+    tensor->array.n_dims = from->n_dims;
+    tensor->element = from->element;
+    tensor->offset = offset + from->begin;
+    return RK_OK;
 }
 
 static rk_status read_tensors(rk_tensors *tensors, rk_description *description, json_t *header,
-                              const unsigned char *bytes, size_t offset, size_t size,
-                              rk_error *error) {
+                              size_t offset, size_t size, rk_error *error) {
     size_t count = 0;
     entry *entries = rk_alloc(json_object_size(header), 1, sizeof *entries);
     if (!entries) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the header");
@@ -156,7 +150,7 @@ static rk_status read_tensors(rk_tensors *tensors, rk_description *description, 
         status = check_tiling(entries, count, offset, size - offset, error);
     }
     for (size_t i = 0; i < count && status == RK_OK; i++)
-        status = decode(tensors, &entries[i], bytes + offset, error);
+        status = add_tensor(tensors, &entries[i], offset, error);
     free(entries);
     return status;
 }
@@ -173,33 +167,53 @@ bool rk_safetensors_recognise(const unsigned char *bytes, size_t size) {
            bytes[LENGTH_BYTES] == '{';
 }
 
-rk_status rk_safetensors_read(rk_tensors *tensors, rk_description *description,
-                              const unsigned char *bytes, size_t size, rk_error *error) {
-    if (size < LENGTH_BYTES)
-        return rk_fail_at(error, RK_ERROR_FORMAT, (int64_t)size, "the file is cut short");
+/* The JSON after the length. */
+static rk_status parse_header(json_t **out, const char *text, size_t length, rk_error *error) {
+    if (length == 0 || text[0] != '{')
+        return rk_fail_at(error, RK_ERROR_FORMAT, LENGTH_BYTES, "the header is not a JSON object");
+    json_error_t why;
+    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
+    if (*out) return RK_OK;
+    enum json_error_code code = json_error_code(&why);
+    return rk_fail_at(error, code == json_error_out_of_memory ? RK_ERROR_MEMORY : RK_ERROR_FORMAT,
+                      LENGTH_BYTES + why.position, "the header %s",
+                      code == json_error_duplicate_key
+                          ? "has a key twice"
+                          : "is not valid JSON, or too much for the memory");
+}
+
+static rk_status read_header(json_t **out, size_t *values, const rk_file *file, rk_error *error) {
+    unsigned char bytes[LENGTH_BYTES];
+    if (file->size < LENGTH_BYTES)
+        return rk_fail_at(error, RK_ERROR_FORMAT, (int64_t)file->size, "the file is cut short");
+    rk_status status = rk_file_read(file, 0, bytes, LENGTH_BYTES, error);
+    if (status != RK_OK) return status;
     const uint64_t length = announced_length(bytes);
     if (length > MAX_HEADER)
         return rk_fail_at(
             error, RK_ERROR_FORMAT, 0,
             "neither .npz nor .npy nor .safetensors (or with a header longer than 100 MB)");
-    if (length > size - LENGTH_BYTES)
+    if (length > file->size - LENGTH_BYTES)
         return rk_fail_at(error, RK_ERROR_FORMAT, 0,
                           "the header is announced to be longer than the file");
-    if (length == 0 || bytes[LENGTH_BYTES] != '{')
-        return rk_fail_at(error, RK_ERROR_FORMAT, LENGTH_BYTES, "the header is not a JSON object");
-    json_error_t why;
-    json_t *header = json_loadb((const char *)bytes + LENGTH_BYTES, (size_t)length,
-                                JSON_REJECT_DUPLICATES, &why);
-    if (!header) {
-        enum json_error_code code = json_error_code(&why);
-        return rk_fail_at(
-            error, code == json_error_out_of_memory ? RK_ERROR_MEMORY : RK_ERROR_FORMAT,
-            LENGTH_BYTES + why.position, "the header %s",
-            code == json_error_duplicate_key ? "has a key twice"
-                                             : "is not valid JSON, or too much for the memory");
-    }
-    rk_status status = read_tensors(tensors, description, header, bytes,
-                                    LENGTH_BYTES + (size_t)length, size, error);
+    char *text = malloc((size_t)length + 1);
+    if (!text) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the header");
+    *values = LENGTH_BYTES + (size_t)length;
+    status = rk_file_read(file, LENGTH_BYTES, text, (size_t)length, error);
+    if (status == RK_OK) status = parse_header(out, text, (size_t)length, error);
+    free(text);
+    return status;
+}
+
+rk_status rk_safetensors_read(rk_tensors *tensors, rk_description *description, rk_file *file,
+                              rk_error *error) {
+    json_t *header;
+    size_t values = 0;
+    rk_status status = read_header(&header, &values, file, error);
+    if (status != RK_OK) return status;
+    tensors->decode = rk_tensor_decode_file;
+    tensors->source = file;
+    status = read_tensors(tensors, description, header, values, file->size, error);
     json_decref(header);
     return status;
 }

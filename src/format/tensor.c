@@ -61,6 +61,7 @@ void rk_tensors_destroy(rk_tensors *list) {
         rk_array_destroy(&list->items[i].array);
     }
     free(list->items);
+    if (list->close) list->close(list->source);
     *list = (rk_tensors){0};
 }
 
@@ -72,16 +73,83 @@ bool rk_shape_bytes(const size_t *shape, size_t n_dims, size_t size, size_t *out
     return true;
 }
 
-rk_status rk_array_create(rk_array *out, const char *name, const size_t *shape, size_t n_dims,
-                          rk_error *error) {
-    *out = (rk_array){.n_dims = n_dims};
-    memcpy(out->shape, shape, n_dims * sizeof *shape);
-    size_t count;
-    if (!rk_shape_bytes(shape, n_dims, 1, &count) ||
-        !(out->data = rk_alloc(count, 1, sizeof *out->data)))
-        return rk_fail(error, RK_ERROR_MEMORY, "tensor '%s': no memory for its values", name);
+rk_status rk_tensor_load(const rk_tensors *list, rk_tensor *tensor, rk_error *error) {
+    double *data = rk_alloc(rk_array_count(&tensor->array), 1, sizeof *data);
+    if (!data)
+        return rk_fail(error, RK_ERROR_MEMORY, "tensor '%s': no memory for its values",
+                       tensor->name);
+    rk_status status = list->decode(list->source, tensor, data, error);
+    if (status == RK_OK)
+        tensor->array.data = data;
+    else
+        free(data);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------ decoding */
+
+/* From column-major to row-major: the place of one value after the other, the first index fastest.
+ */
+typedef struct walk {
+    size_t index[RK_MAX_DIMS], stride[RK_MAX_DIMS], at;
+} walk;
+
+static walk walk_begin(const rk_array *array) {
+    walk w = {.at = 0};
+    for (size_t d = array->n_dims, step = 1; d-- > 0; step *= array->shape[d])
+        w.stride[d] = step;
+    return w;
+}
+
+static void walk_on(walk *w, const rk_array *array) {
+    for (size_t d = 0; d < array->n_dims; d++) {
+        w->at += w->stride[d];
+        if (++w->index[d] < array->shape[d]) return;
+        w->at -= w->stride[d] * array->shape[d];
+        w->index[d] = 0;
+    }
+}
+
+rk_status rk_tensor_decode(const rk_tensor *tensor, rk_next_bytes *next, void *from, double *out,
+                           rk_error *error) {
+    enum { BLOCK = 1 << 12 };
+    unsigned char bytes[8 * BLOCK];
+    double values[BLOCK];
+    walk w = walk_begin(&tensor->array);
+    size_t left = rk_array_count(&tensor->array);
+    while (left > 0) {
+        const size_t n = left < BLOCK ? left : BLOCK;
+        rk_status status = next(from, bytes, n * tensor->element.size, error);
+        if (status != RK_OK) return status;
+        rk_element_decode(tensor->element, bytes, n, tensor->fortran_order ? values : out);
+        for (size_t i = 0; tensor->fortran_order && i < n; i++, walk_on(&w, &tensor->array))
+            out[w.at] = values[i];
+        if (!tensor->fortran_order) out += n;
+        left -= n;
+    }
     return RK_OK;
 }
+
+/* A file that is read on. */
+typedef struct place {
+    const rk_file *file;
+    size_t at;
+} place;
+
+static rk_status next_of_file(void *from, unsigned char *bytes, size_t size, rk_error *error) {
+    place *p = from;
+    rk_status status = rk_file_read(p->file, p->at, bytes, size, error);
+    p->at += size;
+    return status;
+}
+
+rk_status rk_tensor_decode_file(void *source, const rk_tensor *tensor, double *out,
+                                rk_error *error) {
+    place from = {source, tensor->offset};
+    return rk_tensor_decode(tensor, next_of_file, &from, out, error);
+}
+
+/* -------------------------------------------------------------------------------------- shapes */
 
 size_t rk_array_count(const rk_array *array) {
     size_t count = 1;

@@ -74,50 +74,61 @@ static double mean_square(const rk_network *net, size_t l, double read) {
     return rk_wick_one(&layer->activation, 0, var, 0, 2);
 }
 
-/* Layer l of the new network into `room`, which it takes rows * (cols + 1) of; its constant neuron,
- * and that of the layer below. */
-static rk_layer extend(const rk_network *net, size_t l, double own, double below, double *room) {
+/* The biases of layer l become weights on the constant neuron. */
+static bool is_bias_weighted(const rk_network *net, size_t l) {
+    return l > 0 && rk_network_is_activated(net, l);
+}
+
+/* Layer l of the new network, to be filled. */
+static rk_layer extended(const rk_network *net, size_t l) {
     const rk_layer *from = &net->layers[l];
-    bool first = l == 0, hidden = l + 1 < net->n_layers;
     rk_layer to = *from;
-    to.rows += hidden;
-    to.cols += !first;
-    to.weight = room;
-    double *bias = room + to.rows * to.cols;
-    bool as_weights = !first && rk_network_is_activated(net, l);
-    to.bias = as_weights ? NULL : from->bias || first ? bias : NULL;
-    for (size_t i = 0; i < from->rows; i++) {
-        double b = from->bias ? from->bias[i] : 0;
-        memcpy(room + i * to.cols, from->weight + i * from->cols, from->cols * sizeof *room);
-        if (!first) room[i * to.cols + from->cols] = as_weights ? b / below : 0;
-        bias[i] = b;
-    }
-    if (!hidden) return to;
-    if (!first) room[from->rows * to.cols + from->cols] = own / below;
-    bias[from->rows] = own;
+    to.rows += l + 1 < net->n_layers;
+    to.cols += l > 0;
+    if (l == 0) to.bias = from->weight; /* that there is one: the first constant neuron's */
+    if (is_bias_weighted(net, l)) to.bias = NULL;
     return to;
+}
+
+/* `own` is its constant neuron, `below` that of the layer below. */
+static void fill(rk_network *to, const rk_network *net, size_t l, double own, double below) {
+    const rk_layer *from = &net->layers[l];
+    const size_t cols = to->layers[l].cols, rows = from->rows;
+    const bool first = l == 0, hidden = l + 1 < net->n_layers;
+    const bool as_weights = is_bias_weighted(net, l);
+    double *weight = rk_network_weights(to, l), *bias = rk_network_biases(to, l);
+    for (size_t i = 0; i < rows; i++) {
+        double b = from->bias ? from->bias[i] : 0;
+        memcpy(weight + i * cols, from->weight + i * from->cols, from->cols * sizeof *weight);
+        if (!first) weight[i * cols + from->cols] = as_weights ? b / below : 0;
+        if (bias) bias[i] = b;
+    }
+    if (hidden && !first) weight[rows * cols + from->cols] = own / below;
+    if (hidden && first) bias[rows] = own;
 }
 
 rk_status rk_network_homogenise(rk_network **out, const rk_network *net, double input_square,
                                 rk_error *error) {
     *out = NULL;
-    size_t total = 0;
-    for (size_t l = 0; l < net->n_layers; l++) /* no overflow: the network itself fits twice */
-        total += (net->layers[l].rows + 1) * (net->layers[l].cols + 2);
-    double *room = rk_alloc(total, 1, sizeof *room);
     rk_layer *layers = rk_alloc(net->n_layers, 1, sizeof *layers);
-    rk_status status = RK_OK;
-    if (!room || !layers) status = rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    double *next = room, square = input_square, below = 1;
-    for (size_t l = 0; status == RK_OK && l < net->n_layers; l++) {
+    if (!layers) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    for (size_t l = 0; l < net->n_layers; l++)
+        layers[l] = extended(net, l);
+    rk_network *to;
+    rk_status status = rk_network_make_room(&to, layers, net->n_layers, error);
+    free(layers);
+    if (status != RK_OK) return status;
+    double square = input_square, below = 1;
+    for (size_t l = 0; l < net->n_layers; l++) {
         square = mean_square(net, l, square);
         double own = square > 0 ? CONSTANT * sqrt(square) : 1;
-        layers[l] = extend(net, l, own, below, next);
+        fill(to, net, l, own, below);
         below = own;
-        next += layers[l].rows * (layers[l].cols + 1);
     }
-    if (status == RK_OK) status = rk_network_create(out, layers, net->n_layers, error);
-    free(room);
-    free(layers);
+    status = rk_network_seal(to, error);
+    if (status == RK_OK)
+        *out = to;
+    else
+        rk_network_destroy(to);
     return status;
 }

@@ -8,16 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Index of the first entry that is not finite, or false. */
-static bool find_non_finite(const double *x, size_t count, size_t *at) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(x[i])) {
-            *at = i;
-            return true;
-        }
-    return false;
-}
-
 /* Entries of a value, from 0, of layers that have been checked. */
 static size_t size_of(const rk_layer *layers, size_t value) {
     return value == 0 ? layers[0].cols : layers[value - 1].rows;
@@ -53,7 +43,7 @@ static rk_status check_values(const rk_layer *layers, size_t l, rk_error *error)
 
 static rk_status check_layer(const rk_layer *layers, size_t l, rk_error *error) {
     const rk_layer *layer = &layers[l];
-    size_t count, at;
+    size_t count;
     if (layer->rows == 0 || layer->cols == 0)
         return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu is empty (%zu x %zu)", l + 1,
                        layer->rows, layer->cols);
@@ -63,11 +53,6 @@ static rk_status check_layer(const rk_layer *layers, size_t l, rk_error *error) 
                        layer->rows, layer->cols);
     rk_status status = check_values(layers, l, error);
     if (status != RK_OK) return status;
-    if (layer->weight && find_non_finite(layer->weight, count, &at))
-        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: weight [%zu, %zu] is not finite",
-                       l + 1, at / layer->cols, at % layer->cols);
-    if (layer->bias && find_non_finite(layer->bias, layer->rows, &at))
-        return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: bias [%zu] is not finite", l + 1, at);
     if ((unsigned)layer->activation.kind >= RK_ACTIVATION_COUNT)
         return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: unknown activation %d", l + 1,
                        (int)layer->activation.kind);
@@ -87,8 +72,8 @@ static size_t weights_of(const rk_layer *layer) {
     return layer->weight ? layer->rows * layer->cols : 0;
 }
 
-rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
-                            rk_error *error) {
+rk_status rk_network_make_room(rk_network **out, const rk_layer *layers, size_t n_layers,
+                               rk_error *error) {
     *out = NULL;
     if (n_layers == 0 || !layers)
         return rk_fail(error, RK_ERROR_ARGUMENT, "a network needs at least one layer");
@@ -111,25 +96,66 @@ rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_l
     }
     *net = (rk_network){.n_layers = n_layers, .layers = copies, .storage = storage};
     for (size_t l = 0; l < n_layers; l++) {
-        size_t count = weights_of(&layers[l]);
         copies[l] = layers[l];
-        if (count) {
-            memcpy(storage, layers[l].weight, count * sizeof *storage);
-            copies[l].weight = storage;
-            storage += count;
-        }
+        if (layers[l].weight) copies[l].weight = storage;
+        storage += weights_of(&layers[l]);
         if (!layers[l].bias) continue;
-        memcpy(storage, layers[l].bias, layers[l].rows * sizeof *storage);
         copies[l].bias = storage;
         storage += layers[l].rows;
     }
-    rk_status status = rk_network_measure(net, error);
-    if (status != RK_OK) {
-        rk_network_destroy(net);
-        return status;
-    }
     *out = net;
     return RK_OK;
+}
+
+/* They point into `storage`, which is not const. */
+double *rk_network_weights(rk_network *net, size_t l) {
+    return (double *)net->layers[l].weight;
+}
+
+double *rk_network_biases(rk_network *net, size_t l) {
+    return (double *)net->layers[l].bias;
+}
+
+/* Squares that are finite have no infinite root: only the rows of others are looked through. */
+static rk_status check_finite(const rk_network *net, size_t l, rk_error *error) {
+    const rk_layer *layer = &net->layers[l];
+    for (size_t i = 0; layer->weight && i < layer->rows; i++)
+        for (size_t j = 0; !isfinite(net->row_square[l][i]) && j < layer->cols; j++)
+            if (!isfinite(layer->weight[i * layer->cols + j]))
+                return rk_fail(error, RK_ERROR_ARGUMENT,
+                               "layer %zu: weight [%zu, %zu] is not finite", l + 1, i, j);
+    for (size_t i = 0; layer->bias && i < layer->rows; i++)
+        if (!isfinite(layer->bias[i]))
+            return rk_fail(error, RK_ERROR_ARGUMENT, "layer %zu: bias [%zu] is not finite", l + 1,
+                           i);
+    return RK_OK;
+}
+
+rk_status rk_network_seal(rk_network *net, rk_error *error) {
+    rk_status status = rk_network_measure(net, error);
+    for (size_t l = 0; status == RK_OK && l < net->n_layers; l++)
+        status = check_finite(net, l, error);
+    return status;
+}
+
+rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
+                            rk_error *error) {
+    rk_network *net;
+    rk_status status = rk_network_make_room(&net, layers, n_layers, error);
+    *out = NULL;
+    if (status != RK_OK) return status;
+    for (size_t l = 0; l < n_layers; l++) {
+        const rk_layer *from = &layers[l];
+        const size_t count = weights_of(from);
+        if (count) memcpy(rk_network_weights(net, l), from->weight, count * sizeof(double));
+        if (from->bias) memcpy(rk_network_biases(net, l), from->bias, from->rows * sizeof(double));
+    }
+    status = rk_network_seal(net, error);
+    if (status == RK_OK)
+        *out = net;
+    else
+        rk_network_destroy(net);
+    return status;
 }
 
 /* Who needs which value last, and how many are kept. */

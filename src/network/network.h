@@ -14,6 +14,18 @@ struct rk_network {
     char *notes; /* what a reader inferred, or NULL */
 };
 
+/** A network to be filled in place, so that its weights exist once: checks everything about the
+ *  layers but values, and makes room. `weight` and `bias` of `layers` are not followed: NULL or
+ *  not, they say whether there will be some. Room is in order: the weights of a layer, its biases,
+ *  the next layer. */
+rk_status rk_network_make_room(rk_network **out, const rk_layer *layers, size_t n_layers,
+                               rk_error *error);
+/** Where the weights and biases of layer l go; NULL if it has none. */
+double *rk_network_weights(rk_network *net, size_t l);
+double *rk_network_biases(rk_network *net, size_t l);
+/** Once they are there: refuses, naming the place, what is not finite, and measures. */
+rk_status rk_network_seal(rk_network *net, rk_error *error);
+
 /** Fills row_square, last_use and most_kept. 2 FLOPs a weight. RK_ERROR_UNSUPPORTED: more than
  *  RK_MOST_KEPT values are kept at a time. */
 rk_status rk_network_measure(rk_network *net, rk_error *error);

@@ -18,7 +18,7 @@ static void use(const rk_network *net) {
     for (size_t l = 0; l < rk_network_n_layers(net); l++) {
         rk_layer layer = rk_network_layer(net, l);
         double sum = 0;
-        for (size_t i = 0; i < layer.rows * layer.cols; i++)
+        for (size_t i = 0; layer.weight && i < layer.rows * layer.cols; i++)
             sum += fabs(layer.weight[i]);
         for (size_t i = 0; layer.bias && i < layer.rows; i++)
             sum += fabs(layer.bias[i]);
@@ -42,9 +42,11 @@ static bool read_with(const rk_model_bytes *model, const rk_read_options *option
 }
 
 static void read_parts(const uint8_t *bytes, size_t size) {
-    rk_array array;
-    require((rk_npy_read(&array, "array", bytes, size, NULL) == RK_OK) == (array.data != NULL));
-    rk_array_destroy(&array);
+    rk_file file = {.bytes = bytes, .size = size};
+    rk_tensors tensors = {0};
+    if (rk_npy_read(&tensors, "array", &file, NULL) == RK_OK)
+        require(rk_tensor_load(&tensors, &tensors.items[0], NULL) == RK_OK);
+    rk_tensors_destroy(&tensors);
     rk_description description;
     rk_description_parse(&description, "side-car", bytes, size, NULL);
     rk_description_destroy(&description);

@@ -23,3 +23,10 @@ unsigned char *read_data(const char *name, size_t *size) {
     *size = (size_t)length;
     return bytes;
 }
+
+rk_status load_all(rk_tensors *tensors, rk_error *error) {
+    rk_status status = RK_OK;
+    for (size_t i = 0; status == RK_OK && i < tensors->count; i++)
+        status = rk_tensor_load(tensors, &tensors->items[i], error);
+    return status;
+}

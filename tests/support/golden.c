@@ -20,7 +20,8 @@ static rk_tensors read_npz(const char *name) {
     rk_tensors arrays = {0};
     rk_description description = {0};
     rk_error error;
-    if (rk_npz_read(&arrays, &description, bytes, size, &error) != RK_OK)
+    if (rk_npz_read(&arrays, &description, &(rk_file){.bytes = bytes, .size = size}, &error) ||
+        load_all(&arrays, &error))
         fail_msg("%s: %s", name, error.message);
     rk_description_destroy(&description);
     free(bytes);
@@ -192,13 +193,16 @@ truth truth_open(int n, int L, int t) {
     snprintf(path, sizeof path, "truth/W_n%d_L%d_t%d.npy", n, L, t);
     size_t size;
     unsigned char *bytes = read_data(path, &size);
-    rk_array weights;
+    rk_tensors weights = {0};
     rk_error error;
-    if (rk_npy_read(&weights, path, bytes, size, &error) != RK_OK) fail_msg("%s", error.message);
+    if (rk_npy_read(&weights, path, &(rk_file){.bytes = bytes, .size = size}, &error) ||
+        load_all(&weights, &error))
+        fail_msg("%s", error.message);
     free(bytes);
     snprintf(path, sizeof path, "truth/truth_n%d_L%d_t%d.npz", n, L, t);
-    truth answer = {.arrays = read_npz(path), .net = relu_stack(&weights), .n = (size_t)n};
-    rk_array_destroy(&weights);
+    truth answer = {
+        .arrays = read_npz(path), .net = relu_stack(&weights.items[0].array), .n = (size_t)n};
+    rk_tensors_destroy(&weights);
     answer.mean = values(&answer.arrays, "mean");
     answer.se = values(&answer.arrays, "se");
     answer.output_var = values(&answer.arrays, "output_var");

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -281,6 +282,34 @@ static void test_what_cannot_be_read(void **state) {
     assert_int_equal(rk_array_read(&array, in_folder("empty"), &error), RK_ERROR_FORMAT);
 }
 
+static void test_values_that_are_not_finite_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *shape, *message;
+        double values[6];
+    } bad[] = {
+        {"(3, 2)", "tensor 'array': the value at (2, 1) is not a number", {1, 2, 3, 4, 5, NAN}},
+        {"(3, 2)", "tensor 'array': the value at (0, 0) is infinite", {-INFINITY, 2, 3, 4, 5, 6}},
+        {"(1, 1, 6)", "tensor 'array': the value at (0, 0, 3) is infinite", {1, 2, 3, INFINITY}},
+        {"(3, 2)", NULL, {DBL_MAX, DBL_MAX, 3, 4, 5, 6}},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        unsigned char bytes[128 + 48] = "\x93NUMPY\1\0\x76";
+        char header[119];
+        snprintf(header, sizeof header, "{'descr':'<f8','fortran_order':False,'shape':%s}",
+                 bad[i].shape);
+        snprintf((char *)bytes + 10, 119, "%-118s", header);
+        memcpy(bytes + 128, bad[i].values, 48);
+        put("a.npy", bytes, sizeof bytes);
+        rk_network *net;
+        rk_error error;
+        rk_status status = rk_network_read(&net, in_folder("a.npy"), NULL, &error);
+        assert_int_equal(status, bad[i].message ? RK_ERROR_FORMAT : RK_OK);
+        if (bad[i].message) assert_string_equal(error.message, bad[i].message);
+        rk_network_destroy(net);
+    }
+}
+
 static void test_a_stack_needs_an_activation(void **state) {
     (void)state;
     static const char path[] = RK_TEST_DATA "/truth/W_n32_L5_t0.npy";
@@ -296,15 +325,17 @@ static void test_a_stack_needs_an_activation(void **state) {
     assert_non_null(strstr(rk_network_notes(net),
                            "layer 4: array[3] 32x32; relu from options\n"
                            "layer 5: array[4] 32x32; identity by default\n"));
-    rk_network_destroy(net);
-    options.activation = "rleu";
-    assert_int_equal(rk_network_read(&net, path, &options, &error), RK_ERROR_ARGUMENT);
-
     rk_array array;
     assert_int_equal(rk_array_read(&array, path, &error), RK_OK);
     assert_int_equal(array.n_dims, 3);
     assert_int_equal(array.shape[0], 5);
+    for (size_t l = 0; l < 5; l++)
+        assert_memory_equal(rk_network_layer(net, l).weight, array.data + l * 32 * 32,
+                            32 * 32 * sizeof(double));
     rk_array_destroy(&array);
+    rk_network_destroy(net);
+    options.activation = "rleu";
+    assert_int_equal(rk_network_read(&net, path, &options, &error), RK_ERROR_ARGUMENT);
     rk_array_destroy(NULL);
 }
 
@@ -320,6 +351,7 @@ int main(void) {
         IN_FOLDER(test_failure_to_write_leaves_nothing),
         IN_FOLDER(test_writing_replaces_the_old_file),
         IN_FOLDER(test_what_cannot_be_read),
+        IN_FOLDER(test_values_that_are_not_finite_are_named),
         cmocka_unit_test(test_a_stack_needs_an_activation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

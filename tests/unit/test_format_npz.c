@@ -18,7 +18,8 @@ static rk_tensors read_ok(const char *name) {
     rk_tensors tensors = {0};
     rk_description description = {0};
     rk_error error;
-    if (rk_npz_read(&tensors, &description, bytes, size, &error) != RK_OK)
+    if (rk_npz_read(&tensors, &description, &(rk_file){.bytes = bytes, .size = size}, &error) ||
+        load_all(&tensors, &error))
         fail_msg("%s: %s", name, error.message);
     rk_description_destroy(&description);
     free(bytes);
@@ -121,8 +122,8 @@ static void test_archives_cut_short(void **state) {
         memcpy(prefix, bytes, length);
         rk_tensors tensors = {0};
         rk_description description = {0};
-        assert_int_equal(rk_npz_read(&tensors, &description, prefix, length, NULL),
-                         RK_ERROR_FORMAT);
+        rk_file file = {.bytes = prefix, .size = length};
+        assert_int_equal(rk_npz_read(&tensors, &description, &file, NULL), RK_ERROR_FORMAT);
         rk_tensors_destroy(&tensors);
         rk_description_destroy(&description);
         free(prefix);

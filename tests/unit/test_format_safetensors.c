@@ -105,7 +105,8 @@ static unsigned char *make(const char *header, size_t values, size_t *size) {
 static rk_status read_bytes(const unsigned char *bytes, size_t size, rk_error *error) {
     rk_tensors tensors = {0};
     rk_description description = {0};
-    rk_status status = rk_safetensors_read(&tensors, &description, bytes, size, error);
+    rk_file file = {.bytes = bytes, .size = size};
+    rk_status status = rk_safetensors_read(&tensors, &description, &file, error);
     rk_tensors_destroy(&tensors);
     rk_description_destroy(&description);
     return status;
