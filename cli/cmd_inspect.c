@@ -9,8 +9,9 @@
 #include "output.h"
 #include "report.h"
 
-/* How one weight matrix compares with independent entries of equal variance. The answer to a run
- * has a warning of its own that looks at the activations: it knows the input and needs the run. */
+/* How one weight matrix compares with independent entries of equal variance; NaN without any. The
+ * answer to a run has a warning of its own that looks at the activations: it knows the input and
+ * needs the run. */
 typedef struct weights {
     double mean_square; /* of the entries */
     double largest;     /* |entry| in units of the root mean square */
@@ -64,6 +65,7 @@ static double spectral_norm(const rk_layer *layer, double *v, double *u) {
 }
 
 static weights look_at(const rk_layer *layer, double *v, double *u) {
+    if (!layer->weight) return (weights){NAN, NAN, NAN, NAN, false};
     double sum = 0, largest = 0, rows = (double)layer->rows, cols = (double)layer->cols;
     for (size_t i = 0; i < layer->rows * layer->cols; i++) {
         sum += layer->weight[i] * layer->weight[i];
@@ -85,7 +87,8 @@ static int look_at_all(inspection *x) {
     for (size_t l = 0; l < n_layers; l++) {
         rk_layer layer = rk_network_layer(x->model.net, l);
         widest = layer.cols > widest ? layer.cols : widest;
-        x->n_parameters += layer.rows * layer.cols + (layer.bias ? layer.rows : 0);
+        x->n_parameters +=
+            (layer.weight ? layer.rows * layer.cols : 0) + (layer.bias ? layer.rows : 0);
     }
     x->weights = calloc(n_layers, sizeof *x->weights);
     double *vectors = calloc(widest, 2 * sizeof *vectors);
@@ -115,12 +118,14 @@ static json_t *layer_json(json_document *doc, const rk_layer *layer, const weigh
     json_object_set_new(o, "cols", json_count(layer->cols));
     json_object_set_new(o, "bias", json_boolean(layer->bias != NULL));
     json_object_set_new(o, "activation", json_string(activation_text(&layer->activation, cell)));
-    json_object_set_new(o, "weight_mean_square", json_double(doc, w->mean_square));
+    json_object_set_new(o, "reads", json_count(layer->reads ? layer->reads : l + 1));
+    json_object_set_new(o, "adds", layer->adds ? json_count(layer->adds) : json_null());
+    json_object_set_new(o, "weight_mean_square", json_optional(doc, w->mean_square));
     json_object_set_new(o, "n_in_times_mean_square",
-                        json_double(doc, w->mean_square * (double)layer->cols));
-    json_object_set_new(o, "largest_entry_over_rms", json_double(doc, w->largest));
-    json_object_set_new(o, "spectral_norm", json_double(doc, w->spectral_norm));
-    json_object_set_new(o, "random_matrix_edge", json_double(doc, w->edge));
+                        json_optional(doc, w->mean_square * (double)layer->cols));
+    json_object_set_new(o, "largest_entry_over_rms", json_optional(doc, w->largest));
+    json_object_set_new(o, "spectral_norm", json_optional(doc, w->spectral_norm));
+    json_object_set_new(o, "random_matrix_edge", json_optional(doc, w->edge));
     json_object_set_new(o, "spike", json_boolean(w->spike));
     return o;
 }
@@ -144,6 +149,21 @@ static int print_json(const void *result, FILE *stream) {
     return json_end(&doc, stream);
 }
 
+/* "-" for NaN. */
+static void add_number(table *t, const char *format, double x, const char *mark) {
+    char cell[CELL];
+    int used = snprintf(cell, sizeof cell, isnan(x) ? "-" : format, x);
+    snprintf(cell + used, sizeof cell - (size_t)used, "%s", mark);
+    table_add(t, cell);
+}
+
+/* "-" for none. */
+static void add_value(table *t, size_t value) {
+    char cell[CELL];
+    snprintf(cell, sizeof cell, value ? "%zu" : "-", value);
+    table_add(t, cell);
+}
+
 static int print_human(const void *result, FILE *stream) {
     const inspection *x = result;
     const rk_network *net = x->model.net;
@@ -152,10 +172,13 @@ static int print_human(const void *result, FILE *stream) {
     rk_network_sha256(net, sha256, NULL);
     fprintf(stream, "%zu parameters, sha256 %s\n\n", x->n_parameters, sha256);
 
-    const char *const titles[] = {"layer",       "shape",   "bias",     "activation",
-                                  "n_in E[w^2]", "max/rms", "norm/edge"};
-    table t = table_create(7, 1u << 3);
-    for (size_t c = 0; c < 7; c++)
+    const bool plain = model_is_plain(net);
+    static const char *const titles[] = {"layer",      "shape",       "bias",
+                                         "activation", "n_in E[w^2]", "max/rms",
+                                         "norm/edge",  "reads",       "adds"};
+    const size_t n_columns = plain ? 7 : 9;
+    table t = table_create(n_columns, 1u << 3);
+    for (size_t c = 0; c < n_columns; c++)
         table_add(&t, titles[c]);
     bool spikes = false;
     for (size_t l = 0; l < rk_network_n_layers(net); l++) {
@@ -167,16 +190,15 @@ static int print_human(const void *result, FILE *stream) {
         table_add(&t, cell);
         table_add(&t, layer.bias ? "yes" : "no");
         table_add(&t, activation_text(&layer.activation, cell));
-        snprintf(cell, sizeof cell, "%.3f", w->mean_square * (double)layer.cols);
-        table_add(&t, cell);
-        snprintf(cell, sizeof cell, "%.2f", w->largest);
-        table_add(&t, cell);
-        snprintf(cell, sizeof cell, "%.2f%s", w->edge > 0 ? w->spectral_norm / w->edge : 0,
-                 w->spike ? " *" : "");
-        table_add(&t, cell);
+        add_number(&t, "%.3f", w->mean_square * (double)layer.cols, "");
+        add_number(&t, "%.2f", w->largest, "");
+        add_number(&t, "%.2f", w->edge == 0 ? 0 : w->spectral_norm / w->edge, w->spike ? " *" : "");
+        if (!plain) add_value(&t, layer.reads ? layer.reads : l + 1);
+        if (!plain) add_value(&t, layer.adds);
         spikes |= w->spike;
     }
     table_print(&t, stream);
+    if (!plain) fputs("\nValue 1 is the input, value l + 1 what layer l makes.\n", stream);
     fputs(spikes ? "\n* the spectral norm sticks out of a random matrix's spectrum: a learnt "
                    "direction.\n  Expect the closures to be less exact; check with --receipt.\n"
                  : "\nNo weight matrix sticks out of a random matrix's spectrum.\n",

@@ -101,7 +101,7 @@ int cmd_random(const options *opts) {
     static size_t sizes[MAX_LAYERS];
     size_t n = 0;
     rk_error error;
-    rk_random_spec spec = {.seed = opts->seed};
+    rk_random_spec spec = {.seed = opts->seed, .residual = opts->residual};
     bool to_stdout = !opts->output || !strcmp(opts->output, "-");
     if (to_stdout && (opts->json || isatty(STDOUT_FILENO)))
         return fail(EXIT_USAGE, "random: say where to write it: -o net.safetensors, or pipe it on");

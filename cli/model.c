@@ -88,6 +88,14 @@ void model_free(model *m) {
     rk_array_destroy(&m->covariance);
 }
 
+bool model_is_plain(const rk_network *net) {
+    for (size_t l = 0; l < rk_network_n_layers(net); l++) {
+        const rk_layer layer = rk_network_layer(net, l);
+        if (!layer.weight || layer.adds || (layer.reads && layer.reads != l + 1)) return false;
+    }
+    return true;
+}
+
 const char *model_summary(const rk_network *net, char buffer[256]) {
     enum { SIZE = 256 };
     size_t n_hidden = rk_network_n_layers(net) - 1, used;
@@ -102,8 +110,9 @@ const char *model_summary(const rk_network *net, char buffer[256]) {
             (size_t)snprintf(buffer + used, SIZE - used, run > 1 ? "-%zux%zu" : "-%zu", width, run);
     }
     if (used < SIZE)
-        snprintf(buffer + used, SIZE - used, "-%zu %s", rk_network_n_out(net),
-                 mixed ? "mixed" : rk_activation_name(kind));
+        snprintf(buffer + used, SIZE - used, "-%zu %s%s", rk_network_n_out(net),
+                 mixed ? "mixed" : rk_activation_name(kind),
+                 model_is_plain(net) ? "" : ", residual");
     return buffer;
 }
 

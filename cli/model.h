@@ -17,6 +17,9 @@ typedef struct model {
 int model_load(model *out, const options *opts);
 void model_free(model *m);
 
+/** True if every layer has weights, reads the one before and adds nothing. */
+bool model_is_plain(const rk_network *net);
+
 /** "784-256x3-10 relu": widths from input to output and the hidden activations. */
 const char *model_summary(const rk_network *net, char buffer[256]);
 

@@ -23,6 +23,8 @@ const option_row option_table[] = {
      "all widths instead, from input to output: 784,256,256,10"},
     {"init", 0, OPTION_TEXT, "INIT", CMD_RANDOM, AT(init),
      "he (default), critical[:q], or manual:W,B: n_in Var(weight), Var(bias)"},
+    {"residual", 0, OPTION_FLAG, NULL, CMD_RANDOM, AT(residual),
+     "hidden layers two by two are blocks y = x + W f(V x); of an odd number the first embeds"},
 
     {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL, AT(event),
      "'y[3] > 2', 'y[*] > 3', 'y[0] - y[1] < -1', 'layer 2: z[*] > 1,2,3'; several with ';'"},

@@ -33,6 +33,7 @@ typedef struct options {
 
     uint64_t width, hidden, in, out;
     const char *widths, *init;
+    bool residual;
 } options;
 
 typedef enum option_kind {

@@ -196,10 +196,17 @@ typedef struct rk_random_spec {
     double weight_variance; /**< RK_INIT_MANUAL: n_in * Var(W) */
     double bias_variance;   /**< RK_INIT_MANUAL; 0 means no biases */
     uint64_t seed;
+    /** Hidden layers two by two are blocks y = x + W_2 phi(W_1 x + b_1) + b_2, x being what is
+     *  below; of an odd number the first one embeds the input, y = W x + b. Outputs are linear in
+     *  the last y. init is for W_1 as for a first layer, its input having no activation, and for
+     *  W_2 and b_2 with variances divided by the number of blocks: so the variance of y at most
+     *  grows by a factor of about e, at any depth. */
+    bool residual;
 } rk_random_spec;
 
 /** A random network from counter-based streams: same spec, same bits, everywhere. Layer l of a seed
- *  is the same at every depth. NumPy makes the same network: tests/numpy/streams.py. */
+ *  is the same at every depth, up to that division. NumPy makes the same network:
+ * tests/numpy/streams.py. */
 RK_API rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_error *error);
 
 /* --------------------------------------------------------------------------------- file formats */

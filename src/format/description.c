@@ -3,6 +3,8 @@
 #include "base/nearest.h"
 #include "base/number.h"
 #include "format/tensor.h"
+#include "format/wiring.h"
+#include "network/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +55,65 @@ static bool is_scale(const json_t *value) {
     return json_is_number(value) && json_number_value(value) >= 0;
 }
 
-/* Which of our keys an unknown one misspells, by at most so many letters. */
-static const char *meant(const char *key, size_t most) {
-    static const char *const known[] = {"activation", "output_activation", "weight_scale"};
-    return rk_nearest(key, known, sizeof known / sizeof *known, most);
+/* Which of our keys an unknown one misspells. Metadata of others may well have "labels". */
+static const char *meant(const char *key, bool strict) {
+    static const char *const known[] = {"activation", "output_activation", "weight_scale",
+                                        "layers"};
+    const size_t n = sizeof known / sizeof *known;
+    return rk_nearest(key, known, strict ? n : n - 1, strict ? 5 : 2);
 }
 
-static rk_status read_key(rk_description *out, const char *key, json_t *value, bool *known,
-                          rk_error *error) {
+static void swap_quotes(char *text, char from, char to) {
+    for (; *text; text++)
+        if (*text == from) *text = to;
+}
+
+/* The text of a list. Ours quotes with ', for a string of JSON would have to escape ", where
+ * jansson 2.14 aborts if memory runs out. */
+static json_t *parse_layers(const char *text) {
+    char *copy = strlen(text) <= RK_DESCRIPTION_MAX ? strdup(text) : NULL;
+    if (!copy) return NULL;
+    if (!strchr(copy, '"')) swap_quotes(copy, '\'', '"');
+    json_t *list = json_loads(copy, JSON_REJECT_DUPLICATES, NULL);
+    free(copy);
+    return list;
+}
+
+/* In the metadata of others "layers" may be something else. */
+static bool is_list_of_objects(const json_t *value) {
+    const char *text = json_string_value(value);
+    if (!text) return json_is_object(json_array_get(value, 0));
+    text += strspn(text, " ");
+    return *text == '[' && text[1 + strspn(text + 1, " ")] == '{';
+}
+
+static rk_status read_layers(rk_description *out, json_t *value, bool strict, rk_error *error) {
+    if (!strict && !is_list_of_objects(value)) return RK_OK;
+    out->layers =
+        json_is_string(value) ? parse_layers(json_string_value(value)) : json_incref(value);
+    return rk_wiring_check(out->layers, out->source, error);
+}
+
+/* "layers" says everything, in columns from here on. */
+static rk_status take_columns(rk_description *out, rk_error *error) {
+    if (!out->layers) return RK_OK;
+    if (out->activations || out->output_activation || out->weight_scales)
+        return rk_fail(error, RK_ERROR_FORMAT,
+                       "%s: \"layers\" says it layer by layer; leave \"%s\" out", out->source,
+                       out->activations     ? "activation"
+                       : out->weight_scales ? "weight_scale"
+                                            : "output_activation");
+    out->activations = rk_wiring_column(out->layers, "activation", json_string("identity"));
+    out->weight_scales = rk_wiring_column(out->layers, "weight_scale", json_real(0));
+    return out->activations && out->weight_scales
+               ? RK_OK
+               : rk_fail(error, RK_ERROR_MEMORY, "no memory for a description");
+}
+
+static rk_status read_key(rk_description *out, const char *key, json_t *value, bool strict,
+                          bool *known, rk_error *error) {
     *known = true;
+    if (strcmp(key, "layers") == 0) return read_layers(out, value, strict, error);
     if (strcmp(key, "activation") == 0) {
         out->activations =
             json_is_string(value) ? split(json_string_value(value)) : json_incref(value);
@@ -92,20 +144,22 @@ static rk_status read_object(rk_description *out, json_t *object, bool strict, r
     json_t *value;
     json_object_foreach(object, key, value) {
         bool known;
-        rk_status status = read_key(out, key, value, &known, error);
+        rk_status status = read_key(out, key, value, strict, &known, error);
         if (status != RK_OK) return status;
         if (known) continue;
-        const char *near = meant(key, strict ? 5 : 2);
+        const char *near = meant(key, strict);
         const bool printable = rk_name_check(key, NULL) == RK_OK;
         if (strict)
             return rk_fail(error, RK_ERROR_FORMAT,
                            "%s: the key '%.60s' is none of activation, output_activation, "
-                           "weight_scale%s%s%s",
+                           "weight_scale, layers%s%s%s",
                            out->source, printable ? key : "(malformed)",
                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         if (near && printable && !json_object_get(object, near))
             snprintf(out->misspelt, sizeof out->misspelt, "'%.60s' for '%s'", key, near);
     }
+    rk_status status = take_columns(out, error);
+    if (status != RK_OK) return status;
     if (out->output_activation && !out->activations)
         return rk_fail(error, RK_ERROR_FORMAT, "%s: \"output_activation\" without \"activation\"",
                        out->source);
@@ -146,6 +200,7 @@ void rk_description_destroy(rk_description *description) {
     json_decref(description->activations);
     json_decref(description->output_activation);
     json_decref(description->weight_scales);
+    json_decref(description->layers);
     *description = (rk_description){0};
 }
 
@@ -211,6 +266,12 @@ static rk_status nothing_says(const rk_description *sources, size_t n_sources, s
                    *misspelt ? " say " : "", misspelt);
 }
 
+const rk_description *rk_description_wiring(const rk_description *sources, size_t n_sources) {
+    for (size_t i = 0; i < n_sources; i++)
+        if (sources[i].layers) return &sources[i];
+    return NULL;
+}
+
 rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
                                size_t n_layers, rk_deciders *by, rk_error *error) {
     const rk_description *activations = NULL, *scales = NULL;
@@ -223,6 +284,12 @@ rk_status rk_description_apply(const rk_description *sources, size_t n_sources, 
     if (activations && *activations->misspelt)
         return rk_fail(error, activations->fault, "%s: does it say %s? Rename the key",
                        activations->source, activations->misspelt);
+    const rk_description *wiring = rk_description_wiring(sources, n_sources);
+    if (wiring && activations != wiring && json_array_size(activations->activations) == 1)
+        return rk_fail(error, activations->fault,
+                       "%s: one activation for all hidden layers, but in the %s each layer has its "
+                       "own: give %zu, one a layer",
+                       activations->source, wiring->source, n_layers);
     rk_status status =
         activations ? apply_activations(activations, layers, n_layers, by, error) : RK_OK;
     if (status == RK_OK && scales) status = apply_scales(scales, layers, n_layers, error);
@@ -293,12 +360,28 @@ static bool has_scales(const rk_network *net) {
     return false;
 }
 
+/* As a text, or NULL without memory. */
+static json_t *layer_list(const rk_network *net) {
+    json_t *layers = rk_wiring_of(net);
+    size_t length;
+    char *text = layers ? rk_json_text(layers, &length) : NULL;
+    if (text) swap_quotes(text, '"', '\'');
+    json_t *list = text ? json_stringn(text, length) : NULL;
+    json_decref(layers);
+    free(text);
+    return list;
+}
+
 json_t *rk_description_of(const rk_network *net) {
     json_t *object = json_object();
-    if (json_object_set_new(object, "format", json_string("reckon")) == 0 &&
-        json_object_set_new(object, "activation", activation_list(net)) == 0 &&
-        (!has_scales(net) || json_object_set_new(object, "weight_scale", scale_list(net)) == 0))
-        return object;
+    bool done = json_object_set_new(object, "format", json_string("reckon")) == 0;
+    if (rk_network_is_plain(net))
+        done =
+            done && json_object_set_new(object, "activation", activation_list(net)) == 0 &&
+            (!has_scales(net) || json_object_set_new(object, "weight_scale", scale_list(net)) == 0);
+    else
+        done = done && json_object_set_new(object, "layers", layer_list(net)) == 0;
+    if (done) return object;
     json_decref(object);
     return NULL;
 }

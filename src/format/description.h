@@ -1,5 +1,6 @@
-/* What weights do not say: activations and the scales they were drawn with. One JSON object, found
- * in safetensors metadata, in an npz member or in a side-car file (docs/FORMATS.md#description). */
+/* What weights do not say: activations, the scales they were drawn with, what layers read and add.
+ * One JSON object, found in safetensors metadata, in an npz member or in a side-car file
+ * (docs/FORMATS.md#description). */
 #ifndef RK_FORMAT_DESCRIPTION_H
 #define RK_FORMAT_DESCRIPTION_H
 
@@ -14,6 +15,7 @@ typedef struct rk_description {
     json_t *activations; /**< array of strings */
     json_t *output_activation; /**< string */
     json_t *weight_scales;     /**< array of numbers, one a layer */
+    json_t *layers;    /**< array of objects (format/wiring.h); then the arrays are theirs */
     char misspelt[96]; /**< "'activaton' for 'activation'": of keys that were ignored, or "" */
 } rk_description;
 
@@ -35,6 +37,9 @@ void rk_description_destroy(rk_description *description);
 typedef struct rk_deciders {
     const char *hidden, *output;
 } rk_deciders;
+
+/** The first source that spells the layers out, or NULL. */
+const rk_description *rk_description_wiring(const rk_description *sources, size_t n_sources);
 
 /** Sets activation and weight_scale of the layers. The first source that speaks of activations
  *  decides all of them, likewise for scales; one that seems to misspell a key is refused. */

@@ -109,21 +109,35 @@ static rk_layer layer_of(const rk_link *link, const rk_layer *layers, size_t l) 
         layer.weight = to_come;
     } else if (l > 0 && read <= l) {
         layer.rows = layer.cols = read > 0 ? layers[read - 1].rows : layers[0].cols;
-    } else if (link->bias) {
-        layer.rows = layer.cols = link->bias->array.shape[0];
     }
     if (link->bias) layer.bias = to_come;
     return layer;
 }
 
+/* Sizes that do not fit are the file's mistake. */
+static rk_status make_room(rk_network **out, const rk_layer *layers, size_t n_layers,
+                           rk_error *error) {
+    rk_status status = rk_network_make_room(out, layers, n_layers, error);
+    if (status != RK_ERROR_ARGUMENT) return status;
+    if (error) error->status = RK_ERROR_FORMAT;
+    return RK_ERROR_FORMAT;
+}
+
 static rk_status build(rk_network **out, rk_layer *layers, const rk_chain *chain,
                        const rk_tensors *tensors, const rk_description *sources, size_t n_sources,
                        rk_error *error) {
-    for (size_t l = 0; l < chain->count; l++)
+    for (size_t l = 0; l < chain->count; l++) {
+        const rk_tensor *bias = chain->links[l].bias;
         layers[l] = layer_of(&chain->links[l], layers, l);
+        if (bias && bias->array.shape[0] != layers[l].rows)
+            return rk_fail(error, RK_ERROR_FORMAT,
+                           "tensor '%s' has %zu entries, but layer %zu, whose bias it is, has %zu "
+                           "outputs",
+                           bias->name, bias->array.shape[0], l + 1, layers[l].rows);
+    }
     rk_deciders by;
     rk_status status = rk_description_apply(sources, n_sources, layers, chain->count, &by, error);
-    if (status == RK_OK) status = rk_network_make_room(out, layers, chain->count, error);
+    if (status == RK_OK) status = make_room(out, layers, chain->count, error);
     if (status == RK_OK) status = fill(*out, chain, tensors, error);
     if (status == RK_OK) status = rk_network_seal(*out, error);
     return status == RK_OK ? write_notes(*out, chain, by, error) : status;

@@ -8,6 +8,7 @@
 #include "format/npy.h"
 #include "format/npz.h"
 #include "format/safetensors.h"
+#include "format/wiring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,14 @@ static rk_status read_tensors(rk_tensors *tensors, rk_description *description, 
                            : rk_safetensors_read(tensors, description, file, error);
 }
 
+/* As somebody spells the layers out, or as names and shapes tell. */
+static rk_status chain_layers(rk_chain *out, const rk_tensors *tensors,
+                              const rk_description *sources, rk_error *error) {
+    const rk_description *told = rk_description_wiring(sources, N_SOURCES);
+    return told ? rk_wiring_chain(out, told->layers, told->source, tensors, error)
+                : rk_chain_create(out, tensors, error);
+}
+
 static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sidecar,
                        size_t sidecar_size, const rk_read_options *options, rk_error *error) {
     *out = NULL;
@@ -58,7 +67,7 @@ static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sid
         status =
             rk_description_parse(&sources[FROM_SIDECAR], "side-car", sidecar, sidecar_size, error);
     if (status == RK_OK) status = read_tensors(&tensors, &sources[FROM_FILE], file, error);
-    if (status == RK_OK) status = rk_chain_create(&chain, &tensors, error);
+    if (status == RK_OK) status = chain_layers(&chain, &tensors, sources, error);
     if (status == RK_OK) status = rk_chain_lower(out, &chain, &tensors, sources, N_SOURCES, error);
     rk_chain_destroy(&chain);
     rk_tensors_destroy(&tensors);

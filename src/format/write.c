@@ -5,25 +5,31 @@
 #include "format/name.h"
 #include "format/npz.h"
 #include "format/safetensors.h"
-#include "network/network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+void rk_part_name(char out[RK_PART_NAME], size_t l, const char *role) {
+    snprintf(out, RK_PART_NAME, "%zu.%s", 2 * l, role);
+}
 
 rk_part *rk_network_parts(const rk_network *net, size_t *count) {
     size_t n = rk_network_n_layers(net);
     rk_part *parts = rk_alloc(n, 2, sizeof *parts), *part = parts;
     for (size_t l = 0; parts && l < n; l++) {
-        rk_layer layer = rk_network_layer(net, l);
-        *part = (rk_part){.n_dims = 2,
-                          .shape = {layer.rows, layer.cols},
-                          .count = layer.rows * layer.cols,
-                          .data = layer.weight};
-        snprintf(part++->name, sizeof part->name, "%zu.weight", 2 * l);
-        if (!layer.bias) continue;
-        *part =
-            (rk_part){.n_dims = 1, .shape = {layer.rows}, .count = layer.rows, .data = layer.bias};
-        snprintf(part++->name, sizeof part->name, "%zu.bias", 2 * l);
+        const rk_layer layer = rk_network_layer(net, l);
+        if (layer.weight) {
+            *part = (rk_part){.n_dims = 2,
+                              .shape = {layer.rows, layer.cols},
+                              .count = layer.rows * layer.cols,
+                              .data = layer.weight};
+            rk_part_name(part++->name, l, "weight");
+        }
+        if (layer.bias) {
+            *part = (rk_part){
+                .n_dims = 1, .shape = {layer.rows}, .count = layer.rows, .data = layer.bias};
+            rk_part_name(part++->name, l, "bias");
+        }
     }
     *count = (size_t)(part - parts);
     return parts;
@@ -34,8 +40,6 @@ rk_status rk_network_write(const rk_network *net, const char *path, rk_error *er
         const char *ending;
         rk_status (*write)(unsigned char **, size_t *, const rk_network *, rk_error *);
     } known[] = {{".safetensors", rk_safetensors_write}, {".npz", rk_npz_write}};
-    rk_status status = rk_network_check_plain(net, "a model file", error);
-    if (status != RK_OK) return status;
     for (size_t l = 0; l < rk_network_n_layers(net); l++)
         if (rk_network_layer(net, l).activation.kind == RK_CUSTOM)
             return rk_fail(error, RK_ERROR_UNSUPPORTED,
@@ -44,7 +48,7 @@ rk_status rk_network_write(const rk_network *net, const char *path, rk_error *er
         if (!rk_name_ends_with(path, known[i].ending)) continue;
         unsigned char *bytes;
         size_t size;
-        status = known[i].write(&bytes, &size, net, error);
+        rk_status status = known[i].write(&bytes, &size, net, error);
         if (status != RK_OK) return status;
         status = rk_file_replace(path, bytes, size, error);
         free(bytes);

@@ -98,29 +98,51 @@ static void draw(uint64_t seed, uint64_t stream, size_t l, double variance, size
         out[i] *= sd;
 }
 
-static rk_status draw_layer(const rk_random_spec *spec, const variances *of, size_t l,
-                            rk_layer *layer, rk_error *error) {
-    const bool last = l == spec->n_hidden;
-    *layer =
-        (rk_layer){.rows = last ? spec->n_out : spec->hidden[l],
-                   .cols = l == 0 ? spec->n_in : spec->hidden[l - 1],
-                   .activation = last ? (rk_activation){.kind = RK_IDENTITY} : spec->activation,
-                   .weight_scale = l == 0 ? of->first : of->later};
-    double *weight = rk_alloc(layer->rows, layer->cols, sizeof *weight);
-    double *bias = of->bias > 0 ? rk_alloc(layer->rows, 1, sizeof *bias) : NULL;
-    layer->weight = weight;
-    layer->bias = bias;
-    if (!weight || (of->bias > 0 && !bias))
-        return rk_fail(error, RK_ERROR_MEMORY, "no memory for layer %zu (%zu x %zu)", l + 1,
-                       layer->rows, layer->cols);
-    draw(spec->seed, RK_STREAM_WEIGHTS, l, layer->weight_scale / (double)layer->cols,
-         layer->rows * layer->cols, weight);
-    if (bias) draw(spec->seed, RK_STREAM_BIASES, l, of->bias, layer->rows, bias);
-    return RK_OK;
+/* Layer l of a residual network within its block: the first, the second, or outside of blocks. */
+typedef enum place { OUTSIDE, FIRST, SECOND } place;
+
+static place place_of(const rk_random_spec *spec, size_t l) {
+    const size_t outside = spec->n_hidden % 2; /* the embedding */
+    if (!spec->residual || l < outside || l == spec->n_hidden) return OUTSIDE;
+    return (l - outside) % 2 == 0 ? FIRST : SECOND;
 }
 
-rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_error *error) {
-    *out = NULL;
+/* What the branches add is shared out among them. */
+static double share_of(const rk_random_spec *spec, size_t l) {
+    return place_of(spec, l) == SECOND ? 1 / (double)(spec->n_hidden / 2) : 1;
+}
+
+static double weight_variance(const rk_random_spec *spec, const variances *of, size_t l) {
+    const bool reads_activations = spec->residual ? place_of(spec, l) == SECOND : l > 0;
+    return share_of(spec, l) * (reads_activations ? of->later : of->first);
+}
+
+/* Layer l, to be filled. */
+static rk_layer layer_of(const rk_random_spec *spec, const variances *of, size_t l) {
+    static const double to_come[1];
+    const bool last = l == spec->n_hidden;
+    const place here = place_of(spec, l);
+    const bool activated = spec->residual ? here == FIRST : !last;
+    return (rk_layer){.rows = last ? spec->n_out : spec->hidden[l],
+                      .cols = l == 0 ? spec->n_in : spec->hidden[l - 1],
+                      .weight = to_come,
+                      .bias = of->bias > 0 ? to_come : NULL,
+                      .activation =
+                          activated ? spec->activation : (rk_activation){.kind = RK_IDENTITY},
+                      .weight_scale = weight_variance(spec, of, l),
+                      .adds = here == SECOND ? l : 0};
+}
+
+static void draw_layer(rk_network *net, const rk_random_spec *spec, const variances *of, size_t l) {
+    const rk_layer layer = rk_network_layer(net, l);
+    draw(spec->seed, RK_STREAM_WEIGHTS, l, layer.weight_scale / (double)layer.cols,
+         layer.rows * layer.cols, rk_network_weights(net, l));
+    if (layer.bias)
+        draw(spec->seed, RK_STREAM_BIASES, l, share_of(spec, l) * of->bias, layer.rows,
+             rk_network_biases(net, l));
+}
+
+static rk_status check_spec(const rk_random_spec *spec, rk_error *error) {
     if (spec->n_in == 0 || spec->n_out == 0)
         return rk_fail(error, RK_ERROR_ARGUMENT,
                        "a network needs inputs and outputs, not %zu and %zu", spec->n_in,
@@ -130,8 +152,22 @@ rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_err
     for (size_t l = 0; l < spec->n_hidden; l++)
         if (spec->hidden[l] == 0)
             return rk_fail(error, RK_ERROR_ARGUMENT, "hidden layer %zu has no neurons", l + 1);
+    for (size_t l = 1; l < spec->n_hidden; l++) {
+        const size_t below = l == 1 ? spec->n_in : spec->hidden[l - 2];
+        if (place_of(spec, l) == SECOND && spec->hidden[l] != below)
+            return rk_fail(error, RK_ERROR_ARGUMENT,
+                           "hidden layer %zu ends a residual block that reads %zu values: it must "
+                           "have as many, not %zu (a first layer of an odd number changes widths)",
+                           l + 1, below, spec->hidden[l]);
+    }
+    return RK_OK;
+}
+
+rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_error *error) {
+    *out = NULL;
     variances found = {0};
-    rk_status status = find_variances(spec, &found, error);
+    rk_status status = check_spec(spec, error);
+    if (status == RK_OK) status = find_variances(spec, &found, error);
     if (status != RK_OK) return status;
 
     size_t n_layers;
@@ -139,13 +175,18 @@ rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_err
     if (rk_size_add(spec->n_hidden, 1, &n_layers)) layers = rk_alloc(n_layers, 1, sizeof *layers);
     if (!layers)
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu hidden layers", spec->n_hidden);
-    for (size_t l = 0; l < n_layers && status == RK_OK; l++)
-        status = draw_layer(spec, &found, l, &layers[l], error);
-    if (status == RK_OK) status = rk_network_create(out, layers, n_layers, error);
-    for (size_t l = 0; l < n_layers; l++) {
-        free((double *)layers[l].weight);
-        free((double *)layers[l].bias);
-    }
+    for (size_t l = 0; l < n_layers; l++)
+        layers[l] = layer_of(spec, &found, l);
+    rk_network *net;
+    status = rk_network_make_room(&net, layers, n_layers, error);
     free(layers);
+    if (status != RK_OK) return status;
+    for (size_t l = 0; l < n_layers; l++)
+        draw_layer(net, spec, &found, l);
+    status = rk_network_seal(net, error);
+    if (status == RK_OK)
+        *out = net;
+    else
+        rk_network_destroy(net);
     return status;
 }

@@ -55,9 +55,11 @@ static bool same(const image *a, const image *b) {
     return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
-static rk_network *parse(const input *in) {
+/* Layers that are spelled out want no side-car. */
+static rk_network *parse(const input *in, bool alone) {
     static const char sidecar[] = "{\"activation\": [\"relu\"], \"output_activation\": \"tanh\"}";
     rk_model_bytes model = {in->bytes, (const unsigned char *)sidecar, in->size, strlen(sidecar)};
+    if (alone) model.sidecar = NULL;
     rk_network *net;
     rk_error error;
     return rk_network_parse(&net, &model, NULL, &error) == RK_OK ? net : NULL;
@@ -86,12 +88,13 @@ static bool sweep(bool (*what)(const void *context, bool must_succeed), const vo
 
 typedef struct reading {
     const input *in;
+    bool alone;
     image wanted;
 } reading;
 
 static bool reads_alike(const void *context, bool must_succeed) {
     const reading *r = context;
-    rk_network *net = parse(r->in);
+    rk_network *net = parse(r->in, r->alone);
     if (!net) return !must_succeed;
     countdown = SIZE_MAX;
     image got = write_with(rk_safetensors_write, net);
@@ -118,9 +121,11 @@ static bool writes_alike(const void *context, bool must_succeed) {
 
 static bool sweep_file(const char *path, size_t *count) {
     input in = input_read(path);
-    rk_network *net = parse(&in);
+    rk_network *net = parse(&in, false);
+    const bool alone = !net;
+    if (alone) net = parse(&in, true);
     if (!net) return false;
-    reading r = {&in, write_with(rk_safetensors_write, net)};
+    reading r = {&in, alone, write_with(rk_safetensors_write, net)};
     bool right = r.wanted.bytes && sweep(reads_alike, &r, count);
     writer *const writers[] = {rk_safetensors_write, rk_npz_write};
     for (size_t i = 0; i < 2; i++) {

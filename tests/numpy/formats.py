@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""formats.py RECKON: NumPy opens what `reckon random` writes, and both formats say the same.
+"""formats.py RECKON: NumPy opens what `reckon random` writes, and both formats say the same; it
+makes the same residual network.
 
 77: no NumPy.
 """
@@ -14,6 +15,8 @@ try:
     import numpy as np
 except ImportError:
     sys.exit(77)
+
+import streams
 
 
 def read_npz(path):
@@ -38,7 +41,10 @@ def read_safetensors(path):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    answers = []
+    path, answers = os.path.join(folder, "residual.npz"), []
+    subprocess.run([sys.argv[1], "random", "--residual", "--in", "3", "--width", "5", "--hidden",
+                    "5", "--init", "manual:2,0.5", "--seed", "4", "-q", "-o", path], check=True)
+    residual, residual_says = read_npz(path)
     for read, ending in ((read_npz, "npz"), (read_safetensors, "safetensors")):
         path = os.path.join(folder, "net." + ending)
         subprocess.run([sys.argv[1], "random", "--width", "5", "--hidden", "2", "--activation",
@@ -55,3 +61,12 @@ if npz_says != safetensors_says:
     sys.exit("the descriptions differ")
 if npz_says["activation"] != "leaky_relu:0.2,leaky_relu:0.2,identity":
     sys.exit(f"activation: {npz_says['activation']}")
+
+made = streams.random_network(4, [3, 5, 5, 5, 5, 5, 5], 2.0, 0.5, residual=True)
+for l, (weight, bias) in enumerate(made):
+    if not (np.allclose(residual[f"{2 * l}.weight"], weight, rtol=0, atol=1e-14)
+            and np.allclose(residual[f"{2 * l}.bias"], bias, rtol=0, atol=1e-14)):
+        sys.exit(f"residual layer {l + 1} differs")
+layers = json.loads(residual_says["layers"].replace("'", '"'))
+if [layer.get("adds") for layer in layers] != [None, None, 2, None, 4, None]:
+    sys.exit(f"residual layers: {layers}")

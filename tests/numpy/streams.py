@@ -36,13 +36,16 @@ def normal_floats(seed, stream, item, count):
     return np.stack([r * np.cos(t), r * np.sin(t)], axis=1).reshape(-1)[:count]
 
 
-def random_network(seed, widths, weight_variance, bias_variance):
+def random_network(seed, widths, weight_variance, bias_variance, residual=False):
     """Weights and biases of rk_network_random with RK_INIT_MANUAL; widths = [n_in, ..., n_out].
-    The other initialisations differ in the variances only."""
-    layers = []
+    The other initialisations differ in the variances only. Of a residual network, those of every
+    block's second layer are divided by the number of blocks."""
+    layers, blocks = [], (len(widths) - 2) // 2
     for l, (cols, rows) in enumerate(zip(widths, widths[1:])):
-        weight = np.sqrt(weight_variance / cols) * normal_doubles(seed, 1, l, rows * cols)
-        bias = np.sqrt(bias_variance) * normal_doubles(seed, 2, l, rows)
+        is_second = l > len(widths) % 2 and l < len(widths) - 2 and (l - len(widths) % 2) % 2
+        share = 1 / blocks if residual and is_second else 1
+        weight = np.sqrt(share * weight_variance / cols) * normal_doubles(seed, 1, l, rows * cols)
+        bias = np.sqrt(share * bias_variance) * normal_doubles(seed, 2, l, rows)
         layers.append((weight.reshape(rows, cols), bias))
     return layers
 

@@ -87,6 +87,21 @@ static rk_network *make_network(void) {
     return net;
 }
 
+/* y = x + W2' relu(W1 x + b1) + b1, tanh(y) without weights, and what reads and adds both. */
+static rk_network *make_residual(void) {
+    static const double down[] = {1, 2, -1, 0.5, 3, 1e-9};
+    const rk_layer layers[] = {
+        {.rows = 3, .cols = 2, .weight = W1, .bias = b1, .activation = {.kind = RK_RELU}},
+        {.rows = 2, .cols = 3, .weight = down, .bias = b1, .weight_scale = 1.0 / 3, .adds = 1},
+        {.rows = 2, .cols = 2, .bias = b1, .activation = {.kind = RK_TANH}},
+        {.rows = 1, .cols = 2, .weight = W2, .reads = 3},
+        {.rows = 1, .cols = 2, .weight = W1, .reads = 4, .adds = 5},
+    };
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, 5, NULL), RK_OK);
+    return net;
+}
+
 static void assert_same(const rk_network *a, const rk_network *b) {
     char hash_a[65], hash_b[65];
     assert_int_equal(rk_network_sha256(a, hash_a, NULL), RK_OK);
@@ -112,14 +127,16 @@ static rk_network *read_ok(const char *name, const char *activation) {
 static void test_what_is_written_is_read(void **state) {
     (void)state;
     static const char *const names[] = {"a.safetensors", "a.npz"};
-    rk_network *net = make_network();
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(rk_network_write(net, in_folder(names[i]), NULL), RK_OK);
-        rk_network *back = read_ok(names[i], NULL);
+    rk_network *nets[] = {make_network(), make_residual()};
+    for (size_t i = 0; i < 4; i++) {
+        const rk_network *net = nets[i / 2];
+        assert_int_equal(rk_network_write(net, in_folder(names[i % 2]), NULL), RK_OK);
+        rk_network *back = read_ok(names[i % 2], NULL);
         assert_same(net, back);
         rk_network_destroy(back);
     }
-    rk_network_destroy(net);
+    rk_network_destroy(nets[0]);
+    rk_network_destroy(nets[1]);
 }
 
 static void test_the_same_network_gives_the_same_bytes(void **state) {

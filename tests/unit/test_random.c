@@ -1,4 +1,6 @@
 #include "activation/activation.h"
+#include "base/normal.h"
+#include "base/stream.h"
 #include "network/network.h"
 #include "support/near.h"
 
@@ -148,6 +150,40 @@ static void test_critical_variances(void **state) {
     }
 }
 
+/* An embedding and 8 blocks of relu: each adds an eighth, so the output's variance is
+ * (1 + 1/8)^8, up to fluctuations. */
+static void test_residual_networks(void **state) {
+    (void)state;
+    enum { WIDTH = 100, HIDDEN = 17, INPUTS = 100 };
+    size_t hidden[HIDDEN];
+    for (size_t l = 0; l < HIDDEN; l++)
+        hidden[l] = l % 2 ? 2 * WIDTH : WIDTH;
+    rk_network *net = make(&(rk_random_spec){.n_in = 30,
+                                             .n_out = WIDTH,
+                                             .hidden = hidden,
+                                             .n_hidden = HIDDEN,
+                                             .activation = {.kind = RK_RELU},
+                                             .residual = true});
+    for (size_t l = 0; l <= HIDDEN; l++) {
+        const rk_layer layer = rk_network_layer(net, l);
+        const bool first = l < HIDDEN && l % 2 == 1, second = l > 0 && l % 2 == 0;
+        assert_int_equal(layer.activation.kind, first ? RK_RELU : RK_IDENTITY);
+        assert_int_equal(layer.adds, second ? l : 0);
+        assert_int_equal(layer.reads, 0);
+        assert_null(layer.bias);
+        assert_true(fabs(layer.weight_scale - (second ? 0.25 : 1)) <= 1e-15);
+    }
+    double x[30], y[WIDTH], square = 0;
+    for (size_t i = 0; i < INPUTS; i++) {
+        rk_normal_doubles((rk_stream){5, RK_STREAM_SAMPLES}, i, 30, x);
+        assert_int_equal(rk_network_forward(net, x, y, NULL), RK_OK);
+        for (size_t j = 0; j < WIDTH; j++)
+            square += y[j] * y[j] / (WIDTH * INPUTS);
+    }
+    assert_true(fabs(square / pow(1.125, 8) - 1) <= 0.25);
+    rk_network_destroy(net);
+}
+
 static double nowhere(double z, void *context) {
     (void)context;
     return 0 * z;
@@ -158,11 +194,24 @@ static void test_bad_specs_are_refused_by_name(void **state) {
     const size_t hidden[] = {4, 0};
     const rk_random_spec good = {
         .n_in = 2, .n_out = 2, .hidden = hidden, .n_hidden = 1, .activation = {.kind = RK_RELU}};
-    rk_random_spec bad[11];
-    for (size_t i = 0; i < 11; i++)
+    enum { N = 12 };
+    rk_random_spec bad[N];
+    for (size_t i = 0; i < N; i++)
         bad[i] = good;
-    const char *words[11] = {"inputs",   "inputs",   "layer 2", "widths", "activation", "custom",
-                             "critical", "critical", "weight",  "not",    "unknown"};
+    const char *words[N] = {"inputs",
+                            "inputs",
+                            "layer 2",
+                            "widths",
+                            "activation",
+                            "custom",
+                            "critical",
+                            "critical",
+                            "weight",
+                            "not",
+                            "unknown",
+                            "layer 2 ends a residual block that reads 2 values: it must have as "
+                            "many, not 5"};
+    const size_t uneven[] = {4, 5};
     bad[0].n_in = 0;
     bad[1].n_out = 0;
     bad[2].n_hidden = 2;
@@ -178,7 +227,10 @@ static void test_bad_specs_are_refused_by_name(void **state) {
     bad[9].init = RK_INIT_MANUAL;
     bad[9].bias_variance = (double)NAN;
     bad[10].init = (rk_init)7;
-    for (size_t i = 0; i < 11; i++) {
+    bad[11].residual = true;
+    bad[11].hidden = uneven;
+    bad[11].n_hidden = 2;
+    for (size_t i = 0; i < N; i++) {
         rk_network *net = (rk_network *)&net;
         rk_error error;
         assert_int_equal(rk_network_random(&net, &bad[i], &error), RK_ERROR_ARGUMENT);
@@ -188,7 +240,7 @@ static void test_bad_specs_are_refused_by_name(void **state) {
     bad[0] = good;
     bad[0].n_in = SIZE_MAX / 4;
     rk_network *net;
-    assert_int_equal(rk_network_random(&net, &bad[0], NULL), RK_ERROR_MEMORY);
+    assert_int_equal(rk_network_random(&net, &bad[0], NULL), RK_ERROR_ARGUMENT); /* too large */
 }
 
 int main(void) {
@@ -197,6 +249,7 @@ int main(void) {
         cmocka_unit_test(test_depths_of_one_seed_share_layers),
         cmocka_unit_test(test_he_keeps_the_mean_square),
         cmocka_unit_test(test_critical_variances),
+        cmocka_unit_test(test_residual_networks),
         cmocka_unit_test(test_bad_specs_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

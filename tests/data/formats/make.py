@@ -104,6 +104,18 @@ with io.BytesIO() as out:
 put("stack.npy", npy(np.arange(12.0).reshape(3, 2, 2)))
 put("matrix.npy", npy(np.asfortranarray(A.astype("<f8"))))
 
+# A block that adds its input, spelled out; names that no order of shapes would tell.
+layers = [{"weight": "up.weight", "activation": "relu"},
+          {"weight": "down.weight", "adds": "input", "name": "y"},
+          {"activation": "tanh", "weight_scale": 0.5},
+          {"weight": "out.weight", "reads": 4, "adds": "y"}]
+block = {"up.weight": net["0.weight"], "up.bias": net["0.bias"],
+         "down.weight": net["0.weight"].T.copy(), "out.weight": np.eye(3)}
+put("net_residual.safetensors",
+    safetensors(as_safetensors(block, "F32"), {"layers": str(layers)}))
+put("net_residual.npz", archive([(name + ".npy", npy(x)) for name, x in block.items()]
+                                + [("reckon.json", json.dumps({"layers": layers}))]))
+
 # Archives that must be refused.
 one = np.array([[1.0]])
 for name, array in {"complex": one.astype("c16"), "bool": one.astype("?"), "text": np.array(["a"]),
