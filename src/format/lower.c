@@ -139,7 +139,7 @@ static rk_status build(rk_network **out, rk_layer *layers, const rk_chain *chain
     rk_status status = rk_description_apply(sources, n_sources, layers, chain->count, &by, error);
     if (status == RK_OK) status = make_room(out, layers, chain->count, error);
     if (status == RK_OK) status = fill(*out, chain, tensors, error);
-    if (status == RK_OK) status = rk_network_seal(*out, error);
+    if (status == RK_OK) status = rk_network_seal(out, error);
     return status == RK_OK ? write_notes(*out, chain, by, error) : status;
 }
 

@@ -114,21 +114,15 @@ rk_status rk_network_homogenise(rk_network **out, const rk_network *net, double 
     if (!layers) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     for (size_t l = 0; l < net->n_layers; l++)
         layers[l] = extended(net, l);
-    rk_network *to;
-    rk_status status = rk_network_make_room(&to, layers, net->n_layers, error);
+    rk_status status = rk_network_make_room(out, layers, net->n_layers, error);
     free(layers);
     if (status != RK_OK) return status;
     double square = input_square, below = 1;
     for (size_t l = 0; l < net->n_layers; l++) {
         square = mean_square(net, l, square);
         double own = square > 0 ? CONSTANT * sqrt(square) : 1;
-        fill(to, net, l, own, below);
+        fill(*out, net, l, own, below);
         below = own;
     }
-    status = rk_network_seal(to, error);
-    if (status == RK_OK)
-        *out = to;
-    else
-        rk_network_destroy(to);
-    return status;
+    return rk_network_seal(out, error);
 }

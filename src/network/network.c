@@ -131,31 +131,27 @@ static rk_status check_finite(const rk_network *net, size_t l, rk_error *error) 
     return RK_OK;
 }
 
-rk_status rk_network_seal(rk_network *net, rk_error *error) {
-    rk_status status = rk_network_measure(net, error);
-    for (size_t l = 0; status == RK_OK && l < net->n_layers; l++)
-        status = check_finite(net, l, error);
+rk_status rk_network_seal(rk_network **net, rk_error *error) {
+    rk_status status = rk_network_measure(*net, error);
+    for (size_t l = 0; status == RK_OK && l < (*net)->n_layers; l++)
+        status = check_finite(*net, l, error);
+    if (status == RK_OK) return RK_OK;
+    rk_network_destroy(*net);
+    *net = NULL;
     return status;
 }
 
 rk_status rk_network_create(rk_network **out, const rk_layer *layers, size_t n_layers,
                             rk_error *error) {
-    rk_network *net;
-    rk_status status = rk_network_make_room(&net, layers, n_layers, error);
-    *out = NULL;
+    rk_status status = rk_network_make_room(out, layers, n_layers, error);
     if (status != RK_OK) return status;
     for (size_t l = 0; l < n_layers; l++) {
         const rk_layer *from = &layers[l];
         const size_t count = weights_of(from);
-        if (count) memcpy(rk_network_weights(net, l), from->weight, count * sizeof(double));
-        if (from->bias) memcpy(rk_network_biases(net, l), from->bias, from->rows * sizeof(double));
+        if (count) memcpy(rk_network_weights(*out, l), from->weight, count * sizeof(double));
+        if (from->bias) memcpy(rk_network_biases(*out, l), from->bias, from->rows * sizeof(double));
     }
-    status = rk_network_seal(net, error);
-    if (status == RK_OK)
-        *out = net;
-    else
-        rk_network_destroy(net);
-    return status;
+    return rk_network_seal(out, error);
 }
 
 /* Who needs which value last, and how many are kept. */

@@ -23,8 +23,9 @@ rk_status rk_network_make_room(rk_network **out, const rk_layer *layers, size_t 
 /** Where the weights and biases of layer l go; NULL if it has none. */
 double *rk_network_weights(rk_network *net, size_t l);
 double *rk_network_biases(rk_network *net, size_t l);
-/** Once they are there: refuses, naming the place, what is not finite, and measures. */
-rk_status rk_network_seal(rk_network *net, rk_error *error);
+/** Once they are there: measures, and refuses what is not finite, naming the place. On failure it
+ *  destroys the network, *net = NULL. */
+rk_status rk_network_seal(rk_network **net, rk_error *error);
 
 /** Fills row_square, last_use and most_kept. 2 FLOPs a weight. RK_ERROR_UNSUPPORTED: more than
  *  RK_MOST_KEPT values are kept at a time. */

@@ -177,16 +177,10 @@ rk_status rk_network_random(rk_network **out, const rk_random_spec *spec, rk_err
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu hidden layers", spec->n_hidden);
     for (size_t l = 0; l < n_layers; l++)
         layers[l] = layer_of(spec, &found, l);
-    rk_network *net;
-    status = rk_network_make_room(&net, layers, n_layers, error);
+    status = rk_network_make_room(out, layers, n_layers, error);
     free(layers);
     if (status != RK_OK) return status;
     for (size_t l = 0; l < n_layers; l++)
-        draw_layer(net, spec, &found, l);
-    status = rk_network_seal(net, error);
-    if (status == RK_OK)
-        *out = net;
-    else
-        rk_network_destroy(net);
-    return status;
+        draw_layer(*out, spec, &found, l);
+    return rk_network_seal(out, error);
 }
