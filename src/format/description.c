@@ -285,7 +285,8 @@ rk_status rk_description_apply(const rk_description *sources, size_t n_sources, 
         return rk_fail(error, activations->fault, "%s: does it say %s? Rename the key",
                        activations->source, activations->misspelt);
     const rk_description *wiring = rk_description_wiring(sources, n_sources);
-    if (wiring && activations != wiring && json_array_size(activations->activations) == 1)
+    if (wiring && activations != wiring && n_layers > 1 &&
+        json_array_size(activations->activations) == 1)
         return rk_fail(error, activations->fault,
                        "%s: one activation for all hidden layers, but in the %s each layer has its "
                        "own: give %zu, one a layer",

@@ -123,6 +123,23 @@ static rk_status make_room(rk_network **out, const rk_layer *layers, size_t n_la
     return RK_ERROR_FORMAT;
 }
 
+/* Layers without weights cost a file nothing, but us their neurons. */
+static rk_status check_weightless(const rk_layer *layers, size_t n_layers, rk_error *error) {
+    size_t numbers = 1 << 20, neurons = 0;
+    for (size_t l = 0; l < n_layers; l++) {
+        if (layers[l].weight)
+            numbers += layers[l].rows * layers[l].cols; /* no more than the file has */
+        else
+            neurons += layers[l].rows; /* each at most INT_MAX, or refused soon */
+    }
+    return neurons <= numbers
+               ? RK_OK
+               : rk_fail(error, RK_ERROR_FORMAT,
+                         "the layers without weights have %zu neurons, more than a million and one "
+                         "for each weight",
+                         neurons);
+}
+
 static rk_status build(rk_network **out, rk_layer *layers, const rk_chain *chain,
                        const rk_tensors *tensors, const rk_description *sources, size_t n_sources,
                        rk_error *error) {
@@ -137,6 +154,7 @@ static rk_status build(rk_network **out, rk_layer *layers, const rk_chain *chain
     }
     rk_deciders by;
     rk_status status = rk_description_apply(sources, n_sources, layers, chain->count, &by, error);
+    if (status == RK_OK) status = check_weightless(layers, chain->count, error);
     if (status == RK_OK) status = make_room(out, layers, chain->count, error);
     if (status == RK_OK) status = fill(*out, chain, tensors, error);
     if (status == RK_OK) status = rk_network_seal(out, error);

@@ -140,10 +140,18 @@ static rk_status refuse_name(const wiring *w, size_t l, const char *key, const c
                    near ? "'?" : "");
 }
 
-static const rk_tensor *use(wiring *w, const json_t *index) {
+/* Once each: a short file could else stand for as many weights as it likes. */
+static rk_status use(const rk_tensor **out, wiring *w, const json_t *index, size_t l,
+                     rk_error *error) {
     const size_t i = (size_t)json_integer_value(index);
+    *out = &w->tensors->items[i];
+    if (w->used[i])
+        return rk_fail(error, RK_ERROR_FORMAT,
+                       "%s: layer %zu: tensor '%s' has its place already; save a copy of what two "
+                       "layers share under another name",
+                       w->source, l + 1, (*out)->name);
     w->used[i] = true;
-    return &w->tensors->items[i];
+    return RK_OK;
 }
 
 /* The tensor that a layer names, or NULL; of `n_dims` dimensions. */
@@ -155,8 +163,8 @@ static rk_status find_tensor(const rk_tensor **out, wiring *w, size_t l, const c
     if (!text) return RK_OK;
     const json_t *index = json_object_get(w->by_name, text);
     if (!index) return refuse_name(w, l, key, text, "there is no tensor", w->by_name, error);
-    *out = use(w, index);
-    if ((*out)->array.n_dims == n_dims) return RK_OK;
+    rk_status status = use(out, w, index, l, error);
+    if (status != RK_OK || (*out)->array.n_dims == n_dims) return status;
     rk_shape_text shape;
     return rk_fail(error, RK_ERROR_FORMAT,
                    "%s: layer %zu: \"%s\": tensor '%s' %s should have %zu dimension%s", w->source,
@@ -165,15 +173,14 @@ static rk_status find_tensor(const rk_tensor **out, wiring *w, size_t l, const c
 }
 
 /* The bias that belongs to a weight by its name, if there is one. */
-static rk_status find_partner(rk_link *link, wiring *w, rk_error *error) {
+static rk_status find_partner(rk_link *link, wiring *w, size_t l, rk_error *error) {
     char *stem = strdup(link->weight->name);
     if (!stem) return no_memory(error);
     const json_t *index = NULL;
     if (rk_name_split(stem) == RK_ROLE_WEIGHT) index = json_object_get(w->bias_by_stem, stem);
     free(stem);
-    if (index && w->tensors->items[json_integer_value(index)].array.n_dims == 1)
-        link->bias = use(w, index);
-    return RK_OK;
+    const bool is_vector = index && w->tensors->items[json_integer_value(index)].array.n_dims == 1;
+    return is_vector ? use(&link->bias, w, index, l, error) : RK_OK;
 }
 
 /* The number of the value that layer l reads or adds; 0 if it does not say. */
@@ -205,7 +212,7 @@ static rk_status name_value(wiring *w, size_t l, rk_error *error) {
 static rk_status link_layer(rk_link *link, wiring *w, size_t l, rk_error *error) {
     rk_status status = find_tensor(&link->weight, w, l, "weight", 2, error);
     if (status == RK_OK) status = find_tensor(&link->bias, w, l, "bias", 1, error);
-    if (status == RK_OK && link->weight && !link->bias) status = find_partner(link, w, error);
+    if (status == RK_OK && link->weight && !link->bias) status = find_partner(link, w, l, error);
     if (status == RK_OK) status = find_value(&link->reads, w, l, "reads", error);
     if (status == RK_OK) status = find_value(&link->adds, w, l, "adds", error);
     if (status == RK_OK) status = name_value(w, l, error);

@@ -81,9 +81,9 @@ static const struct {
      "8x4+b gelu reads 1; 4x8 identity adds 1 scale 0.5; 4x4 (none) tanh; 4x4 identity reads 3; "
      "2x4 identity reads 4",
      NULL},
-    {"W 3x3", "{'layers': '[{`weight`: `W`}, {`weight`: `W`, `adds`: `input`}]'}",
+    {"W 3x3, V 3x3", "{'layers': '[{`weight`: `W`}, {`weight`: `V`, `adds`: `input`}]'}",
      "3x3 identity; 3x3 identity adds 1", NULL},
-    {"W 3x3", "{'layers': '[{~weight~: ~W~}, {~weight~: ~W~, ~adds~: ~input~}]'}",
+    {"W 3x3, V 3x3", "{'layers': '[{~weight~: ~W~}, {~weight~: ~V~, ~adds~: ~input~}]'}",
      "3x3 identity; 3x3 identity adds 1", NULL},
     {"W 3x3, b 3", "{'layers': [{'weight': 'W'}, {'reads': 'input', 'adds': 2}]}",
      "3x3+b identity; 3x3 (none) identity reads 1 adds 2", NULL},
@@ -94,11 +94,12 @@ static const struct {
      "side-car: layer 1: \"weight\": there is no tensor 'V'"},
     {"fc1.weight 3x3", "{'layers': [{'weight': 'fc1.weigth'}]}", NULL,
      "there is no tensor 'fc1.weigth'; did you mean 'fc1.weight'?"},
-    {"W 3x3", "{'layers': [{'weight': 'W', 'name': 'block'}, {'weight': 'W', 'adds': 'blokc'}]}",
-     NULL, "layer 2: \"adds\": no layer before it is called 'blokc'; did you mean 'block'?"},
+    {"W 3x3, V 3x3",
+     "{'layers': [{'weight': 'W', 'name': 'block'}, {'weight': 'V', 'adds': 'blokc'}]}", NULL,
+     "layer 2: \"adds\": no layer before it is called 'blokc'; did you mean 'block'?"},
     {"W 3x3", "{'layers': [{'weight': 'W', 'adds': 'later'}, {'weight': 'W', 'name': 'later'}]}",
      NULL, "layer 1: \"adds\": no layer before it is called 'later'"},
-    {"W 3x3", "{'layers': [{'weight': 'W', 'name': 'a'}, {'weight': 'W', 'name': 'a'}]}", NULL,
+    {"W 3x3", "{'layers': [{'weight': 'W', 'name': 'a'}, {'name': 'a'}]}", NULL,
      "layer 2: the name 'a' is taken"},
     {"W 3x3", "{'layers': [{'weight': 'W', 'name': 'input'}]}", NULL, "'input' is taken"},
     {"W 3x3", "{'layers': [{'weight': 'W', 'add': 1}]}", NULL,
@@ -131,6 +132,8 @@ static const struct {
      "\"bias\": tensor 'V' (3, 3) should have 1 dimension"},
     {"W 3x3, b 4", "{'layers': [{'weight': 'W'}]}", NULL,
      "tensor 'b' has 4 entries, but layer 1, whose bias it is, has 3 outputs"},
+    {"W 3x3", "{'layers': [{'weight': 'W'}, {'weight': 'W'}]}", NULL,
+     "layer 2: tensor 'W' has its place already; save a copy of what two layers share under"},
     {"W 0x3", "{'layers': [{'weight': 'W'}]}", NULL, "tensor 'W' (0, 3): empty"},
     {"W 3x2, V 3x3", "{'layers': [{'weight': 'W'}, {'weight': 'V', 'adds': 1}]}", NULL,
      "layer 2 has 3 outputs but value 1, which it adds, has 2 entries"},
@@ -177,8 +180,7 @@ static void test_layers_are_as_told(void **state) {
 /* Activations may be told by somebody else, but one for all would also stand behind additions. */
 static void test_activations_from_the_caller(void **state) {
     (void)state;
-    static const char sidecar[] =
-        "{\"layers\": [{\"weight\": \"W\"}, {\"weight\": \"W\", \"adds\": 1}]}";
+    static const char sidecar[] = "{\"layers\": [{\"weight\": \"W\"}, {\"adds\": 1}]}";
     size_t size;
     unsigned char *bytes = make_file("W 3x3", &size);
     const rk_model_bytes model = {bytes, (const unsigned char *)sidecar, size, strlen(sidecar)};
@@ -194,7 +196,7 @@ static void test_activations_from_the_caller(void **state) {
     assert_int_equal(
         rk_network_parse(&net, &model, &(rk_read_options){.activation = "relu,tanh"}, NULL), RK_OK);
     describe(net, text);
-    assert_string_equal(text, "3x3 relu; 3x3 tanh adds 1");
+    assert_string_equal(text, "3x3 relu; 3x3 (none) tanh adds 1");
     rk_network_destroy(net);
     free(bytes);
 }
@@ -215,11 +217,32 @@ static void test_metadata_with_other_layers(void **state) {
     }
 }
 
+/* A short side-car must not stand for much memory. */
+static void test_layers_without_weights_are_bounded(void **state) {
+    (void)state;
+    enum { LAYERS = 2000 };
+    char *sidecar = malloc(64 + 4 * LAYERS);
+    assert_non_null(sidecar);
+    size_t used = (size_t)sprintf(sidecar, "{\"layers\": [{\"weight\": \"W\"}"), size;
+    for (size_t l = 1; l < LAYERS; l++)
+        used += (size_t)sprintf(sidecar + used, ",{}");
+    used += (size_t)sprintf(sidecar + used, "]}");
+    unsigned char *bytes = make_file("W 1000x1", &size);
+    const rk_model_bytes model = {bytes, (unsigned char *)sidecar, size, used};
+    rk_network *net;
+    rk_error error;
+    assert_int_equal(rk_network_parse(&net, &model, NULL, &error), RK_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "without weights have 1999000 neurons"));
+    free(bytes);
+    free(sidecar);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers_are_as_told),
         cmocka_unit_test(test_activations_from_the_caller),
         cmocka_unit_test(test_metadata_with_other_layers),
+        cmocka_unit_test(test_layers_without_weights_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
