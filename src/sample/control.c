@@ -2,6 +2,7 @@
 
 #include "base/simd.h"
 #include "sample/increment.h"
+#include "sample/slots.h"
 
 #include <math.h>
 #include <string.h>
@@ -57,22 +58,53 @@ static void fill(rk_control *control, const rk_network *net, const double *known
 rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers,
                            size_t anchor, const double *known) {
     const size_t width = rk_network_max_width(net);
-    rk_control control = {.layers = layers,
+    rk_control control = {.net = net,
+                          .layers = layers,
                           .width = width,
                           .anchor = anchor,
+                          .room = rk_slots(net, NULL) * width,
+                          .slot = rk_work_take(work, 2 * net->n_layers, sizeof *control.slot),
                           .mean = rk_work_doubles(work, width, 1),
                           .slopes = rk_work_doubles(work, net->n_layers, width)};
     const size_t mark = rk_work_mark(work);
     double *scratch = rk_work_doubles(work, width, 2);
-    if (rk_work_charge(work, 0)) fill(&control, net, known, scratch);
+    if (rk_work_charge(work, 0)) {
+        rk_slots(net, control.slot);
+        fill(&control, net, known, scratch);
+    }
     rk_work_release(work, mark);
     return control;
 }
 
-void rk_control_carry(const rk_control *control, size_t l, const double *below, double *d) {
+const double *rk_control_start(const rk_control *control, const double *sum, double n,
+                               double *carry) {
+    double *d = carry + control->slot[control->anchor] * control->width;
+    for (size_t i = 0; i < control->layers[control->anchor].rows; i++)
+        d[i] = sum[i] / n - control->mean[i];
+    return d;
+}
+
+/* NULL: nothing is known of what was made before the anchor. */
+static const double *wrong_in(const rk_control *control, size_t value, const double *carry) {
+    return value > control->anchor ? carry + control->slot[value - 1] * control->width : NULL;
+}
+
+const double *rk_control_carry(const rk_control *control, size_t l, double *carry) {
     const rk_float_layer *layer = &control->layers[l];
     const double *slope = control->slopes + l * control->width;
-    apply(layer->rows, layer->cols, layer->transposed, below, d);
-    for (size_t i = 0; i < layer->rows; i++)
+    const double *read = wrong_in(control, rk_network_reads(control->net, l), carry), *more = NULL;
+    double *d = carry + control->slot[l] * control->width;
+    const size_t m = layer->rows;
+    size_t added;
+    if (rk_network_adds(control->net, l, &added)) more = wrong_in(control, added, carry);
+    if (read && layer->transposed)
+        apply(m, layer->cols, layer->transposed, read, d);
+    else
+        for (size_t i = 0; i < m; i++)
+            d[i] = read ? (double)layer->kept[i] * read[i] : 0;
+    for (size_t i = 0; more && i < m; i++)
+        d[i] += (double)layer->added[i] * more[i];
+    for (size_t i = 0; i < m; i++)
         d[i] *= slope[i];
+    return d;
 }

@@ -13,9 +13,12 @@
 #include "sample/float_layer.h"
 
 typedef struct rk_control {
+    const rk_network *net;
     const rk_float_layer *layers;
     size_t width;
     size_t anchor;  /**< the hidden layer whose mean is known, from 0 */
+    size_t room;    /**< doubles of a carry */
+    size_t *slot;   /**< of it, that of each layer */
     double *mean;   /**< its mean, in its units and about its centre */
     double *slopes; /**< A_l from index l * width, in units of both sides */
 } rk_control;
@@ -26,7 +29,11 @@ typedef struct rk_control {
 rk_control rk_control_take(rk_work *work, const rk_network *net, const rk_float_layer *layers,
                            size_t anchor, const double *known);
 
-/** d (rows of layer l) = A_l W_l d', d' = `below` of its cols entries. 2mn FLOPs, not charged. */
-void rk_control_carry(const rk_control *control, size_t l, const double *below, double *d);
+/** What points with this sum over n passes at the anchor get wrong there, in `carry`, which has
+ *  control->room entries; and, layer by layer, what that makes wrong at layer l behind it: W_l and
+ *  A_l times what it reads, and what it adds. 2mn FLOPs, not charged. */
+const double *rk_control_start(const rk_control *control, const double *sum, double n,
+                               double *carry);
+const double *rk_control_carry(const rk_control *control, size_t l, double *carry);
 
 #endif

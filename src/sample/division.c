@@ -12,7 +12,7 @@ static uint64_t passes_per_group(rk_point_set points, size_t n_in, uint64_t per_
     if (!rk_points_are_rotated(points) || n_samples / RK_FEW_REPLICATES >= per_replicate)
         return per_replicate;
     const uint64_t per_basis = 2 * rk_bases_dimension(n_in);
-    return per_basis % RK_SAMPLE_BLOCK == 0 ? per_basis : per_replicate;
+    return per_basis % RK_PASS_BLOCK == 0 ? per_basis : per_replicate;
 }
 
 rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n_samples) {
@@ -22,9 +22,9 @@ rk_division rk_divide(rk_point_set points, bool control, size_t n_in, uint64_t n
     rk_division of = {.by_group = control || rk_points_are_rotated(points),
                       .n_replicates = divide_up(n_samples, per_replicate),
                       .passes_per_replicate = per_replicate,
-                      .blocks_per_replicate = divide_up(per_replicate, RK_SAMPLE_BLOCK),
+                      .blocks_per_replicate = divide_up(per_replicate, RK_PASS_BLOCK),
                       .passes_per_group = per_group,
-                      .blocks_per_group = divide_up(per_group, RK_SAMPLE_BLOCK)};
+                      .blocks_per_group = divide_up(per_group, RK_PASS_BLOCK)};
     const uint64_t unit = of.by_group ? per_group : passes_per_item;
     of.n_passes = divide_up(n_samples, unit) * unit;
     of.n_blocks = divide_up(n_samples, per_group) * of.blocks_per_group;
@@ -47,7 +47,7 @@ rk_division rk_divide_into_groups(rk_point_set points, size_t n_in, uint64_t n_s
                       .n_passes = n_groups * group,
                       .n_replicates = n_groups * (group / replicate),
                       .passes_per_replicate = replicate,
-                      .blocks_per_replicate = divide_up(replicate, RK_SAMPLE_BLOCK),
+                      .blocks_per_replicate = divide_up(replicate, RK_PASS_BLOCK),
                       .passes_per_group = group};
     of.blocks_per_group = group / replicate * of.blocks_per_replicate;
     of.n_blocks = n_groups * of.blocks_per_group;
@@ -55,7 +55,7 @@ rk_division rk_divide_into_groups(rk_point_set points, size_t n_in, uint64_t n_s
 }
 
 uint64_t rk_passes_before(const rk_division *of, uint64_t block) {
-    const uint64_t within = block % of->blocks_per_replicate * RK_SAMPLE_BLOCK;
+    const uint64_t within = block % of->blocks_per_replicate * RK_PASS_BLOCK;
     const uint64_t passes = block / of->blocks_per_replicate * of->passes_per_replicate + within;
     return passes < of->n_passes ? passes : of->n_passes;
 }

@@ -3,11 +3,8 @@
 #ifndef RK_SAMPLE_DIVISION_H
 #define RK_SAMPLE_DIVISION_H
 
+#include "sample/passes.h"
 #include "sample/points.h"
-
-/** Passes per block: enough for sgemm to run at nearly its full speed, few enough for the
- * activations of a usual layer to stay in the cache of a core. */
-enum { RK_SAMPLE_BLOCK = 2 * RK_POINTS_CHUNK };
 
 typedef struct rk_division {
     bool by_group; /**< the error comes from whole groups of passes, not from passes or pairs */

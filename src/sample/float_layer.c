@@ -73,7 +73,9 @@ static rk_float_layer take(rk_work *work, const rk_layer *layer, bool biased) {
     const size_t m = layer->rows, n = layer->cols;
     return (rk_float_layer){.rows = m,
                             .cols = n,
-                            .transposed = rk_work_floats(work, n, m),
+                            .transposed = layer->weight ? rk_work_floats(work, n, m) : NULL,
+                            .kept = layer->weight ? NULL : rk_work_floats(work, m, 1),
+                            .added = layer->adds ? rk_work_floats(work, m, 1) : NULL,
                             .bias = biased ? rk_work_floats(work, m, 1) : NULL,
                             .activation = layer->activation};
 }
@@ -87,12 +89,22 @@ rk_float_layer rk_float_layer_take(rk_work *work, const rk_layer *layer) {
     return to;
 }
 
-/* Centred layers have their biases in what they are centred about. */
-static void fill(rk_float_layer *to, const double *weight, const double *bias,
-                 const rk_frame *below) {
+/* From the units of a value to those in which `frame` has what goes in. */
+static void fill_units(const rk_frame *from, const rk_frame *frame, size_t m, float *factor) {
+    for (size_t i = 0; factor && i < m; i++)
+        factor[i] = narrow(from->unit[i] / frame->unit_in[i], true);
+}
+
+/* `read` is NULL for the first layer, `added` where nothing is. Centred layers have their biases in
+ * what they are centred about. */
+static void fill(rk_float_layer *to, const double *weight, const double *bias, const rk_frame *read,
+                 const rk_frame *added) {
     const rk_frame *frame = to->frame;
-    transpose(to->rows, to->cols, weight, below ? below->unit : NULL, frame->unit_in,
-              to->transposed);
+    if (to->transposed)
+        transpose(to->rows, to->cols, weight, read ? read->unit : NULL, frame->unit_in,
+                  to->transposed);
+    fill_units(read, frame, to->rows, to->kept);
+    fill_units(added, frame, to->rows, to->added);
     if (frame->centred) to->bias = NULL;
     for (size_t i = 0; to->bias && i < to->rows; i++)
         to->bias[i] = narrow(bias[i] / frame->unit_in[i], true);
@@ -130,10 +142,13 @@ static void fill_framed(rk_work *work, const rk_network *net, const double *mean
                         const double *first, bool centred, rk_frame *frames,
                         rk_float_layer *layers) {
     rk_frames_fill(work, net, mean, first, centred, frames);
-    if (rk_work_charge(work, 0))
-        for (size_t l = 0; l < net->n_layers; l++)
-            fill(&layers[l], l == 0 ? first : net->layers[l].weight,
-                 l == 0 ? frames[0].at : net->layers[l].bias, l == 0 ? NULL : &frames[l - 1]);
+    for (size_t l = 0; l < net->n_layers && rk_work_charge(work, 0); l++) {
+        const rk_layer *layer = &net->layers[l];
+        size_t added, read = rk_network_reads(net, l);
+        const bool adds = rk_network_adds(net, l, &added);
+        fill(&layers[l], l == 0 ? first : layer->weight, l == 0 ? frames[0].at : layer->bias,
+             l == 0 ? NULL : &frames[read - 1], adds ? &frames[added - 1] : NULL);
+    }
 }
 
 rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_input *input,
@@ -151,10 +166,10 @@ rk_status rk_float_layers_take(rk_work *work, const rk_network *net, const rk_in
     return RK_OK;
 }
 
-void rk_float_layers_take_centred(rk_work *work, const rk_network *net, const double *first,
-                                  rk_float_layer *layers) {
+void rk_float_layers_take_standard(rk_work *work, const rk_network *net, const double *first,
+                                   bool centred, rk_float_layer *layers) {
     rk_frame *frames = take_framed(work, net, false, layers);
-    fill_framed(work, net, NULL, first, true, frames, layers);
+    fill_framed(work, net, NULL, first, centred, frames, layers);
 }
 
 RK_HOT static void widen_floats(size_t n, const float *restrict v, const double *restrict unit,
@@ -181,12 +196,27 @@ static void change(const rk_activation *activation, const rk_frame *frame, size_
     }
 }
 
-void rk_float_layer_finish(const rk_float_layer *layer, size_t n, float *v, double *sum) {
+RK_HOT static void keep_row(size_t m, const float *restrict factor, const float *restrict u,
+                            float *restrict v) {
+    for (size_t i = 0; i < m; i++)
+        v[i] = factor[i] * u[i];
+}
+
+RK_HOT static void add_value(size_t m, const float *restrict factor, const float *restrict u,
+                             float *restrict v) {
+    for (size_t i = 0; i < m; i++)
+        v[i] += factor[i] * u[i];
+}
+
+/* Row by row while a row is at hand. */
+static void finish(const rk_float_layer *layer, size_t n, const float *added, float *v,
+                   double *sum) {
     const rk_activation *activation = &layer->activation;
     const rk_activation_ops *ops = rk_activation_get(activation->kind);
     const bool centred = layer->frame && layer->frame->centred;
     const size_t m = layer->rows;
     for (size_t r = 0; r < n; r++, v += m) {
+        if (layer->added) add_value(m, layer->added, added + r * m, v);
         for (size_t i = 0; layer->bias && i < m; i++)
             v[i] += layer->bias[i];
         if (centred)
@@ -196,4 +226,13 @@ void rk_float_layer_finish(const rk_float_layer *layer, size_t n, float *v, doub
         for (size_t i = 0; sum && i < m; i++)
             sum[i] += (double)v[i];
     }
+}
+
+void rk_float_layer_pass(const rk_float_layer *layer, size_t n, const float *read,
+                         const float *added, float *out, double *sum) {
+    const size_t m = layer->rows;
+    if (read && layer->transposed) rk_block_sgemm(n, m, layer->cols, read, layer->transposed, out);
+    for (size_t r = 0; read && !layer->transposed && r < n; r++)
+        keep_row(m, layer->kept, read + r * m, out + r * m);
+    finish(layer, n, added, out, sum);
 }

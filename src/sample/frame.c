@@ -83,31 +83,64 @@ RK_HOT static double sum_of_terms(size_t n, double scale, bool squares, const do
     return total;
 }
 
+/* One of the two values that a layer sums: W u, or v itself. */
+typedef struct summand {
+    const double *weight, *random; /* of offsets and of changes: they differ in the first layer;
+                                    * NULL: both are the identity */
+    size_t n;
+    const rk_frame *from;
+    const double *reach; /* the largest of all that is summed */
+} summand;
+
 typedef struct rows {
-    size_t m, n;
-    const double *weight, *random; /* of offsets and of changes: they differ in the first layer */
-    const double *bias;            /* or NULL */
-    const rk_frame *below;
-    const double *reach; /* of the layer below: the largest of all that is summed */
+    size_t m, n_summands;
+    summand summand[2];
+    const double *bias; /* or NULL */
     rk_frame *out;
 } rows;
 
 enum { ROWS = 16 };
 
+/* Row i of a summand as products of n entries from `first` on. */
+static size_t row_of(const summand *s, size_t i, const double **w, const double **v,
+                     size_t *first) {
+    static const double one = 1;
+    *w = s->weight ? s->weight + i * s->n : &one;
+    *v = s->random ? s->random + i * s->n : &one;
+    *first = s->weight ? 0 : i;
+    return s->weight ? s->n : 1;
+}
+
+static double largest_of_row(const rows *r, size_t i) {
+    double largest = 0;
+    for (size_t k = 0; k < r->n_summands; k++) {
+        const double *w, *v;
+        size_t first, n = row_of(&r->summand[k], i, &w, &v, &first);
+        const double *reach = r->summand[k].reach + first;
+        largest = fmax(largest, fmax(largest_term(n, w, reach), largest_term(n, v, reach)));
+    }
+    return largest;
+}
+
 /* Sums are made in units of their largest term, or squares would leave double. */
 static void sum_row(const rows *r, size_t i) {
-    const size_t n = r->n;
-    const double *w = r->weight + i * n, *v = r->random + i * n;
-    const rk_frame *below = r->below, *out = r->out;
-    const double unit =
-        power_of_two(fmax(largest_term(n, w, r->reach), largest_term(n, v, r->reach)));
-    const double scale = 1 / unit;
-    out->at[i] = (r->bias ? r->bias[i] : 0) + sum_of_terms(n, 1, false, w, below->centre);
-    out->shift[i] = unit * sum_of_terms(n, scale, false, v, below->mean);
-    out->spread[i] = unit * sqrt(sum_of_terms(n, scale, true, v, below->deviation));
-    const double of_changes = sum_of_terms(n, scale, true, v, below->of_changes);
-    const double of_offsets = sum_of_terms(n, scale, true, w, below->of_offsets) +
-                              sum_of_terms(n, scale, true, w, below->centre);
+    const rk_frame *out = r->out;
+    const double unit = power_of_two(largest_of_row(r, i)), scale = 1 / unit;
+    double shift = 0, square = 0, of_changes = 0, of_offsets = 0;
+    out->at[i] = r->bias ? r->bias[i] : 0;
+    for (size_t k = 0; k < r->n_summands; k++) {
+        const double *w, *v;
+        size_t at, n = row_of(&r->summand[k], i, &w, &v, &at);
+        const rk_frame *from = r->summand[k].from;
+        out->at[i] += sum_of_terms(n, 1, false, w, from->centre + at);
+        shift += sum_of_terms(n, scale, false, v, from->mean + at);
+        square += sum_of_terms(n, scale, true, v, from->deviation + at);
+        of_changes += sum_of_terms(n, scale, true, v, from->of_changes + at);
+        of_offsets += sum_of_terms(n, scale, true, w, from->of_offsets + at) +
+                      sum_of_terms(n, scale, true, w, from->centre + at);
+    }
+    out->shift[i] = unit * shift;
+    out->spread[i] = unit * sqrt(square);
     out->of_changes[i] = hypot(unit * sqrt(of_changes), hypot(out->shift[i], out->spread[i]));
     out->of_offsets[i] = hypot(unit * sqrt(of_offsets), out->at[i]);
 }
@@ -118,10 +151,11 @@ static void sum_rows(void *context, size_t block) {
         sum_row(r, i);
 }
 
-static void fill_reach(const rk_frame *below, size_t n, double *reach) {
+static const double *fill_reach(const rk_frame *from, size_t n, double *reach) {
     for (size_t j = 0; j < n; j++)
-        reach[j] = fmax(fmax(fmax(fabs(below->mean[j]), below->deviation[j]), below->of_changes[j]),
-                        fmax(fabs(below->centre[j]), below->of_offsets[j]));
+        reach[j] = fmax(fmax(fmax(fabs(from->mean[j]), from->deviation[j]), from->of_changes[j]),
+                        fmax(fabs(from->centre[j]), from->of_offsets[j]));
+    return reach;
 }
 
 /* The midpoint rule on so many nodes, for so many neurons at a time: far enough for what it misses
@@ -245,16 +279,23 @@ void rk_frames_fill(rk_work *work, const rk_network *net, const double *input_me
                     const double *first, bool centred, rk_frame *frames) {
     const size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net);
     rk_frame input = rk_frame_take(work, n_in);
-    double *reach = rk_work_doubles(work, rk_network_max_width(net), 1);
+    const size_t width = rk_network_max_width(net);
+    double *reach = rk_work_doubles(work, width, 2);
     if (rk_work_charge(work, 0)) fill_input(&input, n_in, input_mean);
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
-        const size_t m = layer->rows, n = layer->cols;
-        if (!rk_work_charge(work, 10 * (uint64_t)m * n)) continue;
-        const rk_frame *below = l == 0 ? &input : &frames[l - 1];
-        const double *random = l == 0 ? first : layer->weight;
-        rows r = {m, n, layer->weight, random, layer->bias, below, reach, &frames[l]};
-        fill_reach(below, n, reach);
+        const size_t m = layer->rows, n = layer->cols, read = rk_network_reads(net, l);
+        if (!rk_work_charge(work, 10 * (uint64_t)m * (layer->weight ? n : 1))) continue;
+        const rk_frame *from = read == 0 ? &input : &frames[read - 1];
+        rows r = {.m = m, .n_summands = 1, .bias = layer->bias, .out = &frames[l]};
+        r.summand[0] = (summand){layer->weight, l == 0 ? first : layer->weight, n, from,
+                                 fill_reach(from, n, reach)};
+        size_t added;
+        if (rk_network_adds(net, l, &added)) {
+            from = added == 0 ? &input : &frames[added - 1];
+            r.summand[r.n_summands++] =
+                (summand){.n = m, .from = from, .reach = fill_reach(from, m, reach + width)};
+        }
         rk_pool_run(work->pool, rk_pool_blocks(m, ROWS), sum_rows, &r);
         activate(&layer->activation, m, &frames[l]);
     }

@@ -12,6 +12,8 @@
  *     rounding  a deviation of each neuron's mean, layer by layer, carried on by the mean slopes'
  *               rms and the squares of the weights
  *
+ * What a residual connection adds is one more summand, uncorrelated with the others.
+ *
  * See docs/MATH.md#units-of-passes. */
 #ifndef RK_SAMPLE_FRAME_H
 #define RK_SAMPLE_FRAME_H
@@ -41,7 +43,8 @@ typedef struct rk_frame {
 rk_frame rk_frame_take(rk_work *work, size_t n);
 
 /** Fills the frames of all layers. `first` is the first layer's matrix for standard normals (rows x
- *  cols); `centred`: they are to be, whatever rounding does. 10 mn FLOPs a layer. */
+ *  cols), and no other layer sees the input (network/entrance.h); `centred`: they are to be,
+ *  whatever rounding does. 10 mn FLOPs a layer. */
 void rk_frames_fill(rk_work *work, const rk_network *net, const double *input_mean,
                     const double *first, bool centred, rk_frame *frames);
 

@@ -21,7 +21,7 @@ static void draw_plain(void *context, uint64_t pass, float *y) {
     rk_normal_floats(step->stream, pass, rk_network_n_in(&step->job->target->net), y);
 }
 
-static void count_hits(void *context, const rk_pass_block *block) {
+static void count_hits(void *context, const rk_scored_block *block) {
     const plain_step *step = context;
     size_t n_out = rk_network_n_out(&step->job->target->net);
     for (size_t i = 0; i < step->job->n; i++) {
@@ -38,13 +38,13 @@ static void count_hits(void *context, const rk_pass_block *block) {
 static rk_status plain_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     plain_step *step = context;
-    rk_passes_spec spec = {.n = step->n,
+    rk_scored_spec spec = {.n = step->n,
                            .lanes = (size_t)rk_pool_threads(step->job->pool),
                            .centred = step->job->target->centred,
                            .draw = draw_plain,
                            .score = count_hits,
                            .context = step};
-    rk_passes(work, &step->job->target->net, &spec);
+    rk_score_passes(work, &step->job->target->net, &spec);
     return RK_OK;
 }
 

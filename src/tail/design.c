@@ -213,7 +213,7 @@ static void draw(void *context, uint64_t pass, float *y) {
         y[i] = (float)(w->width * (double)y[i]);
 }
 
-static void keep_block(void *context, const rk_pass_block *block) {
+static void keep_block(void *context, const rk_scored_block *block) {
     wide *w = context;
     memcpy(w->y + block->first * w->n_in, block->y, block->n * w->n_in * sizeof *block->y);
     memcpy(w->z + block->first, block->z, block->n * sizeof *block->z);
@@ -228,7 +228,7 @@ static uint64_t hits_of(const wide *w) {
 
 /* False if interrupted. */
 static bool widen(rk_work *work, wide *w, const rk_network *net) {
-    rk_passes_spec passes = {.n = w->spec->n,
+    rk_scored_spec passes = {.n = w->spec->n,
                              .lanes = w->spec->lanes,
                              .centred = w->spec->centred,
                              .draw = draw,
@@ -239,7 +239,7 @@ static bool widen(rk_work *work, wide *w, const rk_network *net) {
     uint64_t overflowed = work->overflowed; /* passes far out are not the event's */
     bool go_on = true;
     for (int k = 0; go_on && k < WIDTHS; k++) {
-        go_on = rk_passes(work, net, &passes);
+        go_on = rk_score_passes(work, net, &passes);
         w->item += w->spec->n;
         w->width *= WIDEN;
         if (!work->dry && hits_of(w) >= enough) break;

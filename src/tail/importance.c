@@ -97,7 +97,7 @@ static double log_weight(const scorer *s, const float *y, double z) {
     return z > s->spec->t ? log_ratio(s, y, s->spec->proposal->n_parts) : -INFINITY;
 }
 
-static void score(void *context, const rk_pass_block *block) {
+static void score(void *context, const rk_scored_block *block) {
     const scorer *s = context;
     for (size_t r = 0; r < block->n; r++) {
         const float *y = block->y + r * s->spec->proposal->n;
@@ -195,14 +195,14 @@ bool rk_importance(rk_work *work, const rk_network *net, const rk_importance_spe
            s.sample.count[s.sample.n_parts - 1] == 0) /* too few passes for the last part */
         s.sample.n_parts--;
     if (rk_work_charge(work, n * each)) prepare(&s);
-    rk_passes_spec passes = {.n = spec->n,
+    rk_scored_spec passes = {.n = spec->n,
                              .lanes = spec->lanes,
                              .axes = p->axes,
                              .centred = spec->centred,
                              .draw = draw,
                              .score = score,
                              .context = &s};
-    bool done = rk_passes(work, net, &passes);
+    bool done = rk_score_passes(work, net, &passes);
     if (done && rk_work_charge(work, 10 * n)) average(&s, unbiased);
     if (done && smooth && !work->dry && unbiased->cv <= spec->sharp) {
         *smooth = (rk_weighted_mean){.log_mean = (double)NAN, .cv = (double)NAN};

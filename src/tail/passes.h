@@ -1,7 +1,6 @@
-/* Forward passes at the sampler's speed: float products over blocks.
+/* Forward passes of points that somebody draws, for somebody who scores them.
  *
- * Blocks have a fixed size, and what is drawn and scored for pass i depends on i alone: same bits
- * for any number of threads. */
+ * What is drawn and scored for pass i depends on i alone: same bits for any number of threads. */
 #ifndef RK_TAIL_PASSES_H
 #define RK_TAIL_PASSES_H
 
@@ -9,26 +8,26 @@
 #include "network/network.h"
 
 /** A block of passes, as a scorer sees it. */
-typedef struct rk_pass_block {
+typedef struct rk_scored_block {
     uint64_t first; /* index of the first pass */
     size_t n;       /* passes */
     const float *y; /* n x n_in: what was drawn */
     const float *z; /* n x n_out of the network */
-} rk_pass_block;
+} rk_scored_block;
 
 /** The two callbacks are called from several threads at once. */
-typedef struct rk_passes_spec {
+typedef struct rk_scored_spec {
     uint64_t n;
     size_t lanes;       /* blocks in work at once: costs memory, no effect on the results */
     const double *axes; /* n_in x n_in: the input is axes' y; NULL: it is y */
     bool centred;       /* changes from a reference go from layer to layer (sample/frame.h) */
     void (*draw)(void *context, uint64_t pass, float *y);
-    void (*score)(void *context, const rk_pass_block *block);
+    void (*score)(void *context, const rk_scored_block *block);
     void *context;
-} rk_passes_spec;
+} rk_scored_spec;
 
-/** False if interrupted. Counts passes with an output that is not finite (rk_work). Charges 2mnk a
- * product, 1 a bias and an activation. */
-bool rk_passes(rk_work *work, const rk_network *net, const rk_passes_spec *spec);
+/** Passes of `net`, which sees its input once (network/entrance.h). False if interrupted. Counts
+ *  passes with an output that is not finite (rk_work). Charges as sample/passes.h says. */
+bool rk_score_passes(rk_work *work, const rk_network *net, const rk_scored_spec *spec);
 
 #endif

@@ -39,7 +39,7 @@ static void draw_step(void *context, uint64_t pass, float *y) {
         y[i] = (float)(keep * (double)from[i] + w->stride * (double)y[i]);
 }
 
-static void keep_block(void *context, const rk_pass_block *block) {
+static void keep_block(void *context, const rk_scored_block *block) {
     walk *w = context;
     memcpy(w->tried + block->first * w->n_in, block->y, block->n * w->n_in * sizeof *block->y);
     memcpy(w->tried_z + block->first, block->z, block->n * sizeof *block->z);
@@ -47,13 +47,13 @@ static void keep_block(void *context, const rk_pass_block *block) {
 
 static bool run_passes(rk_work *work, walk *w, const rk_network *net, const rk_subset_spec *of,
                        bool first) {
-    rk_passes_spec spec = {.n = first ? w->n : w->n_chains,
+    rk_scored_spec spec = {.n = first ? w->n : w->n_chains,
                            .lanes = of->lanes,
                            .centred = of->centred,
                            .draw = first ? draw_first : draw_step,
                            .score = keep_block,
                            .context = w};
-    bool done = rk_passes(work, net, &spec);
+    bool done = rk_score_passes(work, net, &spec);
     w->item += spec.n;
     return done && work->overflowed == 0; /* heights that are not finite have no order */
 }
