@@ -8,7 +8,7 @@
 
 /* What one thread needs to do a block. */
 typedef struct lane {
-    float **value;  /* one for each slot: RK_PASS_BLOCK x width */
+    float **value;  /* one for each slot: passes of a block x width */
     float *scratch; /* of the source: a slot that the first layer leaves free, or its own */
     double *hidden;
 } lane;
@@ -33,7 +33,7 @@ uint64_t rk_passes_flops_of_two(const rk_network *net, bool has_offset) {
         const rk_layer *layer = &net->layers[l];
         const uint64_t m = layer->rows;
         const bool biased = layer->bias || (l == 0 && has_offset);
-        const bool activated = layer->activation.kind != RK_IDENTITY;
+        const bool activated = rk_network_is_activated(net, l);
         if (l > 0 && layer->weight) flops += 4 * m * layer->cols;
         flops += 2 * m * ((uint64_t)biased + activated + (layer->adds > 0));
     }
@@ -110,16 +110,16 @@ static void do_blocks(void *context, size_t lane_index) {
 }
 
 static lane take_lane(rk_work *work, const run *r, size_t n_slots) {
-    const size_t per_pass = (r->source->scratch + RK_PASS_BLOCK - 1) / RK_PASS_BLOCK;
+    const size_t most = r->source->most, per_pass = (r->source->scratch + most - 1) / most;
     const bool shared = !r->sink->wants_scratch;
     size_t width = rk_network_max_rows(r->passes->net);
     lane own = {.value = rk_work_take(work, n_slots, sizeof *own.value)};
     for (size_t s = 0; s < n_slots; s++) {
         const bool is_scratch = s == 1 && shared && per_pass > width;
-        float *value = rk_work_floats(work, RK_PASS_BLOCK, is_scratch ? per_pass : width);
+        float *value = rk_work_floats(work, most, is_scratch ? per_pass : width);
         if (rk_work_charge(work, 0)) own.value[s] = value;
     }
-    if (!shared) own.scratch = rk_work_floats(work, RK_PASS_BLOCK, per_pass);
+    if (!shared) own.scratch = rk_work_floats(work, most, per_pass);
     if (shared && rk_work_charge(work, 0)) own.scratch = own.value[1]; /* 0 is the first layer's */
     if (r->sink->n_hidden) own.hidden = rk_work_doubles(work, r->sink->n_hidden, 1);
     return own;

@@ -10,7 +10,7 @@
 #include "base/work.h"
 #include "sample/float_layer.h"
 
-/** Passes of a block, at most: enough for sgemm to run at nearly its full speed, few enough for the
+/** Passes of a block, usually: enough for sgemm to run at nearly its full speed, few enough for the
  * activations of a usual layer to stay in the cache of a core. */
 enum { RK_PASS_BLOCK = 512 };
 
@@ -18,6 +18,7 @@ enum { RK_PASS_BLOCK = 512 };
 typedef struct rk_pass_source {
     void *context;
     uint64_t n_blocks;
+    size_t most;    /**< passes of a block */
     size_t scratch; /**< floats that `make` needs for a block */
     /** Passes in all blocks before this one. */
     uint64_t (*passes_before)(const void *context, uint64_t block);

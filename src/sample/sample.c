@@ -337,9 +337,9 @@ static rk_status sample(rk_work *work, sampler *run, size_t first, const rk_inpu
     const size_t n_in = rk_network_n_in(run->net);
     const size_t anchor = spec->anchor_mean ? spec->anchor + first : 0;
     rk_passes passes = {.net = run->net,
-                              .lanes = spec->lanes,
-                              .flops_of_two = flops_of_two(run, input, result->covariance),
-                              .flops_of_block = flops_of_control(run, anchor)};
+                        .lanes = spec->lanes,
+                        .flops_of_two = flops_of_two(run, input, result->covariance),
+                        .flops_of_block = flops_of_control(run, anchor)};
     if (spec->n_samples >= UINT64_MAX / passes.flops_of_two)
         return too_many(spec->n_samples, error);
     run->division = spec->n_groups
@@ -347,8 +347,7 @@ static rk_status sample(rk_work *work, sampler *run, size_t first, const rk_inpu
                         : rk_divide(spec->points, spec->control, n_in, spec->n_samples);
 
     rk_work_step(work, "layers in single precision");
-    passes.layers = run->layers =
-        rk_work_take(work, run->net->n_layers, sizeof *run->layers);
+    passes.layers = run->layers = rk_work_take(work, run->net->n_layers, sizeof *run->layers);
     rk_status status = rk_float_layers_take(work, run->net, input, run->layers, error);
     if (status != RK_OK) return status;
     rk_work_step(work, "%llu passes", (unsigned long long)run->division.n_passes);
@@ -359,6 +358,7 @@ static rk_status sample(rk_work *work, sampler *run, size_t first, const rk_inpu
     if (work->dry) status = plan_rotations(work, run, &passes, error);
     const rk_pass_source source = {.context = run,
                                    .n_blocks = run->division.n_blocks,
+                                   .most = BLOCK,
                                    .scratch = rk_points_scratch(spec->points, n_in),
                                    .passes_before = passes_before,
                                    .prepare = rk_points_are_rotated(spec->points) ? rotate : NULL,

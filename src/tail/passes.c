@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
-enum { BLOCK = RK_PASS_BLOCK };
+enum { BLOCK = 256 };
 
 typedef struct run {
     const rk_scored_spec *spec;
@@ -95,6 +95,7 @@ bool rk_score_passes(rk_work *work, const rk_network *net, const rk_scored_spec 
     atomic_init(&r.overflowed, 0);
     const rk_pass_source source = {.context = &r,
                                    .n_blocks = spec->n / BLOCK + (spec->n % BLOCK != 0),
+                                   .most = BLOCK,
                                    .scratch = BLOCK * n_in,
                                    .passes_before = passes_before,
                                    .make = make};
