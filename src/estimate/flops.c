@@ -146,8 +146,9 @@ double rk_flops_of_reference(const rk_network *net, const rk_reference_spec *spe
 double rk_flops_of_sample(const rk_network *net, uint64_t samples) {
     double pass = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
-        pass += 2 * (double)net->layers[l].rows * (double)net->layers[l].cols;
-        if (rk_network_is_activated(net, l)) pass += (double)net->layers[l].rows;
+        const rk_layer *layer = &net->layers[l];
+        if (layer->weight) pass += 2 * (double)layer->rows * (double)layer->cols;
+        if (rk_network_is_activated(net, l)) pass += (double)layer->rows;
     }
     return pass * (double)samples;
 }

@@ -56,7 +56,8 @@ static rk_status check_sample(const rk_problem *problem, rk_error *error) {
     rk_status status =
         rk_sample_check(problem->net, problem->spec.points, control != RK_CONTROL_NONE, error);
     if (status != RK_OK || control != RK_CONTROL_ANCHOR) return status;
-    return rk_network_check_scales(problem->net, error);
+    status = rk_network_check_plain(problem->net, "an anchor", error);
+    return status == RK_OK ? rk_network_check_scales(problem->net, error) : status;
 }
 
 /* The first layers, up to l. */
@@ -144,6 +145,7 @@ const rk_method rk_method_sample = {
     .samples = true,
     RK_VARIANTS(sample_variants),
     .covers = sample_covers,
+    .takes_residuals = true,
     .check = check_sample,
     .resolve = resolve_sample,
     .run = run_sample,
