@@ -36,42 +36,62 @@ enum { NOT_FEW = 6 };
 /* ----------------------------------------------------------------------------- values, gradients
  */
 
-/* The network and its gradient at several points at once, in double precision. */
+/* The network and its gradient at several points at once, in double precision: matrices of count x
+ * rows for each layer, one after another. */
 typedef struct field {
     const rk_network *net;
-    size_t count, n;         /* points, inputs */
-    double **z;              /* of each layer: count x rows */
-    double *h, *back, *next; /* count x width */
+    size_t count, n; /* points, inputs */
+    size_t size;     /* entries of each of these: */
+    double *z, *h, *back;
 } field;
 
 static field field_take(rk_work *work, const rk_network *net, size_t count) {
-    size_t width = rk_network_max_width(net);
-    field f = {.net = net, .count = count, .n = rk_network_n_in(net)};
-    f.z = rk_work_take(work, net->n_layers, sizeof *f.z);
-    for (size_t l = 0; l < net->n_layers; l++) {
-        double *z = rk_work_doubles(work, count, net->layers[l].rows);
-        if (rk_work_charge(work, 0)) f.z[l] = z;
-    }
-    f.h = rk_work_doubles(work, count, width);
-    f.back = rk_work_doubles(work, count, width);
-    f.next = rk_work_doubles(work, count, width);
-    return f;
+    size_t rows = 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        rows += net->layers[l].rows;
+    return (field){.net = net,
+                   .count = count,
+                   .n = rk_network_n_in(net),
+                   .size = count * rows,
+                   .z = rk_work_doubles(work, count, rows),
+                   .h = rk_work_doubles(work, count, rows),
+                   .back = rk_work_doubles(work, count, rows)};
+}
+
+/* Of a value that a layer makes, from 1. */
+static double *of_value(const field *f, double *matrices, size_t value) {
+    size_t rows = 0;
+    for (size_t l = 0; l + 1 < value; l++)
+        rows += f->net->layers[l].rows;
+    return matrices + f->count * rows;
+}
+
+static void add(size_t n, const double *x, double *sum) {
+    for (size_t i = 0; x && i < n; i++)
+        sum[i] += x[i];
 }
 
 /* z of every point of x (count x n). */
 static void values(rk_work *work, field *f, const double *x, double *out) {
     for (size_t l = 0; l < f->net->n_layers; l++) {
         const rk_layer *layer = &f->net->layers[l];
-        double *z = work->dry ? out : f->z[l];
-        rk_gemm(work, RK_NO_TRANS, RK_TRANS, f->count, layer->rows, layer->cols, 1, l ? f->h : x,
-                layer->cols, layer->weight, layer->cols, 0, z, layer->rows);
-        if (!rk_work_charge(work, 2 * f->count * layer->rows)) continue;
-        for (size_t i = 0; layer->bias && i < f->count * layer->rows; i++)
-            z[i] += layer->bias[i % layer->rows];
-        rk_activation_get(layer->activation.kind)
-            ->value(&layer->activation, f->count * layer->rows, z, f->h);
+        const size_t rows = layer->rows, size = f->count * rows;
+        const size_t reads = rk_network_reads(f->net, l);
+        const double *read = reads ? of_value(f, f->h, reads) : x, *more = NULL;
+        double *z = of_value(f, f->z, l + 1), *h = of_value(f, f->h, l + 1);
+        size_t added;
+        if (rk_network_adds(f->net, l, &added)) more = added ? of_value(f, f->h, added) : x;
+        if (layer->weight)
+            rk_gemm(work, RK_NO_TRANS, RK_TRANS, f->count, rows, layer->cols, 1, read, layer->cols,
+                    layer->weight, layer->cols, 0, z, rows);
+        if (!rk_work_charge(work, 2 * size)) continue;
+        if (!layer->weight) memcpy(z, read, size * sizeof *z);
+        for (size_t i = 0; layer->bias && i < size; i++)
+            z[i] += layer->bias[i % rows];
+        add(size, more, z);
+        rk_activation_get(layer->activation.kind)->value(&layer->activation, size, z, h);
+        if (l + 1 == f->net->n_layers) memcpy(out, h, f->count * sizeof *out);
     }
-    if (rk_work_charge(work, 0)) memcpy(out, f->h, f->count * sizeof *out);
 }
 
 /* d phi / dz by central differences: they do for a direction, whatever the activation. */
@@ -85,21 +105,31 @@ static void times_slope(const rk_activation *activation, size_t n, const double 
     }
 }
 
-/* The gradients at the points that values() was called with last. */
+/* The gradients at the points that values() was called with last: what each layer's value does to
+ * the output is the sum over those that read or add it. */
 static void gradients(rk_work *work, field *f, double *out) {
+    if (rk_work_charge(work, 0)) {
+        memset(f->back, 0, f->size * sizeof *f->back);
+        memset(out, 0, f->count * f->n * sizeof *out);
+        for (size_t i = 0; i < f->count; i++)
+            of_value(f, f->back, f->net->n_layers)[i] = 1;
+    }
     for (size_t l = f->net->n_layers; l-- > 0;) {
         const rk_layer *layer = &f->net->layers[l];
-        if (rk_work_charge(work, 10 * f->count * layer->rows)) {
-            for (size_t i = 0; l + 1 == f->net->n_layers && i < f->count; i++)
-                f->back[i] = 1;
-            times_slope(&layer->activation, f->count * layer->rows, f->z[l], f->back);
+        const size_t rows = layer->rows, size = f->count * rows;
+        const size_t reads = rk_network_reads(f->net, l);
+        double *back = of_value(f, f->back, l + 1);
+        double *read = reads ? of_value(f, f->back, reads) : out;
+        if (rk_work_charge(work, 10 * size)) {
+            times_slope(&layer->activation, size, of_value(f, f->z, l + 1), back);
+            size_t added;
+            if (rk_network_adds(f->net, l, &added))
+                add(size, back, added ? of_value(f, f->back, added) : out);
+            if (!layer->weight) add(size, back, read);
         }
-        double *below = l ? f->next : out;
-        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, f->count, layer->cols, layer->rows, 1, f->back,
-                layer->rows, layer->weight, layer->cols, 0, below, layer->cols);
-        double *swap = f->back;
-        f->back = f->next;
-        f->next = swap;
+        if (layer->weight)
+            rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, f->count, layer->cols, rows, 1, back, rows,
+                    layer->weight, layer->cols, 1, read, layer->cols);
     }
 }
 

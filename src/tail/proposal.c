@@ -159,6 +159,7 @@ uint64_t rk_passes_of_part(const rk_proposal *proposal, size_t k, uint64_t n) {
 
 bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds,
                       rk_proposal *out) {
+    if (!rk_network_is_plain(net)) return false;
     size_t n = rk_network_n_in(net);
     rk_proposal p = {.n = n, .n_parts = 2, .n_tilts = 2, .axes = rk_work_doubles(work, n, n)};
     for (size_t k = 0; k < RK_MAX_PARTS; k++)

@@ -33,7 +33,8 @@ rk_proposal rk_proposal_standard(rk_work *work, size_t n);
  * its mirror image for networks that are even in x, with room for more parts.
  * Each of `rounds` >= 1 expands E_q[z] to second order about the tilt that the last one found: a
  * rk_gradient_of_mean and an eigendecomposition. Two do; the deeper the tail the more a third and
- * fourth help. False if there are no eigenvectors (a width beyond LAPACK, or the closure gave NaN).
+ * fourth help. False if there are no eigenvectors (a width beyond LAPACK, or the closure gave NaN),
+ * and for residual networks, which the gradient does not take.
  */
 bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds, rk_proposal *out);
 

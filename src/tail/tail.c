@@ -216,12 +216,14 @@ rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *i
     if (status == RK_OK) status = check(net, input, events, n_events, job.options, error);
     if (status == RK_OK)
         status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
-    if (status == RK_OK) status = rk_network_check_plain(net, "tail", error);
     if (status == RK_OK) status = answer_create(&answer, n_events, error);
     if (status == RK_OK)
         status = rk_tail_method_accept(&answer->spec, own.tail, &job.source, error);
-    if (status == RK_OK) {
+    if (status == RK_OK)
         rk_tail_method_spell(&answer->spec, answer->method, sizeof answer->method);
+    if (status == RK_OK && job.source.closure != RK_LAW_COVARIANCE)
+        status = rk_network_check_plain(net, answer->method, error);
+    if (status == RK_OK) {
         job.memory_limit = own.memory_limit ? own.memory_limit : rk_usable_memory();
         status = rk_blas_check_room(
             job.options->threads ? job.options->threads : rk_pool_default_threads(), error);

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/sum.h"
 #include "linalg/blas.h"
+#include "network/entrance.h"
 #include "network/homogeneous.h"
 #include "sample/float_layer.h"
 #include "sample/frame.h"
@@ -42,13 +43,13 @@ static void swap_networks(rk_network *a, rk_network *b) {
     *b = swap;
 }
 
-rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
-                           const rk_event *const *functionals, size_t n, rk_error *error) {
-    *out = (rk_target){.homogeneous = false};
-    size_t depth = functionals[0]->layer ? functionals[0]->layer : net->n_layers;
-    bool appended = functionals[0]->layer == 0 && rk_network_is_activated(net, depth - 1) &&
-                    net->layers[depth - 1].activation.kind != RK_IDENTITY;
+/* The first `depth` layers of a network that sees its input once. */
+static rk_status create(rk_target *out, const rk_network *net, size_t depth, const double *mean,
+                        const rk_event *const *functionals, size_t n, rk_error *error) {
     const rk_layer *read = &net->layers[depth - 1]; /* the layer whose values are combined */
+    const bool of_outputs = functionals[0]->layer == 0;
+    const bool activated = of_outputs && read->activation.kind != RK_IDENTITY;
+    const bool appended = activated || !read->weight || read->adds;
     size_t n_layers = depth + appended, cols = appended ? read->rows : read->cols, room = 0;
     /* with a single layer the first is the last, and folded in its shape as a last one */
     size_t first_rows = n_layers == 1 ? n : net->layers[0].rows;
@@ -64,8 +65,12 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
     memcpy(layers, net->layers, (n_layers - 1) * sizeof *layers);
     for (size_t k = 0; k < n; k++)
         functional_row(functionals[k], appended ? NULL : read, cols, weight + k * cols, &offset[k]);
-    layers[n_layers - 1] =
-        (rk_layer){.rows = n, .cols = cols, .weight = weight, .activation = {.kind = RK_IDENTITY}};
+    if (!of_outputs) layers[depth - 1].activation = (rk_activation){.kind = RK_IDENTITY};
+    layers[n_layers - 1] = (rk_layer){.rows = n,
+                                      .cols = cols,
+                                      .weight = weight,
+                                      .activation = {.kind = RK_IDENTITY},
+                                      .reads = appended ? 0 : read->reads};
     if (mean) {
         fold_mean(&layers[0], mean, bias);
         layers[0].bias = bias;
@@ -83,6 +88,22 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
                        .storage = storage};
     out->homogeneous = rk_network_scales(&out->net);
     return RK_OK;
+}
+
+rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
+                           const rk_event *const *functionals, size_t n, rk_error *error) {
+    size_t depth = functionals[0]->layer ? functionals[0]->layer : net->n_layers;
+    rk_network *entered = NULL;
+    rk_status status = RK_OK;
+    if (!rk_network_enters_once(net)) status = rk_network_enter_once(&entered, net, error);
+    if (status == RK_OK)
+        status = create(out, entered ? entered : net, depth + (entered != NULL), mean, functionals,
+                        n, error);
+    if (status == RK_OK)
+        out->entered = entered;
+    else
+        rk_network_destroy(entered);
+    return status;
 }
 
 /* A with A A' = G (m x m, overwritten): rows by their own sizes, times the root of correlations. */
@@ -181,6 +202,7 @@ void rk_target_destroy(rk_target *target) {
     if (target->net.row_square) free(target->net.row_square[0]);
     free(target->net.row_square);
     free(target->net.layers);
+    rk_network_destroy(target->entered);
     free(target->first);
     free(target->storage);
     *target = (rk_target){.homogeneous = false};

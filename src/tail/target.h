@@ -18,6 +18,7 @@ typedef struct rk_target {
     double *origin;   /* n_out: that bias */
     double *rounding; /* n_out: of the reference, 0 if there is none */
     double *blur;     /* n_out: what passes cannot tell apart, in deviations of the output */
+    rk_network *entered;     /* of one that sees its input more than once, see network/entrance.h */
     double *storage, *first; /* of the functionals; of a first layer that is not the network's */
     rk_normal_form form;
 } rk_target;
