@@ -1,7 +1,9 @@
 /* Rare events of networks with residual connections. */
 #include "base/normal.h"
-#include "reckon/reckon.h"
+#include "linalg/blas.h"
+#include "network/entrance.h"
 #include "support/near.h"
+#include "tail/design.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -32,14 +34,14 @@ static int fill_numbers(void **state) {
 #define LAYER(m, n, l) .rows = m, .cols = n, .weight = weight[l]
 
 /* Skips from the input and over each other, a layer without weights, an output that adds. */
-static rk_network *tangle(rk_activation_kind kind) {
+static rk_network *tangle(rk_activation_kind kind, size_t n_out) {
     const rk_activation phi = {.kind = kind};
     const rk_layer layers[] = {
         {LAYER(N, N, 0), .activation = phi},
         {LAYER(N, N, 1), .adds = 1},
         {.rows = N, .cols = N, .reads = 2, .adds = 3, .activation = phi},
-        {LAYER(N_OUT, N, 2), .reads = 3},
-        {LAYER(N_OUT, N, 3), .reads = 4, .adds = 5},
+        {LAYER(n_out, N, 2), .reads = 3},
+        {LAYER(n_out, N, 3), .reads = 4, .adds = 5},
     };
     rk_network *net;
     rk_error error = {.message = ""};
@@ -102,7 +104,7 @@ static void test_linear_networks(void **state) {
         double deviations;
     } runs[] = {
         {"sample", 1}, {"sample", -2}, {"importance", 2}, {"importance", 5}, {"subset", 3.5}};
-    rk_network *net = tangle(RK_IDENTITY);
+    rk_network *net = tangle(RK_IDENTITY, N_OUT);
     for (size_t k = 0; k < sizeof of / sizeof *of; k++)
         for (size_t r = 0; r < sizeof runs / sizeof *runs; r++) {
             double a[N], mu = 0, variance = 0;
@@ -123,12 +125,45 @@ static void test_linear_networks(void **state) {
     rk_network_destroy(net);
 }
 
+/* The nearest point of a.x > t is t a / |a|^2: where only a gradient that knows every path of x to
+ * the output leads. */
+static void test_design_point_of_a_plane(void **state) {
+    (void)state;
+    rk_network *net = tangle(RK_IDENTITY, 1), *entered;
+    double a[N], square = 0, points[4 * N];
+    float known[N];
+    coefficients(net, 4, 0, a);
+    for (size_t j = 0; j < N; j++)
+        square += a[j] * a[j];
+    for (size_t j = 0; j < N; j++) /* in the event, and off the way */
+        known[j] = (float)(9 * a[j] / sqrt(square) + (j % 2 ? 1 : -1));
+    const double t = 4 * sqrt(square);
+    assert_int_equal(rk_network_enter_once(&entered, net, NULL), RK_OK);
+    const rk_design_spec spec = {
+        .t = t, .n = 50, .stream = {1, 2}, .lanes = 1, .known = known, .n_known = 1, .starts = 4};
+    uint64_t passes;
+    bool scattered;
+    rk_work dry, wet;
+    rk_work_init_dry(&dry);
+    rk_design_points(&dry, entered, &spec, points, &passes, &scattered);
+    assert_int_equal(rk_work_init_wet(&wet, &dry, NULL, NULL), RK_OK);
+    rk_blas_make_serial();
+    assert_int_equal(rk_design_points(&wet, entered, &spec, points, &passes, &scattered), 1);
+    rk_blas_restore();
+    for (size_t j = 0; j < N; j++)
+        assert_near(points[j], t * a[j] / square, 0.01);
+    rk_work_finish(&wet);
+    free(dry.steps);
+    rk_network_destroy(entered);
+    rk_network_destroy(net);
+}
+
 /* What tells nothing of each other agrees. */
 static void test_methods_agree(void **state) {
     (void)state;
     static const rk_activation_kind kinds[] = {RK_RELU, RK_TANH};
     for (size_t k = 0; k < 2; k++) {
-        rk_network *net = tangle(kinds[k]);
+        rk_network *net = tangle(kinds[k], N_OUT);
         const rk_tail_estimate plain = estimate(net, NULL, "sample", "y[0] > 3", RK_OK);
         const rk_tail_estimate levels = estimate(net, NULL, "subset", "y[0] > 3", RK_OK);
         const rk_tail_estimate tilted = estimate(net, NULL, "importance", "y[0] > 3", RK_OK);
@@ -141,7 +176,7 @@ static void test_methods_agree(void **state) {
 
 static void test_cumulants_are_refused_by_name(void **state) {
     (void)state;
-    rk_network *net = tangle(RK_RELU);
+    rk_network *net = tangle(RK_RELU, N_OUT);
     static const char *const methods[] = {"normal", "edgeworth", "saddlepoint", "auto"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         estimate(net, NULL, methods[i], "y[0] > 3", RK_ERROR_UNSUPPORTED);
@@ -151,6 +186,7 @@ static void test_cumulants_are_refused_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_networks),
+        cmocka_unit_test(test_design_point_of_a_plane),
         cmocka_unit_test(test_methods_agree),
         cmocka_unit_test(test_cumulants_are_refused_by_name),
     };
