@@ -31,6 +31,10 @@ rk_status rk_network_enter_once(rk_network **out, const rk_network *net, rk_erro
         layers[l + 1].adds += net->layers[l].adds != 0;
     }
     *to = (rk_network){.n_layers = net->n_layers + 1, .layers = layers, .storage = one};
-    *out = to;
-    return RK_OK;
+    const rk_status status = rk_network_measure(to, error);
+    if (status == RK_OK)
+        *out = to;
+    else
+        rk_network_destroy(to);
+    return status;
 }

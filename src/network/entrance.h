@@ -9,7 +9,7 @@
 bool rk_network_enters_once(const rk_network *net);
 
 /** The same network after one more layer, h = 1 x, which the others see in the place of x: value v
- *  of `net` is its value v + 1. Borrows weights and biases of `net`; not measured. Free with
+ *  of `net` is its value v + 1. Borrows weights and biases of `net`. Free with
  *  rk_network_destroy. Fails on lack of memory only. */
 rk_status rk_network_enter_once(rk_network **out, const rk_network *net, rk_error *error);
 

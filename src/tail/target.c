@@ -201,6 +201,7 @@ void rk_target_destroy(rk_target *target) {
     rk_normal_form_clear(&target->form);
     if (target->net.row_square) free(target->net.row_square[0]);
     free(target->net.row_square);
+    free(target->net.last_use);
     free(target->net.layers);
     rk_network_destroy(target->entered);
     free(target->first);
