@@ -2,6 +2,7 @@
 #include "base/normal.h"
 #include "linalg/blas.h"
 #include "network/entrance.h"
+#include "support/method.h"
 #include "support/near.h"
 #include "tail/design.h"
 
@@ -70,7 +71,7 @@ static rk_tail_estimate estimate(const rk_network *net, const rk_input *input, c
     rk_events *events;
     rk_error error = {.message = ""};
     rk_options options = rk_options_default();
-    options.method = method;
+    options.tail = tail_method_of(method);
     options.samples = 40000;
     options.threads = 2;
     if (rk_events_parse(&events, net, text, &error) != RK_OK) fail_msg("%s", error.message);
