@@ -609,29 +609,69 @@ typedef struct rk_tail_estimate {
     char warning[200];        /**< "" if all is well */
 } rk_tail_estimate;
 
+/** What answering events costs. */
+typedef struct rk_tail_cost {
+    /** Executed; before execution: what is executed if `is_exact`, else at most. What passes meet
+     *  decides how many levels subset simulation has (at most 60), what `auto` tries, and with a
+     *  tolerance how many rounds there are. */
+    uint64_t flops;
+    bool is_exact;
+    uint64_t bytes;       /**< working memory of the step that takes most; likewise */
+    uint64_t samples;     /**< forward passes for each event, in the first round */
+    const rk_step *steps; /**< "layer 3: cumulants", "y[0] > 3: tilted passes", in order */
+    size_t n_steps;
+} rk_tail_cost;
+
 typedef struct rk_tail_data {
     size_t n_events;
     const rk_tail_estimate *estimates; /**< in the order of the events */
     const char *method;                /**< the text of `spec` */
     const rk_tail_spec *spec;          /**< what ran */
     uint64_t flops_executed;
-    uint64_t bytes; /**< working memory */
-    double seconds;
+    uint64_t bytes;   /**< working memory */
+    double seconds;   /**< of plan and execution */
     uint64_t samples; /**< forward passes, all events together */
     uint64_t seed;
     int threads;
-    bool interrupted; /**< events that were not reached are NaN */
+    bool interrupted;  /**< events that were not reached are NaN */
+    bool unmet;        /**< the tolerance or a budget that was given: a warning says which */
+    rk_tail_cost cost; /**< as executed, with seconds per step */
+    size_t n_warnings; /**< about all events together */
+    const char *const *warnings;
 } rk_tail_data;
 
 typedef struct rk_tail_answer rk_tail_answer;
+typedef struct rk_tail_plan rk_tail_plan;
 
 /**
- * The probabilities of `n_events` events under x ~ N(mean, covariance) of `input` (NULL: the
- * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads tail,
- * samples (forward passes for each event; as many plain
- * ones, for all together, bound those that never or always happen), seed, threads, memory_limit and
- * progress.
+ * Plans the probabilities of `n_events` events under x ~ N(mean, covariance) of `input` (NULL: the
+ * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads
+ *
+ * - tail (NULL: RK_TAIL_BY_AUTO), seed, threads, progress;
+ * - samples: forward passes for each event; as many plain ones, for all together, bound those that
+ *   never or always happen;
+ * - tolerance: the cv to reach, for each event. The passes are chosen then: a tenth of `samples`,
+ *   and for events that are not there yet up to four times as many a round, the answer being that
+ *   of the last. What no pass has reached after `samples` is given up;
+ * - budget_flops, budget_seconds: as many passes as they pay for, in all rounds; without any a
+ *   tolerance has five minutes of two usual cores. Steps that might exceed the FLOPs are not begun;
+ *   what costs more with 1000 passes is done, and `unmet`;
+ * - memory_limit: RK_ERROR_TOO_LARGE names the bytes of the step that needs more.
+ *
+ * Brings network and inputs to the form the methods see, O(n^2) a layer and n^3 for a covariance,
+ * and borrows `net` and `events` until rk_tail_plan_destroy. A plan does not change: several
+ * threads may execute it at once.
  */
+RK_API rk_status rk_tail_plan_create(rk_tail_plan **out, const rk_network *net,
+                                     const rk_input *input, const rk_event *events, size_t n_events,
+                                     const rk_options *options, rk_error *error);
+/** Borrowed from the plan. */
+RK_API rk_tail_cost rk_tail_plan_cost(const rk_tail_plan *plan);
+RK_API rk_status rk_tail_plan_execute(const rk_tail_plan *plan, rk_tail_answer **out,
+                                      rk_error *error);
+RK_API void rk_tail_plan_destroy(rk_tail_plan *plan);
+
+/** rk_tail_plan_create, rk_tail_plan_execute and rk_tail_plan_destroy in one. */
 RK_API rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *input,
                          const rk_event *events, size_t n_events, const rk_options *options,
                          rk_error *error);

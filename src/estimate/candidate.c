@@ -42,8 +42,7 @@ static rk_status scout_network(const rk_problem *problem, rk_scout *scout, rk_er
     return status;
 }
 
-/* FLOPs a second of a double product; NaN if there is no memory for one. */
-static double measure_speed(int threads) {
+double rk_measure_speed(int threads) {
     enum { N = 192 };
     static const double long_enough = 4e-3;
     rk_work work = {.dry = false};
@@ -79,7 +78,7 @@ rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *er
     if (status == RK_OK) status = scout_roles(problem, scout, error);
     if (status == RK_OK)
         scout->speed =
-            options->budget_seconds > 0 ? measure_speed(options->threads) : RK_USUAL_SPEED;
+            options->budget_seconds > 0 ? rk_measure_speed(options->threads) : RK_USUAL_SPEED;
     return status;
 }
 

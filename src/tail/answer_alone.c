@@ -28,10 +28,6 @@ static rk_stream stream_of(const alone *a, uint64_t stream) {
     return (rk_stream){a->job->options->seed, stream + 256 * a->key};
 }
 
-static size_t lanes_of(const alone *a) {
-    return (size_t)rk_pool_threads(a->job->pool);
-}
-
 /* Below this the weighted average needs no help; above, its own idea of its error is too uncertain
  * to choose by. */
 #define SHARP     0.03
@@ -59,7 +55,7 @@ static uint64_t look_passes(uint64_t samples, size_t n) {
 /* Subset simulation, and the design points its points and wide passes lead to. */
 static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, float *points,
                           size_t *n_points, uint64_t *passes) {
-    size_t starts = starts_for(a->job->options->samples);
+    size_t starts = starts_for(a->job->passes);
     size_t found = 0;
     uint64_t searched = 0;
     size_t mark = rk_work_mark(work);
@@ -67,7 +63,7 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
     rk_subset_spec levels = {.t = a->t,
                              .n = n,
                              .stream = stream_of(a, RK_STREAM_LEVELS),
-                             .lanes = lanes_of(a),
+                             .lanes = a->job->lanes,
                              .centred = a->job->target->centred,
                              .points = points,
                              .max_points = starts};
@@ -76,7 +72,7 @@ static size_t look_around(rk_work *work, alone *a, uint64_t n, double *designs, 
     rk_design_spec spec = {.t = a->t,
                            .n = n,
                            .stream = stream_of(a, RK_STREAM_WIDE),
-                           .lanes = lanes_of(a),
+                           .lanes = a->job->lanes,
                            .centred = a->job->target->centred,
                            .known = levels.points,
                            .n_known = *n_points,
@@ -101,7 +97,7 @@ static int tilt_rounds(uint64_t samples, size_t n) {
 /* The tilt, or N(0, I) if there is none. */
 static void find_tilt(rk_work *work, const alone *a, rk_proposal *out) {
     size_t mark = rk_work_mark(work), n_in = rk_network_n_in(&a->net);
-    int rounds = tilt_rounds(a->job->options->samples, n_in);
+    int rounds = tilt_rounds(a->job->passes, n_in);
     if (rk_proposal_find(work, &a->net, a->t, rounds, out)) return;
     rk_work_release(work, mark);
     *out = rk_proposal_standard(work, n_in);
@@ -111,17 +107,19 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
     (void)error;
     alone *a = context;
     size_t n_in = rk_network_n_in(&a->net), n_designs = 0;
-    uint64_t samples = a->job->options->samples, look = look_passes(samples, n_in), spent = 0;
+    uint64_t samples = a->job->passes, look = look_passes(samples, n_in), spent = 0;
     double *designs = rk_work_doubles(work, MOST_STARTS, n_in);
     a->looked = look > 0;
     float *points = rk_work_floats(work, MOST_STARTS, n_in);
     size_t n_points = 0;
     if (a->looked) n_designs = look_around(work, a, look, designs, points, &n_points, &spent);
     if (work->interrupted || work->overflowed) return RK_OK;
+    if (work->dry && a->looked) n_designs = starts_for(samples); /* at most */
     rk_work_step(work, "tilt");
     rk_proposal proposal;
     find_tilt(work, a, &proposal);
     rk_proposal_add(work, &proposal, designs, n_designs);
+    if (work->dry) proposal.n_parts = RK_MAX_PARTS;
     if (a->looked && !work->dry && !(proposal.directions >= MANY_DIRECTIONS)) a->smoothed = false;
     rk_work_step(work, "passes");
     uint64_t left = samples - (spent < samples / 2 ? spent : samples / 2);
@@ -130,7 +128,7 @@ static rk_status weighted_passes(rk_work *work, void *context, rk_error *error) 
                                .proposal = &proposal,
                                .n = work->dry ? samples : left,
                                .stream = stream_of(a, RK_STREAM_TAIL),
-                               .lanes = lanes_of(a),
+                               .lanes = a->job->lanes,
                                .centred = a->job->target->centred,
                                .sharp = SHARP};
     rk_importance(work, &a->net, &spec, &a->mean, a->smoothed ? &a->smooth : NULL);
@@ -146,9 +144,9 @@ static rk_status subset_passes(rk_work *work, void *context, rk_error *error) {
     alone *a = context;
     rk_work_step(work, "levels");
     rk_subset_spec spec = {.t = a->t,
-                           .n = a->job->options->samples / SUBSET_LEVELS,
+                           .n = a->job->passes / SUBSET_LEVELS,
                            .stream = stream_of(a, RK_STREAM_TAIL),
-                           .lanes = lanes_of(a),
+                           .lanes = a->job->lanes,
                            .centred = a->job->target->centred};
     size_t no_points;
     rk_subset(work, &a->net, &spec, &a->mean, &no_points);
@@ -283,9 +281,10 @@ rk_status rk_tail_alone(rk_tail_job *job, const rk_query *q, bool likely, rk_tai
         a.t = rk_query_threshold(negative ? -q->t : q->t, q->rounding, q->inclusive != complement);
         a.net = only_output(target, layers, q->row, negative, negated);
         a.radial = target->homogeneous && a.t >= 0 && rk_network_n_in(&a.net) >= RK_RADIAL_MIN;
-        status = rk_tail_step(job, passes == RK_TAIL_SUBSET ? subset_passes : weighted_passes, &a,
-                              error);
-        if (status == RK_OK && !job->interrupted && !rk_tail_overflowed(job, q->estimate)) {
+        const bool subset = passes == RK_TAIL_SUBSET;
+        status = rk_tail_step(job, q->text, subset ? "subset simulation" : "tilted passes",
+                              subset ? subset_passes : weighted_passes, &a, error);
+        if (status == RK_OK && rk_tail_goes_on(job) && !rk_tail_overflowed(job, q->estimate)) {
             *finding = set_answer(q->estimate, &a, passes);
             job->samples += q->estimate->samples;
         }
@@ -301,12 +300,14 @@ static rk_status run_alone(rk_tail_job *job, rk_tail_passes passes, rk_error *er
     rk_status status = share && unreached
                            ? rk_tail_glance(job, share, error)
                            : rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
-    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++, job->n_done++) {
+    for (size_t i = 0; status == RK_OK && !rk_tail_is_stopped(job) && i < job->n;
+         i++, job->n_done++) {
         rk_tail_finding finding;
         status = rk_tail_alone(job, &job->queries[i], share[i] > 0.5, passes, &finding, error);
         unreached[i] = finding == RK_TAIL_UNREACHED;
     }
-    if (status == RK_OK && !job->interrupted) status = rk_tail_plain(job, unreached, 0, error);
+    if (status == RK_OK && !rk_tail_is_stopped(job))
+        status = rk_tail_plain(job, unreached, 0, error);
     free(unreached);
     free(share);
     return status;

@@ -62,23 +62,21 @@ static double series_of(series *formula, const rk_law *law, const rk_query *q,
 #define VISIBLE 0.01
 
 static rk_status run_series(rk_tail_job *job, const char *name, series *formula, rk_error *error) {
-    rk_law *laws;
     double *atom = rk_alloc(rk_network_n_out(&job->target->net), 1, sizeof *atom);
-    rk_status status = rk_tail_laws(job, &laws, error);
+    rk_status status = rk_tail_laws(job, error);
     if (status == RK_OK && !atom)
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for the atoms of the functionals");
-    if (status == RK_OK && !job->interrupted) status = rk_tail_atoms(job, atom, error);
-    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++) {
+    if (status == RK_OK && !rk_tail_is_stopped(job)) status = rk_tail_atoms(job, atom, error);
+    for (size_t i = 0; status == RK_OK && rk_tail_goes_on(job) && i < job->n; i++) {
         const rk_query *q = &job->queries[i];
         rk_tail_name(q->estimate, name);
-        rk_tail_set(q->estimate, series_of(formula, &laws[q->row], q, &job->source));
-        if (atom[q->row] >= VISIBLE && laws[q->row].kappa[2] > 0)
+        rk_tail_set(q->estimate, series_of(formula, &job->laws[q->row], q, job->source));
+        if (atom[q->row] >= VISIBLE && job->laws[q->row].kappa[2] > 0)
             rk_tail_warn(q->estimate,
                          "an atom of about %.2g, where neurons are constant: closures know none",
                          atom[q->row]);
     }
     free(atom);
-    free(laws);
     return status;
 }
 

@@ -39,7 +39,7 @@ static rk_status plain_passes(rk_work *work, void *context, rk_error *error) {
     (void)error;
     plain_step *step = context;
     rk_scored_spec spec = {.n = step->n,
-                           .lanes = (size_t)rk_pool_threads(step->job->pool),
+                           .lanes = step->job->lanes,
                            .centred = step->job->target->centred,
                            .draw = draw_plain,
                            .score = count_hits,
@@ -49,15 +49,15 @@ static rk_status plain_passes(rk_work *work, void *context, rk_error *error) {
 }
 
 /* How many of n plain passes are in the event of each query. */
-static rk_status count(rk_tail_job *job, uint64_t n, uint64_t stream, uint64_t *hits,
-                       rk_error *error) {
+static rk_status count(rk_tail_job *job, const char *what, uint64_t n, uint64_t stream,
+                       uint64_t *hits, rk_error *error) {
     plain_step step = {.job = job,
                        .n = n,
                        .stream = {job->options->seed, stream},
                        .hits = rk_alloc(job->n, 1, sizeof *step.hits)};
     if (!step.hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
-    rk_status status = rk_tail_step(job, plain_passes, &step, error);
-    if (!job->interrupted) job->samples += n;
+    rk_status status = rk_tail_step(job, NULL, what, plain_passes, &step, error);
+    if (rk_tail_goes_on(job)) job->samples += n;
     for (size_t i = 0; i < job->n; i++)
         hits[i] = atomic_load(&step.hits[i]);
     free(step.hits);
@@ -68,11 +68,11 @@ static rk_status count(rk_tail_job *job, uint64_t n, uint64_t stream, uint64_t *
 enum { GLANCE_PART = 100, GLANCE_LEAST = 200, GLANCE_MOST = 2000 };
 
 rk_status rk_tail_glance(rk_tail_job *job, double *share, rk_error *error) {
-    uint64_t n = job->options->samples / GLANCE_PART;
+    uint64_t n = job->passes / GLANCE_PART;
     n = n < GLANCE_LEAST ? GLANCE_LEAST : n > GLANCE_MOST ? GLANCE_MOST : n;
     uint64_t *hits = rk_alloc(job->n, 1, sizeof *hits);
     if (!hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
-    rk_status status = count(job, n, RK_STREAM_WIDE, hits, error);
+    rk_status status = count(job, "a glance", n, RK_STREAM_WIDE, hits, error);
     for (size_t i = 0; i < job->n; i++)
         share[i] = (double)hits[i] / (double)n;
     free(hits);
@@ -95,14 +95,14 @@ static void set_counted(rk_tail_estimate *estimate, uint64_t hits, uint64_t n) {
 }
 
 rk_status rk_tail_plain(rk_tail_job *job, bool *wanted, uint64_t least, rk_error *error) {
-    bool any = !wanted;
+    bool any = !wanted || job->mode != RK_TAIL_WET; /* dry: nobody knows */
     for (size_t i = 0; i < job->n; i++)
         any = any || wanted[i];
     if (!any) return RK_OK;
-    uint64_t n = job->options->samples, *hits = rk_alloc(job->n, 1, sizeof *hits);
+    uint64_t n = job->passes, *hits = rk_alloc(job->n, 1, sizeof *hits);
     if (!hits) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", job->n);
-    rk_status status = count(job, n, RK_STREAM_TAIL, hits, error);
-    for (size_t i = 0; status == RK_OK && !job->interrupted && i < job->n; i++) {
+    rk_status status = count(job, "plain passes", n, RK_STREAM_TAIL, hits, error);
+    for (size_t i = 0; status == RK_OK && rk_tail_goes_on(job) && i < job->n; i++) {
         rk_tail_estimate *estimate = job->queries[i].estimate;
         if (wanted && wanted[i]) wanted[i] = hits[i] >= least && n - hits[i] >= least;
         if (wanted && !wanted[i]) continue;

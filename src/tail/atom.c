@@ -68,7 +68,7 @@ rk_status rk_tail_atoms(rk_tail_job *job, double *mass, rk_error *error) {
     memcpy(below.layers, net->layers, below.n_layers * sizeof *below.layers);
     below.layers[below.n_layers - 1].activation = (rk_activation){.kind = RK_IDENTITY};
     step.below = &below;
-    rk_status status = rk_tail_step(job, find_atoms, &step, error);
+    rk_status status = rk_tail_step(job, NULL, "atoms", find_atoms, &step, error);
     free(below.layers);
     return status;
 }

@@ -16,48 +16,77 @@ static bool report_progress(void *context, double fraction) {
     return !job->options->progress || job->options->progress(job->options->progress_context, done);
 }
 
-rk_status rk_tail_step(rk_tail_job *job,
+static rk_status check_memory(const rk_tail_job *job, const rk_work *dry, rk_error *error) {
+    if (!dry->overflow && dry->peak <= job->memory_limit) return RK_OK;
+    return rk_fail(error, RK_ERROR_TOO_LARGE,
+                   "the events need %zu bytes of working memory; the limit is %llu", dry->peak,
+                   (unsigned long long)job->memory_limit);
+}
+
+/* In the place of `dry`, whose cost it found. */
+static rk_status run_wet(rk_tail_job *job, rk_work *wet, const rk_work *dry,
+                         rk_status (*step)(rk_work *work, void *context, rk_error *error),
+                         void *context, rk_error *error) {
+    rk_status status = rk_work_init_wet(wet, dry, job->pool, error);
+    if (status == RK_OK) {
+        wet->progress = report_progress;
+        wet->progress_context = job;
+        status = step(wet, context, error);
+    }
+    job->interrupted |= wet->interrupted;
+    job->overflowed = wet->overflowed;
+    rk_work_finish(wet);
+    return status;
+}
+
+rk_status rk_tail_step(rk_tail_job *job, const char *of, const char *what,
                        rk_status (*step)(rk_work *work, void *context, rk_error *error),
                        void *context, rk_error *error) {
+    const double start = rk_seconds();
     rk_work dry, wet = {.dry = false};
+    rk_step entry;
+    snprintf(entry.label, sizeof entry.label, "%.36s: %s", of ? of : job->name, what);
     rk_work_init_dry(&dry);
     rk_status status = step(&dry, context, error);
-    if (status == RK_OK && (dry.overflow || dry.peak > job->memory_limit))
-        status = rk_fail(error, RK_ERROR_TOO_LARGE,
-                         "the events need %zu bytes of working memory; the limit is %llu", dry.peak,
-                         (unsigned long long)job->memory_limit);
-    if (status == RK_OK) status = rk_work_init_wet(&wet, &dry, job->pool, error);
-    if (status == RK_OK) {
-        wet.progress = report_progress;
-        wet.progress_context = job;
-        status = step(&wet, context, error);
-    }
-    job->flops += wet.flops;
-    if (dry.peak > job->bytes) job->bytes = dry.peak;
-    job->interrupted |= wet.interrupted;
-    job->overflowed = wet.overflowed;
-    rk_work_finish(&wet);
+    if (status == RK_OK) status = check_memory(job, &dry, error);
+    job->planned = dry.flops;
+    job->is_spent = job->mode == RK_TAIL_WET && job->flops_limit > 0 &&
+                    (double)job->ledger.flops + (double)dry.flops > job->flops_limit;
+    const bool is_run = job->mode == RK_TAIL_WET && !job->is_spent;
+    if (status == RK_OK && is_run) status = run_wet(job, &wet, &dry, step, context, error);
+    entry.flops = is_run ? wet.flops : dry.flops;
+    entry.seconds = is_run ? rk_seconds() - start : 0;
+    if (status == RK_OK && !job->is_spent)
+        status = rk_tail_ledger_enter(&job->ledger, &entry, dry.peak, error);
     free(dry.steps);
     return status;
 }
 
-typedef struct laws_step {
-    const rk_tail_job *job;
-    rk_law *laws;
-} laws_step;
-
-static rk_status compute_laws(rk_work *work, void *context, rk_error *error) {
-    const laws_step *step = context;
-    rk_work_listen(work, true);
-    return rk_laws(work, &step->job->target->net, step->job->source.closure,
-                   &step->job->source.reference, step->laws, error);
+bool rk_tail_is_stopped(const rk_tail_job *job) {
+    return job->interrupted || job->is_spent;
 }
 
-/* The law of every output of the target; free() it. */
-rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error) {
-    *laws = rk_alloc(rk_network_n_out(&job->target->net), 1, sizeof **laws);
-    if (!*laws) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the laws of the functionals");
-    return rk_tail_step(job, compute_laws, &(laws_step){job, *laws}, error);
+bool rk_tail_goes_on(const rk_tail_job *job) {
+    return job->mode == RK_TAIL_WET && !rk_tail_is_stopped(job);
+}
+
+static rk_status compute_laws(rk_work *work, void *context, rk_error *error) {
+    const rk_tail_job *job = context;
+    rk_work_listen(work, true);
+    return rk_laws(work, &job->target->net, job->source->closure, &job->source->reference,
+                   job->laws, error);
+}
+
+rk_status rk_tail_laws(rk_tail_job *job, rk_error *error) {
+    if (job->laws) return RK_OK;
+    job->laws = rk_alloc(rk_network_n_out(&job->target->net), 1, sizeof *job->laws);
+    if (!job->laws)
+        return rk_fail(error, RK_ERROR_MEMORY, "no memory for the laws of the functionals");
+    const rk_status status = rk_tail_step(job, NULL, "cumulants", compute_laws, job, error);
+    if (status == RK_OK && !job->is_spent) return RK_OK;
+    free(job->laws);
+    job->laws = NULL;
+    return status;
 }
 
 bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate) {

@@ -4,12 +4,15 @@
 
 #include "base/work.h"
 #include "tail/law.h"
+#include "tail/ledger.h"
 #include "tail/target.h"
 
 #define RK_LOG_10 2.30258509299404568402
 
 /** Output `row` of the target beyond t. */
 typedef struct rk_query {
+    size_t event; /* its number among all */
+    const char *text;
     size_t row;
     bool below;      /* z < t, not z > t */
     bool inclusive;  /* z = t, too */
@@ -26,29 +29,54 @@ typedef struct rk_law_source {
     int budget; /* of rk_series_edgeworth */
 } rk_law_source;
 
+/** A method is run dry, too: then it takes its steps, which only count, on the dearest of the ways
+ *  that open after each, and fills no estimates. */
+typedef enum rk_tail_mode {
+    RK_TAIL_WET,
+    RK_TAIL_AT_MOST, /**< dry: nothing costs more */
+    RK_TAIL_AS_HOPED /**< dry: the same without what is done where a first try fails */
+} rk_tail_mode;
+
 /** A group of queries on one target, and the means to answer them. */
 typedef struct rk_tail_job {
+    rk_tail_mode mode;
     const rk_target *target;
-    rk_query *queries;
+    const char *name; /* of what the target gives: "outputs", "layer 3" */
+    const rk_query *queries;
     size_t n;
+    uint64_t passes; /* for each */
+    rk_law *laws;    /* of the target's outputs: found once, then kept; free() them */
+    /* the same for all groups */
     const rk_options *options;
-    rk_law_source source;
+    const rk_law_source *source;
     rk_pool *pool;
+    size_t lanes; /* of passes */
     uint64_t memory_limit;
-    /* the ledger of all jobs */
-    uint64_t flops, bytes, samples;
-    bool interrupted;
+    double flops_limit; /* of the ledger: steps that may exceed it are not begun; 0: none */
+    rk_tail_ledger ledger;
+    uint64_t samples;        /* passes done */
+    uint64_t planned;        /* FLOPs of the last step, at most */
+    bool interrupted;        /* by the caller */
+    bool is_spent;           /* a step was not begun, for the limit */
     uint64_t overflowed;     /* passes of the last step that single precision could not hold */
     size_t n_done, n_events; /* for the progress report */
 } rk_tail_job;
 
-/** Runs `step` dry and, if there is memory for it, wet, and enters what it cost. */
-rk_status rk_tail_step(rk_tail_job *job,
+/** Runs `step` dry and, if there is memory for it, wet, and enters what it cost. `what` it is says
+ *  its line in the ledger, and `of` which event, NULL for all of the job's. Does nothing if the
+ *  limit on FLOPs does not pay for it. */
+rk_status rk_tail_step(rk_tail_job *job, const char *of, const char *what,
                        rk_status (*step)(rk_work *work, void *context, rk_error *error),
                        void *context, rk_error *error);
 
-/** The law of every output of the target from the job's closure; free() it. */
-rk_status rk_tail_laws(rk_tail_job *job, rk_law **laws, rk_error *error);
+/** Whether the caller or the limit ended it. */
+bool rk_tail_is_stopped(const rk_tail_job *job);
+
+/** Whether the last step has found something: the job is wet and not stopped. */
+bool rk_tail_goes_on(const rk_tail_job *job);
+
+/** The law of every output of the target from the job's closure, in job->laws. */
+rk_status rk_tail_laws(rk_tail_job *job, rk_error *error);
 
 /** Whether the last step's passes are worthless, which the estimate is warned of. */
 bool rk_tail_overflowed(const rk_tail_job *job, rk_tail_estimate *estimate);

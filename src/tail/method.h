@@ -8,6 +8,8 @@ typedef struct rk_tail_method {
     rk_method_info info;
     bool takes_closure;
     rk_method_kind closure; /* what RK_AUTO stands for */
+    bool takes_passes;      /* and so measures its own error */
+    bool is_exact;          /* what it costs depends on nothing it finds */
     rk_status (*run)(rk_tail_job *job, rk_error *error);
 } rk_tail_method;
 

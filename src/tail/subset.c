@@ -174,6 +174,15 @@ static bool climb(rk_work *work, walk *w, const rk_network *net, const rk_subset
     return true;
 }
 
+/* Dry: nobody knows how many levels there will be; not more than this. */
+static void charge_levels(rk_work *work, walk *w, const rk_network *net,
+                          const rk_subset_spec *spec) {
+    const uint64_t before = work->flops;
+    run_passes(work, w, net, spec, false);
+    const uint64_t of_step = work->flops - before;
+    rk_work_charge(work, of_step * (MAX_LEVELS * (CHAIN - 1) - 1));
+}
+
 bool rk_subset(rk_work *work, const rk_network *net, const rk_subset_spec *spec,
                rk_weighted_mean *out, size_t *n_points) {
     size_t mark = rk_work_mark(work), n_in = rk_network_n_in(net);
@@ -187,6 +196,7 @@ bool rk_subset(rk_work *work, const rk_network *net, const rk_subset_spec *spec,
     w.heights = rk_work_doubles(work, (size_t)w.n, 1);
     *n_points = 0;
     bool done = run_passes(work, &w, net, spec, true);
+    if (work->dry) charge_levels(work, &w, net, spec);
     if (done && rk_work_charge(work, 0)) done = climb(work, &w, net, spec, out, n_points);
     rk_work_release(work, mark);
     return done;

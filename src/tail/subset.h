@@ -23,7 +23,7 @@ typedef struct rk_subset_spec {
  * (preconditioned Crank-Nicolson steps, half of which are accepted). The estimate is biased by a
  * few times cv^2; cv counts the chains' correlation, and `effective` is 1 / cv^2. `n_points` of the
  * event's points are given, 0 where nothing leads to it: log_mean is -infinity there. False if
- * interrupted.
+ * interrupted. The dry run charges as many levels as there may be, 60.
  */
 bool rk_subset(rk_work *work, const rk_network *net, const rk_subset_spec *spec,
                rk_weighted_mean *out, size_t *n_points);
