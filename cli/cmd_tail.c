@@ -69,6 +69,9 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(doc.root, "peak_bytes", json_count(a->bytes));
     json_object_set_new(doc.root, "samples", json_count(a->samples));
     json_object_set_new(doc.root, "interrupted", json_boolean(a->interrupted));
+    json_object_set_new(doc.root, "unmet", json_boolean(a->unmet));
+    for (size_t i = 0; i < a->n_warnings; i++)
+        json_warn(&doc, a->warnings[i]);
     json_object_set_new(doc.root, "seed", json_count(a->seed));
     json_object_set_new(doc.root, "threads", json_count((uint64_t)a->threads));
     json_object_set_new(doc.root, "weights_sha256", json_weights_sha256(t->model.net));
@@ -166,6 +169,8 @@ static int print_csv(const void *result, FILE *stream) {
 
 static void print_warnings(const tail *t) {
     size_t n = 0;
+    for (size_t i = 0; i < t->answer->n_warnings; i++)
+        warn("%s", t->answer->warnings[i]);
     for (size_t i = 0; i < t->answer->n_events; i++) {
         const char *text = t->answer->estimates[i].warning;
         if (*text && n++ < 5) warn("%s: %s", event_at(t, i)->text, text);
@@ -173,8 +178,9 @@ static void print_warnings(const tail *t) {
     if (n > 5) warn("and %zu more; --json gives all of them", n - 5);
 }
 
-/* Every event has a probability. */
+/* Every event has a probability, within what was asked for. */
 static bool is_answered(const tail *t) {
+    if (t->answer->unmet) return false;
     for (size_t i = 0; i < t->answer->n_events; i++)
         if (isnan(t->answer->estimates[i].p)) return false;
     return true;
