@@ -531,6 +531,22 @@ RK_API void rk_answer_destroy(rk_answer *answer);
 RK_API rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_input *input,
                              const rk_options *options, rk_error *error);
 
+/**
+ * The receipt of numbers from anywhere: how far `mean` (n_out) is from E[M(x)], without bias, and
+ * what that makes of the errors stated of it, `error_per_output` (n_out; NULL: none). The answer is
+ * one that such numbers and errors would have had from rk_estimate with a receipt: `receipt_mse` is
+ * an unbiased estimate of mean_i (mean_i - E[y_i])^2, small errors showing far below the noise of
+ * the passes themselves; the verdict; the errors given, measured where none were stated or they are
+ * refuted; `variance` as the passes have it; `method` is "given".
+ *
+ * Of `options` (NULL: defaults) it reads receipt_samples (about so many forward passes, at least
+ * 32; 0: 100000), seed (another than a sampled mean was made with), threads, memory_limit and
+ * progress; interrupted, it has no receipt. Costs the passes and, O(n^2), the network's units.
+ */
+RK_API rk_status rk_receipt_of(rk_answer **out, const rk_network *net, const rk_input *input,
+                               const double *mean, const double *error_per_output,
+                               const rk_options *options, rk_error *error);
+
 /* -------------------------------------------------------------------------------- rare events */
 
 /** One coefficient of a linear functional. */

@@ -64,3 +64,22 @@ has err 'out of its range'
 run 0 tail net.safetensors -e 'y[0] >= 1; y[0] < 1' -n 2000
 has out '^  y\[0\] >= 1 '
 run 2 tail net.safetensors -e 'y[0] => 1'
+
+# What events cost is known before, and bounds hold or are said not to.
+run 0 explain net.safetensors -e 'y[0] > 3; layer 1: z[0] > 1' -m importance -n 3000
+has out '^  y\[0\] > 3: tilted passes '
+has out '^at most'
+run 0 explain net.safetensors -e 'y[0] > 3' -m sample -n 3000 --json
+is_json out
+has out '"exact": true'
+for key in schema method flops steps events samples peak_bytes; do
+    has out "\"$key\": "
+done
+run 0 tail net.safetensors -e 'y[0] > 1' -m sample --tol 0.1 --json
+has out '"unmet": false'
+run 4 tail net.safetensors -e 'y[0] > 1' -m sample --tol 0.0001 -b 1e7flop
+has err 'tolerance not met by 1 of 1 events'
+run 4 tail net.safetensors -e 'y[0] > 1' -b 10flop
+has err 'budget not met'
+run 1 explain net.safetensors -e 'y[0] > 1' --memory 1000
+has err 'bytes of working memory; the limit is 1000'

@@ -241,6 +241,95 @@ static void test_true_errors_are_not_refuted(void **state) {
     }
 }
 
+/* Over some seeds: an error that is known is found, none is none, whatever the input's law; what is
+ * stated of it is judged. */
+static void test_numbers_from_anywhere(void **state) {
+    (void)state;
+    enum { SEEDS = 40 };
+    rk_network *net = make();
+    static double covariance[N * N], mean[N], stated[N];
+    for (size_t i = 0; i < N; i++)
+        covariance[i * (N + 1)] = 4;
+    const rk_input wide = {.covariance = covariance};
+    static const double offs[] = {0, 0.02};
+    for (size_t c = 0; c < 4; c++) {
+        const rk_input *input = c / 2 ? &wide : NULL;
+        const double scale = c / 2 ? 2 : 1, off = offs[c % 2];
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < N; i++) {
+            mean[i] = scale * truth + (i % 2 ? off : -off);
+            stated[i] = 0.002;
+        }
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            rk_options options = rk_options_default();
+            options.seed = seed;
+            options.receipt_samples = 20000;
+            rk_answer *answer;
+            assert_int_equal(rk_receipt_of(&answer, net, input, mean, stated, &options, NULL),
+                             RK_OK);
+            const rk_answer_data *a = rk_answer_view(answer);
+            const double z = (a->receipt_mse - off * off) / a->receipt_mse_standard_error;
+            sum += z / SEEDS;
+            squares += z * z / SEEDS;
+            assert_int_equal(a->receipt_verdict, off > 0 ? RK_REFUTES : RK_AGREES);
+            assert_int_equal(is_warned(a, "refutes"), off > 0);
+            assert_memory_equal(a->mean, mean, sizeof mean);
+            assert_string_equal(a->method, "given");
+            assert_true(a->cost.flops_executed == a->receipt_flops && a->cost.n_steps > 0);
+            assert_true(fabs(a->variance[0] / (scale * scale) - 0.3408) <= 0.03);
+            rk_answer_destroy(answer);
+        }
+        if (!(fabs(sum) <= 4 / sqrt(SEEDS)) || !(squares >= 0.3 && squares <= 2.2))
+            fail_msg("case %zu: mean z %g, mean z^2 %g", c, sum, squares);
+    }
+    rk_network_destroy(net);
+}
+
+/* What rk_estimate's own receipt says, number for number. */
+static void test_an_answer_has_one_receipt(void **state) {
+    (void)state;
+    const rk_random_spec spec = {.activation = {.kind = RK_TANH}, .seed = 3};
+    rk_network *net = draw_square(spec, N, 2);
+    rk_options options = rk_options_default();
+    options.method = "covariance";
+    options.receipt_samples = 3000;
+    rk_answer *answer = answer_of(net, NULL, &options), *again;
+    const rk_answer_data *a = rk_answer_view(answer);
+    assert_int_equal(rk_receipt_of(&again, net, NULL, a->mean, NULL, &options, NULL), RK_OK);
+    const rk_answer_data *b = rk_answer_view(again);
+    assert_true(a->receipt_mse == b->receipt_mse);
+    assert_true(a->receipt_mse_standard_error == b->receipt_mse_standard_error);
+    assert_true(a->receipt_flops == b->receipt_flops && a->receipt_samples == b->receipt_samples);
+    assert_int_equal(b->error_kind, RK_MEASURED_RMS); /* nothing was stated */
+    rk_answer_destroy(again);
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+}
+
+static void test_receipts_are_refused(void **state) {
+    (void)state;
+    rk_network *net = make();
+    static double third[N * N * N], mean[N];
+    const rk_input skewed = {.third_cumulant = third};
+    rk_options options = rk_options_default();
+    rk_answer *answer;
+    rk_error error;
+    assert_int_equal(rk_receipt_of(&answer, NULL, NULL, mean, NULL, NULL, NULL), RK_ERROR_ARGUMENT);
+    assert_int_equal(rk_receipt_of(&answer, net, NULL, NULL, NULL, NULL, NULL), RK_ERROR_ARGUMENT);
+    assert_int_equal(rk_receipt_of(&answer, net, &skewed, mean, NULL, NULL, NULL),
+                     RK_ERROR_UNSUPPORTED);
+    options.receipt_samples = 5;
+    assert_int_equal(rk_receipt_of(&answer, net, NULL, mean, NULL, &options, NULL),
+                     RK_ERROR_ARGUMENT);
+    options.receipt_samples = 1000;
+    options.memory_limit = 1000;
+    assert_int_equal(rk_receipt_of(&answer, net, NULL, mean, NULL, &options, &error),
+                     RK_ERROR_TOO_LARGE);
+    assert_non_null(strstr(error.message, "the limit is 1000"));
+    assert_null(answer);
+    rk_network_destroy(net);
+}
+
 int main(void) {
     rk_blas_make_serial(); /* as whoever runs a plan does */
     const struct CMUnitTest tests[] = {
@@ -249,6 +338,9 @@ int main(void) {
         cmocka_unit_test(test_receipts_keep_to_their_budget),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_true_errors_are_not_refuted),
+        cmocka_unit_test(test_numbers_from_anywhere),
+        cmocka_unit_test(test_an_answer_has_one_receipt),
+        cmocka_unit_test(test_receipts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
