@@ -1,5 +1,6 @@
 /* Events in, probabilities out. */
 #include "base/size.h"
+#include "estimate/words.h"
 #include "linalg/blas.h"
 #include "tail/plan.h"
 

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "estimate/candidate.h"
 #include "estimate/pace.h"
+#include "estimate/words.h"
 #include "linalg/blas.h"
 #include "network/input.h"
 #include "tail/event.h"

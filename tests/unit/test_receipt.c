@@ -291,7 +291,7 @@ static void test_an_answer_has_one_receipt(void **state) {
     const rk_random_spec spec = {.activation = {.kind = RK_TANH}, .seed = 3};
     rk_network *net = draw_square(spec, N, 2);
     rk_options options = rk_options_default();
-    options.method = "covariance";
+    options.method = method_of("covariance");
     options.receipt_samples = 3000;
     rk_answer *answer = answer_of(net, NULL, &options), *again;
     const rk_answer_data *a = rk_answer_view(answer);

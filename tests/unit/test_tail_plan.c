@@ -1,5 +1,6 @@
 /* Events are planned: what they cost is known before, and bounds on it and on errors hold. */
 #include "support/estimate.h"
+#include "support/method.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@ typedef struct setting {
     rk_network *net;
     rk_events *events;
     rk_options options;
+    const char *method;
 } setting;
 
 /* relu with biases, so that passes are centred; without, radial. */
@@ -28,7 +30,8 @@ static setting begin(const char *method, const char *events, bool biased) {
         spec.bias_variance = 0.1;
     }
     s.net = draw_square(spec, N, 2);
-    s.options.method = method;
+    s.method = method;
+    s.options.tail = tail_method_of(method);
     s.options.samples = 3000;
     assert_int_equal(rk_events_parse(&s.events, s.net, events, NULL), RK_OK);
     return s;
@@ -44,7 +47,7 @@ static rk_tail_plan *plan_of(const setting *s, const rk_input *input) {
     rk_error error;
     if (rk_tail_plan_create(&plan, s->net, input, rk_events_list(s->events),
                             rk_events_count(s->events), &s->options, &error) != RK_OK)
-        fail_msg("%s: %s", s->options.method, error.message);
+        fail_msg("%s: %s", s->method, error.message);
     return plan;
 }
 
