@@ -148,3 +148,9 @@ void rk_symmetric_transform(rk_work *work, int s, size_t m, size_t n, const doub
 void rk_symmetric_gram(rk_work *work, size_t m, size_t n, const double *W, double *out) {
     last_leg(work, m, n, W, W, out);
 }
+
+void rk_symmetric_diagonal(rk_work *work, size_t n, const double *tensor, double *diagonal) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        diagonal[i] = tensor[rk_simplex(i, 2) + i];
+}

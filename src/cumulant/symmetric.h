@@ -60,4 +60,7 @@ void rk_symmetric_transform(rk_work *work, int s, size_t m, size_t n, const doub
  */
 void rk_symmetric_gram(rk_work *work, size_t m, size_t n, const double *W, double *out);
 
+/** diagonal_i = the entry (i, i) of a tensor of order 2 over n. */
+void rk_symmetric_diagonal(rk_work *work, size_t n, const double *tensor, double *diagonal);
+
 #endif

@@ -45,7 +45,7 @@ static void extend(rk_terms *out, rk_term *diagram, int b, int budget, rk_vector
     }
 }
 
-void rk_diagrams(rk_terms *out, int b, int budget) {
+void rk_activation_diagrams(rk_terms *out, int b, int budget) {
     assert(b >= 1 && b <= RK_MAX_BLOCKS && budget >= 0 && budget <= RK_MAX_FACTORS);
     rk_term diagram = {.numerator = 1, .denominator = 1};
     rk_vector bound = {.size = (uint8_t)b};

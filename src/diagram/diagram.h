@@ -13,6 +13,6 @@ int rk_diagram_cost(rk_vector v);
 /** Appends every admissible diagram on `b` blocks: no vector of degree <= 2 on a single block
  *  (means and variances live in the Wick coefficients), all blocks connected, total cost <=
  *  `budget`. The coefficient is 1 / rk_term_symmetry; vectors are in non-increasing order. */
-void rk_diagrams(rk_terms *out, int b, int budget);
+void rk_activation_diagrams(rk_terms *out, int b, int budget);
 
 #endif

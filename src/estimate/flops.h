@@ -2,7 +2,7 @@
 #ifndef RK_ESTIMATE_FLOPS_H
 #define RK_ESTIMATE_FLOPS_H
 
-#include "propagate/reference.h"
+#include "reference/reference.h"
 
 /** To the output layer, for ReLU networks whose widths are all equal; NaN for others, and for kinds
  *  nobody counted. */

@@ -3,8 +3,8 @@
 #define RK_ESTIMATE_METHODS_H
 
 #include "estimate/method.h"
-#include "propagate/reference.h"
 #include "propagate/third.h"
+#include "reference/reference.h"
 
 extern const rk_method rk_method_auto, rk_method_mean, rk_method_covariance, rk_method_gain,
     rk_method_third, rk_method_fourth, rk_method_reference, rk_method_sample;

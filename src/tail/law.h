@@ -2,7 +2,7 @@
 #ifndef RK_TAIL_LAW_H
 #define RK_TAIL_LAW_H
 
-#include "propagate/reference.h"
+#include "reference/reference.h"
 
 enum { RK_LAW_DEGREE = 6 };
 

@@ -1,6 +1,6 @@
 /* Every configuration of every stored run of the public implementation. */
 #include "linalg/blas.h"
-#include "propagate/reference.h"
+#include "reference/reference.h"
 #include "support/expand.h"
 #include "support/golden.h"
 

@@ -1,7 +1,7 @@
 /* The public implementation's own golden setting, and a network with closed-form weights: every
  * tracked core at every layer. */
 #include "linalg/blas.h"
-#include "propagate/reference.h"
+#include "reference/reference.h"
 #include "support/expand.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* What the reference closure must satisfy whatever the weights, and laws that are known exactly. */
 #include "cumulant/expand.h"
 #include "linalg/blas.h"
-#include "propagate/reference.h"
+#include "reference/reference.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -113,7 +113,7 @@ static void test_diagrams_are_the_reference_s(void **state) {
     rk_terms ours[5][5] = {{{.n = 0}}}; /* [blocks][budget] */
     for (int b = 1; b <= 4; b++)
         for (int budget = 0; budget <= 4; budget++)
-            rk_diagrams(&ours[b][budget], b, budget);
+            rk_activation_diagrams(&ours[b][budget], b, budget);
     size_t pairs[2][5] = {{0}}, orbits[2][5] = {{0}}, images = 0;
     const json_t *previous = NULL;
     for (size_t e = 0; e < json_array_size(list); e++) {
@@ -171,8 +171,8 @@ static void test_diagrams_of_each_exact_cost(void **state) {
                    &n_diagrams) != 4)
             continue;
         rk_terms up_to = {.n = 0}, below = {.n = 0};
-        rk_diagrams(&up_to, b, cost);
-        if (cost > 0) rk_diagrams(&below, b, cost - 1);
+        rk_activation_diagrams(&up_to, b, cost);
+        if (cost > 0) rk_activation_diagrams(&below, b, cost - 1);
         assert_int_equal(up_to.n - below.n, n_diagrams);
         rk_terms_clear(&up_to);
         rk_terms_clear(&below);

@@ -1,8 +1,8 @@
 /* The paper's whole family of cumulant propagation, K = 1 .. 4, number for number as its public
  * implementation computes it (docs/MATH.md#reference). The lean closures beside this one are
  * faster; this one is what they are measured against. */
-#ifndef RK_PROPAGATE_REFERENCE_H
-#define RK_PROPAGATE_REFERENCE_H
+#ifndef RK_REFERENCE_REFERENCE_H
+#define RK_REFERENCE_REFERENCE_H
 
 #include "cumulant/tower.h"
 #include "propagate/propagate.h"

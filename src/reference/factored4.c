@@ -1,23 +1,23 @@
 #include "linalg/blas.h"
-#include "propagate/reference_factored.h"
+#include "reference/factored.h"
 
 #include <string.h>
 
 /* Two lists of J symmetric matrices each: K4 = Sym sum_r A_ijr B_klr. */
 enum { LISTS = 2 };
 
-/* Products a layer adds: a leg each, K5's core, and the diagonal repair; and one more. */
-static size_t products_per_layer(const rk_pass *p, size_t width) {
-    return p->spec->kind == RK_REFERENCE_AUGMENT ? (RK_MAX_LEGS + 2) * width + 1 : 2 * width;
+/* Products a layer adds: an edge each, K5's core, and the diagonal repair; and one more. */
+static size_t products_per_layer(const rk_reference_state *s, size_t width) {
+    return s->spec->kind == RK_REFERENCE_AUGMENT ? (RK_MAX_TREE_EDGES + 2) * width + 1 : 2 * width;
 }
 
-static void take(rk_pass *p) {
-    size_t width = rk_network_max_rows(p->net);
-    size_t J = products_per_layer(p, width) * p->full_steps;
-    p->act.factors.degree = p->pre.factors.degree = 4;
+static void take(rk_reference_state *s) {
+    size_t width = rk_network_max_rows(s->net);
+    size_t J = products_per_layer(s, width) * s->full_steps;
+    s->act.factors.degree = s->pre.factors.degree = 4;
     for (int f = 0; f < LISTS; f++) {
-        p->act.factors.list[f] = rk_work_doubles(p->work, J * width, width);
-        p->pre.factors.list[f] = rk_work_doubles(p->work, J * width, width);
+        s->act.factors.list[f] = rk_work_doubles(s->work, J * width, width);
+        s->pre.factors.list[f] = rk_work_doubles(s->work, J * width, width);
     }
 }
 
@@ -35,12 +35,12 @@ static void transform_one(rk_work *work, void *context, size_t r) {
     rk_work_release(work, mark);
 }
 
-static void transform(rk_pass *p, const rk_layer *layer) {
+static void transform(rk_reference_state *s, const rk_layer *layer) {
     for (int f = 0; f < LISTS; f++) {
-        congruences c = {layer, p->act.factors.list[f], p->pre.factors.list[f]};
-        rk_work_spread(p->work, p->act.factors.J, transform_one, &c);
+        congruences c = {layer, s->act.factors.list[f], s->pre.factors.list[f]};
+        rk_work_spread(s->work, s->act.factors.J, transform_one, &c);
     }
-    p->pre.factors.J = p->act.factors.J;
+    s->pre.factors.J = s->act.factors.J;
 }
 
 /* --------------------------------------------------------- slices with repeated indices */
@@ -112,15 +112,15 @@ static void quadruple_diagonal(rk_work *work, const rk_factors *factors, size_t 
             s4[i] += A[i * n + i] * B[i * n + i];
 }
 
-static void read_slices(rk_pass *p, int depth, rk_slice *sources) {
-    size_t n = p->pre.n;
+static void read_slices(rk_reference_state *s, int depth, rk_slice *sources) {
+    size_t n = s->pre.n;
     if (depth == 1) {
-        sources[RK_SLICE_4].data = rk_work_doubles(p->work, n, 1);
-        quadruple_diagonal(p->work, &p->pre.factors, n, sources[RK_SLICE_4].data);
+        sources[RK_SLICE_4].data = rk_work_doubles(s->work, n, 1);
+        quadruple_diagonal(s->work, &s->pre.factors, n, sources[RK_SLICE_4].data);
         return;
     }
-    diagonals d = take_diagonals(p->work, n);
-    compute_diagonals(p->work, &p->pre.factors, n, d);
+    diagonals d = take_diagonals(s->work, n);
+    compute_diagonals(s->work, &s->pre.factors, n, d);
     sources[RK_SLICE_4].data = d.s4;
     sources[RK_SLICE_31].data = d.s31;
     sources[RK_SLICE_22].data = d.s22;
@@ -130,10 +130,10 @@ static void read_slices(rk_pass *p, int depth, rk_slice *sources) {
 /* ---------------------------------------------------------------- the slice (1, 1, 1, 1) */
 
 /* The next `count` products of act.factors. */
-static void append(rk_pass *p, size_t n, size_t count, double *block[LISTS]) {
+static void append(rk_reference_state *s, size_t n, size_t count, double *block[LISTS]) {
     for (int f = 0; f < LISTS; f++)
-        block[f] = p->act.factors.list[f] + p->act.factors.J * n * n;
-    p->act.factors.J += count;
+        block[f] = s->act.factors.list[f] + s->act.factors.J * n * n;
+    s->act.factors.J += count;
 }
 
 /* X <- (X + X') / 2 for each of `count` matrices. */
@@ -144,13 +144,13 @@ static void symmetrise(size_t count, size_t n, double *X) {
                 X[i * n + j] = X[j * n + i] = 0.5 * (X[i * n + j] + X[j * n + i]);
 }
 
-static void keep_old(rk_pass *p, size_t n, const double *w1) {
-    size_t J = p->pre.factors.J;
-    p->act.factors.J = J;
+static void keep_old(rk_reference_state *s, size_t n, const double *w1) {
+    size_t J = s->pre.factors.J;
+    s->act.factors.J = J;
     for (int f = 0; f < LISTS; f++) {
-        if (!rk_work_charge(p->work, 2 * (uint64_t)J * n * n)) continue;
-        const double *from = p->pre.factors.list[f];
-        double *to = p->act.factors.list[f];
+        if (!rk_work_charge(s->work, 2 * (uint64_t)J * n * n)) continue;
+        const double *from = s->pre.factors.list[f];
+        double *to = s->act.factors.list[f];
         for (size_t r = 0; r < J; r++)
             for (size_t i = 0; i < n; i++)
                 for (size_t j = 0; j < n; j++, from++, to++)
@@ -158,16 +158,16 @@ static void keep_old(rk_pass *p, size_t n, const double *w1) {
     }
 }
 
-/* B_klr += the two edges x, y that follow a leg with `b` ends at r: paths r - k - l, of which a
+/* B_klr += the two edges x, y that follow an edge with `b` legs at r: paths r - k - l, of which a
  * tree on four indices has 12, and stars k - r - l, 4. */
-static void add_two_edges(rk_pass *p, size_t n, const rk_slice *sources, int b, const rk_leg *x,
-                          const rk_leg *y, double *B) {
-    if (!rk_work_charge(p->work, 6 * (uint64_t)n * n * n)) return;
-    const double *path_r = rk_pass_wick(p, sources, b + x->a, 1);
-    const double *path_k = rk_pass_wick(p, sources, x->b + y->a, 1);
-    const double *star_r = rk_pass_wick(p, sources, b + x->a + y->a, 1);
-    const double *star_k = rk_pass_wick(p, sources, x->b, 1);
-    const double *end = rk_pass_wick(p, sources, y->b, 1);
+static void add_two_edges(rk_reference_state *s, size_t n, const rk_slice *sources, int b,
+                          const rk_tree_edge *x, const rk_tree_edge *y, double *B) {
+    if (!rk_work_charge(s->work, 6 * (uint64_t)n * n * n)) return;
+    const double *path_r = rk_reference_wick(s, sources, b + x->a, 1);
+    const double *path_k = rk_reference_wick(s, sources, x->b + y->a, 1);
+    const double *star_r = rk_reference_wick(s, sources, b + x->a + y->a, 1);
+    const double *star_k = rk_reference_wick(s, sources, x->b, 1);
+    const double *end = rk_reference_wick(s, sources, y->b, 1);
     for (size_t r = 0; r < n; r++)
         for (size_t k = 0; k < n; k++) {
             double path = 12 * path_r[r] * path_k[k] * x->s[r * n + k];
@@ -197,14 +197,14 @@ static int joints(const rk_slice *sources, int max_cost, joint out[4]) {
     return n;
 }
 
-/* B_klr += the joint that follows a leg with `b` ends at r: 12 choices of r and of its leg's other
- * end. */
-static void add_joint(rk_pass *p, size_t n, const rk_slice *sources, int b, const joint *x,
-                      double *B) {
-    if (!rk_work_charge(p->work, 3 * (uint64_t)n * n * n)) return;
-    const double *w_r = rk_pass_wick(p, sources, b + x->t[0], 1);
-    const double *w_k = rk_pass_wick(p, sources, x->t[1], 1);
-    const double *w_l = rk_pass_wick(p, sources, x->t[2], 1);
+/* B_klr += the joint that follows a leg with `b` ends at r: 12 choices of r and of its edge's
+ * other end. */
+static void add_joint(rk_reference_state *s, size_t n, const rk_slice *sources, int b,
+                      const joint *x, double *B) {
+    if (!rk_work_charge(s->work, 3 * (uint64_t)n * n * n)) return;
+    const double *w_r = rk_reference_wick(s, sources, b + x->t[0], 1);
+    const double *w_k = rk_reference_wick(s, sources, x->t[1], 1);
+    const double *w_l = rk_reference_wick(s, sources, x->t[2], 1);
     int doubled = x->t[2] == 2 ? 2 : x->t[1] == 2 ? 1 : 0; /* first in the slice */
     for (size_t r = 0; r < n; r++)
         for (size_t k = 0; k < n; k++)
@@ -217,47 +217,47 @@ static void add_joint(rk_pass *p, size_t n, const rk_slice *sources, int b, cons
             }
 }
 
-/* For each leg i - r: at product r, A holds i and r, B whatever may follow. */
-static void add_trees(rk_pass *p, size_t n, const rk_slice *sources, int budget) {
-    size_t mark = rk_work_mark(p->work);
-    rk_leg leg[RK_MAX_LEGS];
+/* For each edge i - r: at product r, A holds i and r, B whatever may follow. */
+static void add_trees(rk_reference_state *s, size_t n, const rk_slice *sources, int budget) {
+    size_t mark = rk_work_mark(s->work);
+    rk_tree_edge edge[RK_MAX_TREE_EDGES];
     joint joint_at_r[4];
-    int n_legs = rk_legs(p->work, n, sources, budget - 2, leg);
-    for (int q = 0; q < n_legs; q++) {
-        int b = leg[q].b, rest = budget - leg[q].cost;
+    int n_edges = rk_tree_edges(s->work, n, sources, budget - 2, edge);
+    for (int q = 0; q < n_edges; q++) {
+        int b = edge[q].b, rest = budget - edge[q].cost;
         double *block[LISTS];
-        append(p, n, n, block);
-        if (rk_work_charge(p->work, (uint64_t)n * n)) {
-            const double *outer = rk_pass_wick(p, sources, leg[q].a, 1);
+        append(s, n, n, block);
+        if (rk_work_charge(s->work, (uint64_t)n * n)) {
+            const double *outer = rk_reference_wick(s, sources, edge[q].a, 1);
             for (int f = 0; f < LISTS; f++)
                 memset(block[f], 0, n * n * n * sizeof *block[f]);
             for (size_t r = 0; r < n; r++)
                 for (size_t i = 0; i < n; i++)
-                    block[0][(r * n + i) * n + r] = outer[i] * leg[q].s[i * n + r];
+                    block[0][(r * n + i) * n + r] = outer[i] * edge[q].s[i * n + r];
         }
-        for (int x = 0; x < n_legs; x++)
-            for (int y = 0; y < n_legs; y++)
-                if (leg[x].cost + leg[y].cost <= rest)
-                    add_two_edges(p, n, sources, b, &leg[x], &leg[y], block[1]);
+        for (int x = 0; x < n_edges; x++)
+            for (int y = 0; y < n_edges; y++)
+                if (edge[x].cost + edge[y].cost <= rest)
+                    add_two_edges(s, n, sources, b, &edge[x], &edge[y], block[1]);
         int n_joints = joints(sources, rest, joint_at_r);
         for (int x = 0; x < n_joints; x++)
-            add_joint(p, n, sources, b, &joint_at_r[x], block[1]);
-        if (!rk_work_charge(p->work, 2 * (uint64_t)n * n * n)) continue;
+            add_joint(s, n, sources, b, &joint_at_r[x], block[1]);
+        if (!rk_work_charge(s->work, 2 * (uint64_t)n * n * n)) continue;
         symmetrise(n, n, block[0]);
         symmetrise(n, n, block[1]);
     }
-    rk_work_release(p->work, mark);
+    rk_work_release(s->work, mark);
 }
 
 /* The slice (2, 1, 1, 1) of Sym(T x M) with its Wick coefficients, but for what only touches
  * repeated indices. */
-static void add_core_of_fifth(rk_pass *p, size_t n, const double *w1, const double *w2) {
-    const double *T = p->pre.degree[5].core, *M = p->pre.metric_pairs;
-    const double *diagonal = p->pre.metric_diagonal;
+static void add_core_of_fifth(rk_reference_state *s, size_t n, const double *w1, const double *w2) {
+    const double *T = s->pre.degree[5].core, *M = s->pre.metric_pairs;
+    const double *diagonal = s->pre.metric_diagonal;
     double *block[LISTS], *single[LISTS] = {NULL};
-    append(p, n, n, block);
-    if (M) append(p, n, 1, single);
-    if (!rk_work_charge(p->work, 3 * (uint64_t)n * n * n)) return;
+    append(s, n, n, block);
+    if (M) append(s, n, 1, single);
+    if (!rk_work_charge(s->work, 3 * (uint64_t)n * n * n)) return;
     memset(block[1], 0, n * n * n * sizeof *block[1]);
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < n; i++) {
@@ -282,12 +282,12 @@ static void add_core_of_fifth(rk_pass *p, size_t n, const double *w1, const doub
 /* ----------------------------------------------------------------------- repeated indices */
 
 /* Makes the factors right where indices coincide, given what they have there now. */
-static void repair(rk_pass *p, size_t n, const rk_slice *family, diagonals now) {
+static void repair(rk_reference_state *s, size_t n, const rk_slice *family, diagonals now) {
     diagonals S = diagonals_of(family);
     double *block[LISTS];
     size_t n_pairs = rk_simplex(n, 2);
-    append(p, n, n, block);
-    if (!rk_work_charge(p->work, 2 * (uint64_t)n * n * n)) return;
+    append(s, n, n, block);
+    if (!rk_work_charge(s->work, 2 * (uint64_t)n * n * n)) return;
     memset(block[0], 0, n * n * n * sizeof *block[0]);
     for (size_t r = 0; r < n; r++) {
         double *A = block[0] + r * n * n, *B = block[1] + r * n * n;
@@ -336,38 +336,40 @@ static void add_trace(rk_work *work, const rk_factors *factors, size_t n, const 
 
 /* What the slice (2, 1, 1, 1) of the activations owes to the fourth cumulants, which the
  * polynomials could not see, in the core of K5. It is traceless, so it enters linearly. */
-static void complete_fifth(rk_pass *p, size_t n, const rk_slice *sources, const rk_slice *family,
-                           const double *s211_power) {
-    size_t mark = rk_work_mark(p->work), count = rk_symmetric_count(n, 3);
-    double *contribution = rk_work_doubles(p->work, count, 1), *u = rk_work_doubles(p->work, n, 1);
+static void complete_fifth(rk_reference_state *s, size_t n, const rk_slice *sources,
+                           const rk_slice *family, const double *s211_power) {
+    size_t mark = rk_work_mark(s->work), count = rk_symmetric_count(n, 3);
+    double *contribution = rk_work_doubles(s->work, count, 1), *u = rk_work_doubles(s->work, n, 1);
     const double *P1 = family[RK_SLICE_1].data;
-    if (rk_work_charge(p->work, n)) {
+    if (rk_work_charge(s->work, n)) {
         memset(contribution, 0, count * sizeof *contribution);
         for (size_t i = 0; i < n; i++)
             u[i] = -2 * P1[i];
     }
-    add_trace(p->work, &p->act.factors, n, s211_power, u, NULL, contribution);
-    if (p->pre.factors.J > 0)
-        add_trace(p->work, &p->pre.factors, n, diagonals_of(sources).s211,
-                  rk_pass_wick(p, sources, 1, 2), rk_pass_wick(p, sources, 1, 1), contribution);
-    if (rk_work_charge(p->work, 2 * count))
+    add_trace(s->work, &s->act.factors, n, s211_power, u, NULL, contribution);
+    if (s->pre.factors.J > 0)
+        add_trace(s->work, &s->pre.factors, n, diagonals_of(sources).s211,
+                  rk_reference_wick(s, sources, 1, 2), rk_reference_wick(s, sources, 1, 1),
+                  contribution);
+    if (rk_work_charge(s->work, 2 * count))
         for (size_t i = 0; i < count; i++)
-            p->act.degree[5].core[i] += 20 / (2 * (double)n + 12) * contribution[i];
-    rk_work_release(p->work, mark);
+            s->act.degree[5].core[i] += 20 / (2 * (double)n + 12) * contribution[i];
+    rk_work_release(s->work, mark);
 }
 
-static void activate(rk_pass *p, const rk_slice *sources, const rk_slice *family) {
-    size_t n = p->pre.n, mark = rk_work_mark(p->work);
-    bool augmented = p->spec->kind == RK_REFERENCE_AUGMENT;
-    const double *w1 = rk_pass_wick(p, sources, 1, 1), *w2 = rk_pass_wick(p, sources, 2, 1);
-    diagonals now = take_diagonals(p->work, n);
-    keep_old(p, n, w1);
-    add_trees(p, n, sources, augmented ? 4 : 3);
-    if (p->pre.degree[5].core) add_core_of_fifth(p, n, w1, w2);
-    compute_diagonals(p->work, &p->act.factors, n, now);
-    if (p->act.degree[5].core) complete_fifth(p, n, sources, family, now.s211);
-    repair(p, n, family, now);
-    rk_work_release(p->work, mark);
+static void activate(rk_reference_state *s, const rk_slice *sources, const rk_slice *family) {
+    size_t n = s->pre.n, mark = rk_work_mark(s->work);
+    bool augmented = s->spec->kind == RK_REFERENCE_AUGMENT;
+    const double *w1 = rk_reference_wick(s, sources, 1, 1),
+                 *w2 = rk_reference_wick(s, sources, 2, 1);
+    diagonals now = take_diagonals(s->work, n);
+    keep_old(s, n, w1);
+    add_trees(s, n, sources, augmented ? 4 : 3);
+    if (s->pre.degree[5].core) add_core_of_fifth(s, n, w1, w2);
+    compute_diagonals(s->work, &s->act.factors, n, now);
+    if (s->act.degree[5].core) complete_fifth(s, n, sources, family, now.s211);
+    repair(s, n, family, now);
+    rk_work_release(s->work, mark);
 }
 
 const rk_factored_ops rk_factored4 = {take, transform, read_slices, activate};

@@ -1,9 +1,9 @@
 /* What a member of the family tracks, and its pointwise steps compiled into polynomials. */
-#ifndef RK_PROPAGATE_REFERENCE_TABLE_H
-#define RK_PROPAGATE_REFERENCE_TABLE_H
+#ifndef RK_REFERENCE_TABLE_H
+#define RK_REFERENCE_TABLE_H
 
 #include "cumulant/polynomial.h"
-#include "propagate/reference.h"
+#include "reference/reference.h"
 
 /* Sources of the polynomials beyond the numbered slices. */
 enum {

@@ -1,4 +1,4 @@
-#include "propagate/reference_factored.h"
+#include "reference/factored.h"
 
 /* s_ij = factor S_v[i, j]^power off the diagonal. */
 static void fill(rk_work *work, const rk_slice *slice, bool transposed, double factor, int power,
@@ -13,30 +13,30 @@ static void fill(rk_work *work, const rk_slice *slice, bool transposed, double f
         }
 }
 
-int rk_legs(rk_work *work, size_t n, const rk_slice *sources, int max_cost,
-            rk_leg leg[RK_MAX_LEGS]) {
+int rk_tree_edges(rk_work *work, size_t n, const rk_slice *sources, int max_cost,
+                  rk_tree_edge edge[RK_MAX_TREE_EDGES]) {
     static const struct kind {
-        rk_leg leg;
+        rk_tree_edge edge;
         int slice;
         bool transposed;
         double factor;
         int power;
-    } kinds[RK_MAX_LEGS] = {
+    } kinds[RK_MAX_TREE_EDGES] = {
         {{1, 1, 1, NULL}, RK_SLICE_11, false, 1, 1},
         {{2, 1, 2, NULL}, RK_SLICE_21, false, 1.0 / 2, 1},
         {{1, 2, 2, NULL}, RK_SLICE_21, true, 1.0 / 2, 1},
         {{2, 2, 2, NULL}, RK_SLICE_22, false, 1.0 / 4, 1},
         {{2, 2, 2, NULL}, RK_SLICE_11, false, 1.0 / 2, 2}, /* a double edge */
     };
-    int n_legs = 0;
-    for (int t = 0; t < RK_MAX_LEGS; t++) {
+    int n_edges = 0;
+    for (int t = 0; t < RK_MAX_TREE_EDGES; t++) {
         const struct kind *kind = &kinds[t];
         const rk_slice *slice = &sources[kind->slice];
-        if (!slice->data || kind->leg.cost > max_cost) continue;
-        leg[n_legs] = kind->leg;
-        leg[n_legs].s = rk_work_doubles(work, n, n);
-        fill(work, slice, kind->transposed, kind->factor, kind->power, leg[n_legs].s);
-        n_legs++;
+        if (!slice->data || kind->edge.cost > max_cost) continue;
+        edge[n_edges] = kind->edge;
+        edge[n_edges].s = rk_work_doubles(work, n, n);
+        fill(work, slice, kind->transposed, kind->factor, kind->power, edge[n_edges].s);
+        n_edges++;
     }
-    return n_legs;
+    return n_edges;
 }

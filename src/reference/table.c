@@ -1,4 +1,4 @@
-#include "propagate/reference_table.h"
+#include "reference/table.h"
 
 #include "diagram/conversion.h"
 #include "diagram/diagram.h"
@@ -139,7 +139,7 @@ rk_status rk_reference_table_fill(rk_reference_table *table, const rk_reference_
     table->read_by[RK_SLICE_2] = 1; /* the variance */
     rk_terms diagrams[MAX_OUTPUT_BLOCKS + 1] = {{.n = 0}};
     for (int b = 1; b <= spec->K; b++)
-        rk_diagrams(&diagrams[b], b, budget(spec));
+        rk_activation_diagrams(&diagrams[b], b, budget(spec));
     bool complete = true;
     for (int number = 0; number < RK_N_PARTITIONS; number++)
         complete = complete && fill_slice(table, spec, number, diagrams);
