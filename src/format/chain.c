@@ -23,7 +23,7 @@ static rk_status refuse(rk_error *error, const rk_tensor *tensor, const char *wh
 /* A tensor with what its name says. */
 typedef struct entry {
     const rk_tensor *tensor, *bias; /* bias: found later, of weights */
-    rk_role role;
+    rk_tensor_role role;
     char *stem; /* the name without the word for its role: what weight and bias share */
 } entry;
 
@@ -308,13 +308,13 @@ static rk_status check_beginning(const entry *weights, size_t count, rk_error *e
 
 /* ------------------------------------------------------------------------------------ the whole */
 
-static rk_status alloc_links(rk_chain *out, size_t count, rk_error *error) {
+static rk_status alloc_links(rk_tensor_chain *out, size_t count, rk_error *error) {
     out->links = rk_alloc(count, 1, sizeof *out->links);
     out->count = count;
     return out->links ? RK_OK : rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu layers", count);
 }
 
-static rk_status chain_stack(rk_chain *out, const rk_tensor *stack, rk_error *error) {
+static rk_status chain_stack(rk_tensor_chain *out, const rk_tensor *stack, rk_error *error) {
     const size_t *shape = stack->array.shape;
     if (*stack->unread) return refuse_type(stack, error);
     if (rk_array_count(&stack->array) == 0) return refuse(error, stack, "empty");
@@ -326,7 +326,7 @@ static rk_status chain_stack(rk_chain *out, const rk_tensor *stack, rk_error *er
     return status;
 }
 
-static rk_status chain_entries(rk_chain *out, entry *entries, const rk_tensors *tensors,
+static rk_status chain_entries(rk_tensor_chain *out, entry *entries, const rk_tensors *tensors,
                                rk_error *error) {
     rk_status status = RK_OK;
     for (size_t i = 0; i < tensors->count && status == RK_OK; i++)
@@ -343,7 +343,7 @@ static rk_status chain_entries(rk_chain *out, entry *entries, const rk_tensors *
     return status;
 }
 
-static rk_status chain(rk_chain *out, const rk_tensors *tensors, rk_error *error) {
+static rk_status chain(rk_tensor_chain *out, const rk_tensors *tensors, rk_error *error) {
     const size_t count = tensors->count;
     if (count == 1 && tensors->items[0].array.n_dims == 3)
         return chain_stack(out, &tensors->items[0], error);
@@ -359,17 +359,17 @@ static rk_status chain(rk_chain *out, const rk_tensors *tensors, rk_error *error
     return status;
 }
 
-void rk_chain_destroy(rk_chain *chain) {
+void rk_tensor_chain_destroy(rk_tensor_chain *chain) {
     free(chain->links);
-    *chain = (rk_chain){0};
+    *chain = (rk_tensor_chain){0};
 }
 
-rk_status rk_chain_create(rk_chain *out, const rk_tensors *tensors, rk_error *error) {
-    *out = (rk_chain){0};
+rk_status rk_tensor_chain_create(rk_tensor_chain *out, const rk_tensors *tensors, rk_error *error) {
+    *out = (rk_tensor_chain){0};
     if (tensors->count == 0) return rk_fail(error, RK_ERROR_FORMAT, "the file contains no tensors");
     rk_status status = chain(out, tensors, error);
     for (size_t i = 0; status == RK_OK && i < tensors->count; i++)
         status = rk_chain_check_tensor(&tensors->items[i], error);
-    if (status != RK_OK) rk_chain_destroy(out);
+    if (status != RK_OK) rk_tensor_chain_destroy(out);
     return status;
 }

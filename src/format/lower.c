@@ -33,7 +33,7 @@ static rk_status decode(const rk_tensors *tensors, const rk_tensor *tensor, doub
 }
 
 /* A stack goes into all of its layers at once: having no biases, they are one after the other. */
-static rk_status fill(rk_network *net, const rk_chain *chain, const rk_tensors *tensors,
+static rk_status fill(rk_network *net, const rk_tensor_chain *chain, const rk_tensors *tensors,
                       rk_error *error) {
     rk_status status = RK_OK;
     for (size_t l = 0; status == RK_OK && l < chain->count; l++) {
@@ -63,7 +63,7 @@ static void note_layer(FILE *notes, size_t l, const rk_link *link, const rk_laye
 }
 
 /* Square matrices tell nobody which way they lie; "0.weight" is PyTorch's, which is known. */
-static bool may_be_transposed(const rk_network *net, const rk_chain *chain) {
+static bool may_be_transposed(const rk_network *net, const rk_tensor_chain *chain) {
     for (size_t l = 0; l < chain->count; l++) {
         const rk_layer layer = rk_network_layer(net, l);
         const rk_tensor *weight = chain->links[l].weight;
@@ -73,7 +73,7 @@ static bool may_be_transposed(const rk_network *net, const rk_chain *chain) {
     return true;
 }
 
-static rk_status write_notes(rk_network *net, const rk_chain *chain, rk_deciders by,
+static rk_status write_notes(rk_network *net, const rk_tensor_chain *chain, rk_deciders by,
                              rk_error *error) {
     char *text = NULL;
     size_t length;
@@ -140,7 +140,7 @@ static rk_status check_weightless(const rk_layer *layers, size_t n_layers, rk_er
                          neurons);
 }
 
-static rk_status build(rk_network **out, rk_layer *layers, const rk_chain *chain,
+static rk_status build(rk_network **out, rk_layer *layers, const rk_tensor_chain *chain,
                        const rk_tensors *tensors, const rk_description *sources, size_t n_sources,
                        rk_error *error) {
     for (size_t l = 0; l < chain->count; l++) {
@@ -161,7 +161,7 @@ static rk_status build(rk_network **out, rk_layer *layers, const rk_chain *chain
     return status == RK_OK ? write_notes(*out, chain, by, error) : status;
 }
 
-rk_status rk_chain_lower(rk_network **out, const rk_chain *chain, const rk_tensors *tensors,
+rk_status rk_chain_lower(rk_network **out, const rk_tensor_chain *chain, const rk_tensors *tensors,
                          const rk_description *sources, size_t n_sources, rk_error *error) {
     *out = NULL;
     rk_layer *layers = rk_alloc(chain->count, 1, sizeof *layers);

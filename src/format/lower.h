@@ -7,7 +7,7 @@
 
 /** The network of a chain, with the activations and scales that the sources give; its notes say
  *  what was inferred. Refuses, naming the place, values that are not finite. */
-rk_status rk_chain_lower(rk_network **out, const rk_chain *chain, const rk_tensors *tensors,
+rk_status rk_chain_lower(rk_network **out, const rk_tensor_chain *chain, const rk_tensors *tensors,
                          const rk_description *sources, size_t n_sources, rk_error *error);
 
 #endif

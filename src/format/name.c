@@ -14,10 +14,10 @@ static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-rk_role rk_name_split(char *name) {
+rk_tensor_role rk_name_split(char *name) {
     static const struct {
         const char *word;
-        rk_role role;
+        rk_tensor_role role;
     } known[] = {
         {"weight", RK_ROLE_WEIGHT}, {"weights", RK_ROLE_WEIGHT}, {"w", RK_ROLE_WEIGHT},
         {"W", RK_ROLE_WEIGHT},      {"bias", RK_ROLE_BIAS},      {"biases", RK_ROLE_BIAS},

@@ -46,18 +46,18 @@ static rk_status read_tensors(rk_tensors *tensors, rk_description *description, 
 }
 
 /* As somebody spells the layers out, or as names and shapes tell. */
-static rk_status chain_layers(rk_chain *out, const rk_tensors *tensors,
+static rk_status chain_layers(rk_tensor_chain *out, const rk_tensors *tensors,
                               const rk_description *sources, rk_error *error) {
     const rk_description *told = rk_description_wiring(sources, N_SOURCES);
     return told ? rk_wiring_chain(out, told->layers, told->source, tensors, error)
-                : rk_chain_create(out, tensors, error);
+                : rk_tensor_chain_create(out, tensors, error);
 }
 
 static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sidecar,
                        size_t sidecar_size, const rk_read_options *options, rk_error *error) {
     *out = NULL;
     rk_tensors tensors = {0};
-    rk_chain chain = {0};
+    rk_tensor_chain chain = {0};
     rk_description sources[N_SOURCES] = {{0}};
     rk_status status = RK_OK;
     if (options && options->activation)
@@ -69,7 +69,7 @@ static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sid
     if (status == RK_OK) status = read_tensors(&tensors, &sources[FROM_FILE], file, error);
     if (status == RK_OK) status = chain_layers(&chain, &tensors, sources, error);
     if (status == RK_OK) status = rk_chain_lower(out, &chain, &tensors, sources, N_SOURCES, error);
-    rk_chain_destroy(&chain);
+    rk_tensor_chain_destroy(&chain);
     rk_tensors_destroy(&tensors);
     for (int i = 0; i < N_SOURCES; i++)
         rk_description_destroy(&sources[i]);

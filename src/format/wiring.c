@@ -239,10 +239,10 @@ static rk_status check_tensors(const wiring *w, rk_error *error) {
     return status;
 }
 
-rk_status rk_wiring_chain(rk_chain *out, const json_t *layers, const char *source,
+rk_status rk_wiring_chain(rk_tensor_chain *out, const json_t *layers, const char *source,
                           const rk_tensors *tensors, rk_error *error) {
     const size_t n = json_array_size(layers);
-    *out = (rk_chain){.links = rk_alloc(n, 1, sizeof *out->links), .count = n};
+    *out = (rk_tensor_chain){.links = rk_alloc(n, 1, sizeof *out->links), .count = n};
     wiring w = {layers,
                 source,
                 tensors,
@@ -262,7 +262,7 @@ rk_status rk_wiring_chain(rk_chain *out, const json_t *layers, const char *sourc
     json_decref(w.bias_by_stem);
     json_decref(w.values);
     free(w.used);
-    if (status != RK_OK) rk_chain_destroy(out);
+    if (status != RK_OK) rk_tensor_chain_destroy(out);
     return status;
 }
 

@@ -16,8 +16,8 @@ rk_status rk_wiring_check(const json_t *layers, const char *source, rk_error *er
 json_t *rk_wiring_column(const json_t *layers, const char *key, json_t *missing);
 
 /** The chain that checked `layers` name, using every tensor, or a refusal that names layer and key.
- *  Free with rk_chain_destroy. */
-rk_status rk_wiring_chain(rk_chain *out, const json_t *layers, const char *source,
+ *  Free with rk_tensor_chain_destroy. */
+rk_status rk_wiring_chain(rk_tensor_chain *out, const json_t *layers, const char *source,
                           const rk_tensors *tensors, rk_error *error);
 
 /** The layers of a network with the tensors of rk_network_parts. A new reference; NULL without

@@ -82,9 +82,10 @@ static void deliver_covariance(rk_work *work, const rk_tower *tower, double *out
 }
 
 static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outputs *outputs) {
-    const rk_reference_state *s = context;
+    rk_reference_state *s = context;
     const rk_tower *tower = stage->activated ? &s->act : &s->pre;
     (void)view;
+    rk_work_release(s->work, s->shown);
     if (outputs->covariance) deliver_covariance(s->work, tower, outputs->covariance);
     if (!outputs->third || !rk_work_step(s->work, "cumulants of the output")) return;
     rk_tower_expand(s->work, tower, 3, outputs->third);
@@ -126,18 +127,4 @@ rk_status rk_propagate_reference(rk_work *work, const rk_network *net, const rk_
     if (status == RK_OK) run(&s, &chain);
     rk_reference_table_clear(&s.table);
     return status;
-}
-
-rk_status rk_reference_check(const rk_reference_spec *spec, const rk_input *input, bool covariance,
-                             rk_error *error) {
-    if (spec->K < 1 || spec->K > 4)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "K must be 1, 2, 3 or 4");
-    if (spec->no_power_cumulants && spec->kind != RK_REFERENCE_BASE)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "only the base kind omits power cumulants");
-    if (spec->K == 1 && spec->kind == RK_REFERENCE_BASE && covariance)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "base with K = 1 knows no covariance");
-    if (spec->K == 3 && spec->factored && input && input->third_cumulant)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "factored K = 3 does not take a third input cumulant");
-    return RK_OK;
 }

@@ -3,7 +3,7 @@
 #define RK_REFERENCE_TABLE_H
 
 #include "cumulant/polynomial.h"
-#include "reference/reference.h"
+#include "reference/spec.h"
 
 /* Sources of the polynomials beyond the numbered slices. */
 enum {

@@ -7,17 +7,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-typedef double series(const rk_law *law, double t, const rk_law_source *source,
+typedef double series(const rk_tail_law *law, double t, const rk_law_source *source,
                       rk_tail_estimate *estimate);
 
-static double normal(const rk_law *law, double t, const rk_law_source *source,
+static double normal(const rk_tail_law *law, double t, const rk_law_source *source,
                      rk_tail_estimate *estimate) {
     (void)source;
     (void)estimate;
     return rk_series_normal(law, t);
 }
 
-static double edgeworth(const rk_law *law, double t, const rk_law_source *source,
+static double edgeworth(const rk_tail_law *law, double t, const rk_law_source *source,
                         rk_tail_estimate *estimate) {
     double log_p = rk_series_edgeworth(law, source->budget, t);
     if (isnan(log_p))
@@ -27,7 +27,7 @@ static double edgeworth(const rk_law *law, double t, const rk_law_source *source
     return log_p > 0 ? (double)NAN : log_p;
 }
 
-static double saddlepoint(const rk_law *law, double t, const rk_law_source *source,
+static double saddlepoint(const rk_tail_law *law, double t, const rk_law_source *source,
                           rk_tail_estimate *estimate) {
     (void)source;
     int degree;
@@ -41,10 +41,10 @@ static double saddlepoint(const rk_law *law, double t, const rk_law_source *sour
 }
 
 /* A law without variance is a number: the event happens or it does not. */
-static double series_of(series *formula, const rk_law *law, const rk_query *q,
+static double series_of(series *formula, const rk_tail_law *law, const rk_query *q,
                         const rk_law_source *source) {
-    rk_law mirror = rk_law_mirror(law);
-    const rk_law *seen = q->below ? &mirror : law;
+    rk_tail_law mirror = rk_law_mirror(law);
+    const rk_tail_law *seen = q->below ? &mirror : law;
     double t = q->below ? -q->t : q->t;
     if (isnan(seen->kappa[1]) || isnan(seen->kappa[2])) {
         rk_tail_warn(q->estimate, "the closure diverged: no answer");
@@ -92,6 +92,6 @@ rk_status rk_tail_by_saddlepoint(rk_tail_job *job, rk_error *error) {
     return run_series(job, "saddlepoint", saddlepoint, error);
 }
 
-double rk_tail_saddlepoint(const rk_law *law, const rk_query *q, const rk_law_source *source) {
+double rk_tail_saddlepoint(const rk_tail_law *law, const rk_query *q, const rk_law_source *source) {
     return series_of(saddlepoint, law, q, source);
 }

@@ -10,7 +10,7 @@ rk_status rk_tail_edgeworth(rk_tail_job *job, rk_error *error);
 rk_status rk_tail_by_saddlepoint(rk_tail_job *job, rk_error *error);
 
 /** log P of one query by the saddlepoint, from the law of its functional. */
-double rk_tail_saddlepoint(const rk_law *law, const rk_query *q, const rk_law_source *source);
+double rk_tail_saddlepoint(const rk_tail_law *law, const rk_query *q, const rk_law_source *source);
 
 /* By passes. */
 rk_status rk_tail_sample(rk_tail_job *job, rk_error *error);

@@ -45,7 +45,7 @@ typedef struct rk_tail_job {
     const rk_query *queries;
     size_t n;
     uint64_t passes; /* for each */
-    rk_law *laws;    /* of the target's outputs: found once, then kept; free() them */
+    rk_tail_law *laws;    /* of the target's outputs: found once, then kept; free() them */
     /* the same for all groups */
     const rk_options *options;
     const rk_law_source *source;

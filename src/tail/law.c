@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------------- the lean closures */
 
-static void collect(rk_work *work, size_t n, const rk_outputs *outputs, rk_law *laws) {
+static void collect(rk_work *work, size_t n, const rk_outputs *outputs, rk_tail_law *laws) {
     if (!rk_work_charge(work, 0)) return;
     for (size_t i = 0; i < n; i++) {
         double *kappa = laws[i].kappa;
@@ -17,7 +17,7 @@ static void collect(rk_work *work, size_t n, const rk_outputs *outputs, rk_law *
     }
 }
 
-static void lean(rk_work *work, const rk_network *net, rk_law_closure closure, rk_law *laws) {
+static void lean(rk_work *work, const rk_network *net, rk_law_closure closure, rk_tail_law *laws) {
     size_t n = rk_network_n_out(net);
     rk_input standard = {.mean = NULL};
     rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
@@ -38,7 +38,7 @@ static void lean(rk_work *work, const rk_network *net, rk_law_closure closure, r
 
 typedef struct watch {
     size_t last;
-    rk_law *laws;
+    rk_tail_law *laws;
 } watch;
 
 static void see(void *context, size_t l, bool activated, const rk_tower *tower) {
@@ -50,7 +50,7 @@ static void see(void *context, size_t l, bool activated, const rk_tower *tower) 
 }
 
 rk_status rk_laws(rk_work *work, const rk_network *net, rk_law_closure closure,
-                  const rk_reference_spec *reference, rk_law *laws, rk_error *error) {
+                  const rk_reference_spec *reference, rk_tail_law *laws, rk_error *error) {
     if (closure != RK_LAW_REFERENCE) {
         lean(work, net, closure, laws);
         return RK_OK;

@@ -26,7 +26,7 @@ struct rk_tail_plan {
 typedef struct rk_tail_part {
     rk_query *queries;
     size_t n;
-    rk_law *laws;   /* once they are known; free() them */
+    rk_tail_law *laws;   /* once they are known; free() them */
     uint64_t flops; /* that the last dry round was expected to take */
 } rk_tail_part;
 

@@ -6,25 +6,25 @@
 
 #define LOG_SQRT_2PI 0.918938533204672741780
 
-rk_law rk_law_mirror(const rk_law *law) {
-    rk_law mirror = *law;
+rk_tail_law rk_law_mirror(const rk_tail_law *law) {
+    rk_tail_law mirror = *law;
     for (int d = 1; d <= RK_LAW_DEGREE; d += 2)
         mirror.kappa[d] = -law->kappa[d];
     return mirror;
 }
 
 /* (t - mean) / sd. */
-static double standardise(const rk_law *law, double t, double *sd) {
+static double standardise(const rk_tail_law *law, double t, double *sd) {
     *sd = sqrt(law->kappa[2]);
     return (t - law->kappa[1]) / *sd;
 }
 
-double rk_series_normal(const rk_law *law, double t) {
+double rk_series_normal(const rk_tail_law *law, double t) {
     double sd, x = standardise(law, t, &sd);
     return rk_log_normal_tail(x);
 }
 
-double rk_series_edgeworth(const rk_law *law, int budget, double t) {
+double rk_series_edgeworth(const rk_tail_law *law, int budget, double t) {
     double sd, x = standardise(law, t, &sd), c[9] = {0}, scaled[RK_LAW_DEGREE + 1];
     for (int d = 3; d <= RK_LAW_DEGREE; d++)
         scaled[d] = law->kappa[d] / pow(sd, d);
@@ -97,7 +97,7 @@ static double at_saddlepoint(generator g, double x, double s) {
     return rk_lugannani_rice(copysign(sqrt(2 * exponent), s), s * sqrt(curvature(g, s)));
 }
 
-double rk_series_saddlepoint(const rk_law *law, double t, int *degree) {
+double rk_series_saddlepoint(const rk_tail_law *law, double t, int *degree) {
     double sd, x = standardise(law, t, &sd), s = 0;
     generator g = {law->kappa[3] / pow(sd, 3), law->kappa[4] / pow(sd, 4)};
     for (*degree = 4; *degree > 2; --*degree) {

@@ -8,20 +8,20 @@
 #include "tail/law.h"
 
 /** The law of -X. */
-rk_law rk_law_mirror(const rk_law *law);
+rk_tail_law rk_law_mirror(const rk_tail_law *law);
 
 /** X ~ N(kappa_1, kappa_2). */
-double rk_series_normal(const rk_law *law, double t);
+double rk_series_normal(const rk_tail_law *law, double t);
 
 /** The mean of the threshold as an activation, in the paper's diagrams of budget B = K - 1, or K
  *  if augmented (arXiv:2605.05179, section 6.6): Phi and terms in kappa_3, kappa_4 from B = 2 on,
  *  in kappa_5, kappa_6 and products from B = 4 on. */
-double rk_series_edgeworth(const rk_law *law, int budget, double t);
+double rk_series_edgeworth(const rk_tail_law *law, int budget, double t);
 
 /** Lugannani and Rice's formula on the cumulant generating function of four cumulants. Where that
  *  is not convex up to the saddlepoint, kappa_4 is left out; if it still is not, kappa_3 is too
  *  (*degree: what was used, 4 .. 2). */
-double rk_series_saddlepoint(const rk_law *law, double t, int *degree);
+double rk_series_saddlepoint(const rk_tail_law *law, double t, int *degree);
 
 /** log of Phi(-w) + phi(w) (1/u - 1/w): with K the cumulant generating function, K'(s) = t,
  *  w = sign(s) sqrt(2 (s t - K(s))), u = s sqrt(K''(s)), s not 0. */

@@ -32,7 +32,7 @@ static rk_tensors make_tensors(const char *text) {
 }
 
 /* "fc1.weight+fc1.bias fc2.weight" */
-static void describe(const rk_chain *chain, char *out) {
+static void describe(const rk_tensor_chain *chain, char *out) {
     *out = '\0';
     for (size_t l = 0; l < chain->count; l++) {
         const rk_link *link = &chain->links[l];
@@ -177,9 +177,9 @@ static void test_tensors_chain_or_are_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rk_tensors tensors = make_tensors(cases[i].tensors);
-        rk_chain chain;
+        rk_tensor_chain chain;
         rk_error error;
-        rk_status status = rk_chain_create(&chain, &tensors, &error);
+        rk_status status = rk_tensor_chain_create(&chain, &tensors, &error);
         if (cases[i].layers) {
             if (status != RK_OK) fail_msg("%s: %s", cases[i].tensors, error.message);
             char layers[512];
@@ -190,7 +190,7 @@ static void test_tensors_chain_or_are_refused(void **state) {
             if (!strstr(error.message, cases[i].refusal))
                 fail_msg("%s: %s", cases[i].tensors, error.message);
         }
-        rk_chain_destroy(&chain);
+        rk_tensor_chain_destroy(&chain);
         rk_tensors_destroy(&tensors);
     }
 }
@@ -214,11 +214,11 @@ static void test_types_that_are_not_read(void **state) {
         for (size_t t = 0; t < tensors.count; t++)
             if (strcmp(tensors.items[t].name, rows[i].unread) == 0)
                 strcpy(tensors.items[t].unread, rows[i].type);
-        rk_chain chain;
+        rk_tensor_chain chain;
         rk_error error;
-        assert_int_equal(rk_chain_create(&chain, &tensors, &error), RK_ERROR_FORMAT);
+        assert_int_equal(rk_tensor_chain_create(&chain, &tensors, &error), RK_ERROR_FORMAT);
         if (!strstr(error.message, rows[i].refusal)) fail_msg("%s", error.message);
-        rk_chain_destroy(&chain);
+        rk_tensor_chain_destroy(&chain);
         rk_tensors_destroy(&tensors);
     }
 }
@@ -259,8 +259,8 @@ static void test_hopeless_searches_end(void **state) {
         strcat(text, name);
     }
     rk_tensors tensors = make_tensors(text);
-    rk_chain chain;
-    assert_int_equal(rk_chain_create(&chain, &tensors, NULL), RK_ERROR_FORMAT);
+    rk_tensor_chain chain;
+    assert_int_equal(rk_tensor_chain_create(&chain, &tensors, NULL), RK_ERROR_FORMAT);
     rk_tensors_destroy(&tensors);
 }
 
