@@ -1,6 +1,6 @@
 /* Activations: values and Gaussian (Wick) coefficients, one table.
  *
- * A new activation is one file with its functions and one line in the table of activation.c. */
+ * CONTRIBUTING.md#how-to-add lists what a new one touches. */
 #ifndef RK_ACTIVATION_ACTIVATION_H
 #define RK_ACTIVATION_ACTIVATION_H
 
