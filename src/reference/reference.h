@@ -1,6 +1,6 @@
 /* The paper's whole family of cumulant propagation, K = 1 .. 4, number for number as its public
- * implementation computes it (docs/MATH.md#reference). The lean closures beside this one are
- * faster; this one is what they are measured against. */
+ * implementation computes it (docs/MATH.md#reference). The lean closures are faster; this one is
+ * what they are measured against. */
 #ifndef RK_REFERENCE_REFERENCE_H
 #define RK_REFERENCE_REFERENCE_H
 

@@ -49,10 +49,10 @@ static inline int rk_reference_depth(const rk_reference_state *s, const rk_stage
     return stage->need == RK_NEED_ALL ? RK_MAX_DEGREE : s->output_depth;
 }
 
-/** pre = W act + b, all degrees that an activation reads, or `depth` of those. */
+/** pre = W act + b: every degree if an activation reads it, else those wanted of the output. */
 void rk_reference_linear(rk_reference_state *s, const rk_stage *stage);
 
-/** act = phi(pre), and all variances and coefficients. */
+/** act = phi(pre), with `centre`, `wick` and the variances on both sides. */
 void rk_reference_activate(rk_reference_state *s, const rk_stage *stage);
 
 /** x_i = value, n entries. */
