@@ -1,4 +1,4 @@
-/* Fits the constants of src/propagate/regenerated.c: how coherent the fourth cumulant is behind
+/* Fits the constants of src/third/fourth.c: how coherent the fourth cumulant is behind
  * each activation.
  *
  *     regeneration [PASSES]        (default: 800,000; a few minutes)
@@ -7,7 +7,7 @@
  * layers 2 to 16 against two independent samples A and B of PASSES passes each, by (p - A).(p - B)
  * / n, which is the mean square error of p on average. Least is to be the average of its logarithm
  * over networks and layers. */
-#include "propagate/third.h"
+#include "third/third.h"
 #include "study.h"
 
 #include <math.h>
@@ -52,7 +52,7 @@ static void destroy(subject *s) {
 static void propagate(rk_pool *pool, const rk_network *net, const rk_amplitude *amplitude,
                       double **hidden) {
     double mean[MAX_WIDTH], variance[MAX_WIDTH];
-    rk_third_spec spec = {.gauge = RK_GAUGE_FITTED, .rank = RANK, .amplitude = amplitude};
+    rk_third_spec spec = {.fourth = RK_FOURTH_FITTED, .rank = RANK, .amplitude = amplitude};
     rk_outputs outputs = {.mean = mean, .variance = variance, .hidden_mean = hidden};
     rk_input input = {0};
     rk_work dry, wet;

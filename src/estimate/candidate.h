@@ -15,7 +15,7 @@ typedef struct rk_scout {
     rk_outputs outputs; /**< of `mean`; its pointers are gone */
     double variance;    /**< of the outputs, averaged */
     double speed;       /**< FLOPs a second of a double product; NaN: there was no memory for one */
-    rk_role *roles;     /**< of the network's layers if it has a gauge, or NULL; to be freed */
+    rk_roles *roles;    /**< of the network's layers if it has a gauge, or NULL; to be freed */
 } rk_scout;
 
 /** Runs `mean` (4 n^2 L FLOPs), guesses roles (as much) and, for a goal in seconds, times small

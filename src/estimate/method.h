@@ -6,8 +6,8 @@
 #include "estimate/error_model.h"
 #include "network/network.h"
 #include "propagate/propagate.h"
-#include "propagate/roles.h"
 #include "sample/sample.h"
+#include "third/roles.h"
 
 /** Everything a method is asked. */
 typedef struct rk_problem {
@@ -16,11 +16,11 @@ typedef struct rk_problem {
     bool is_extreme;       /* see rk_normal_form */
     rk_options options;    /* but for the method, which is this: */
     rk_method_spec spec;
-    rk_network *homogeneous;    /* the network without biases, if `third` asks for it, or NULL */
-    rk_role *roles;             /* n_layers, or NULL if the method does not ask for them */
-    rk_anchor anchor;           /* `sample`: what its control variate knows */
-    const rk_role *known_roles; /* of all of `net`, if somebody has guessed them; borrowed */
-    rk_sample_spec receipt;     /* of the check; n_samples 0: none */
+    rk_network *homogeneous;     /* the network without biases, if `third` asks for it, or NULL */
+    rk_roles *roles;             /* n_layers, or NULL if the method does not ask for them */
+    rk_anchor anchor;            /* `sample`: what its control variate knows */
+    const rk_roles *known_roles; /* of all of `net`, if somebody has guessed them; borrowed */
+    rk_sample_spec receipt;      /* of the check; n_samples 0: none */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */

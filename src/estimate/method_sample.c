@@ -60,11 +60,6 @@ static rk_status check_sample(const rk_problem *problem, rk_error *error) {
     return status == RK_OK ? rk_network_check_scales(problem->net, error) : status;
 }
 
-/* The first layers, up to l. */
-static rk_network first_layers(const rk_network *net, size_t l) {
-    return (rk_network){.n_layers = l + 1, .layers = net->layers};
-}
-
 /* Of passes whose control variate knows the first layer, over the variance: roughly what the gains
  * in docs/METHODS.md#sample are, since where to anchor hardly depends on it. */
 static double noise_of_sample(const rk_problem *problem) {
@@ -89,20 +84,20 @@ static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
     if (problem->spec.control != RK_CONTROL_ANCHOR) return RK_OK;
     problem->anchor = rk_anchor_choose(problem->net, noise_of_sample(problem));
     if (problem->anchor.layer == 0) return RK_OK; /* whose mean is known exactly */
-    const rk_network below = first_layers(problem->net, problem->anchor.layer);
-    return rk_guess_roles(problem, &below, error);
+    return rk_guess_roles(problem, problem->net, error);
 }
 
 /* What the third order makes of the layers up to the anchor. */
 static rk_outputs propagate_to_anchor(rk_work *work, const rk_problem *problem) {
-    const rk_network below = first_layers(problem->net, problem->anchor.layer);
-    size_t n = rk_network_n_out(&below);
-    rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
+    const size_t depth = problem->anchor.layer + 1;
+    size_t n = rk_network_value_size(problem->net, depth);
+    rk_outputs outputs = {.depth = depth,
+                          .mean = rk_work_doubles(work, n, 1),
                           .variance = rk_work_doubles(work, n, 1)};
     size_t mark = rk_work_mark(work);
     rk_third_spec spec = rk_third_spec_of(&rk_anchor_closure, problem->roles);
     rk_work_listen(work, true); /* without an anchor there are no samples to keep */
-    rk_propagate_third(work, &below, &problem->input, &spec, &outputs);
+    rk_propagate_third(work, problem->net, &problem->input, &spec, &outputs);
     rk_work_listen(work, false);
     rk_work_release(work, mark);
     return outputs;

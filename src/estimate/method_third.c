@@ -50,46 +50,41 @@ static const rk_old_word third_old_words[] = {
 
 /* -------------------------------------------------------------------------- tilt times fourth */
 
-/* What goes together, and what the propagation calls it. */
-typedef struct pairing {
-    rk_tilt_kind tilt;
-    rk_fourth_kind fourth;
-    rk_gauge gauge;
-} pairing;
-
-static const pairing pairings[] = {
-    {RK_TILT_OFF, RK_FOURTH_AVERAGE, RK_GAUGE_NONE},
-    {RK_TILT_OFF, RK_FOURTH_FITTED, RK_GAUGE_FITTED},
-    {RK_TILT_ON, RK_FOURTH_ZERO, RK_GAUGE_ZERO},
-    {RK_TILT_ON, RK_FOURTH_DIAGONAL, RK_GAUGE_DIAGONAL},
-    {RK_TILT_ON, RK_FOURTH_LEAN, RK_GAUGE_LEAN},
-    {RK_TILT_ON, RK_FOURTH_FULL, RK_GAUGE_FULL},
-};
-enum { N_PAIRINGS = sizeof pairings / sizeof *pairings };
-
-/* The pairing that is asked for; NULL: the network decides, or there is none such. */
-static const pairing *pairing_of(const rk_method_spec *spec) {
-    const bool plain = spec->tilt == RK_TILT_OFF && spec->fourth == RK_FOURTH_AUTO;
-    const rk_fourth_kind fourth = plain ? RK_FOURTH_AVERAGE : spec->fourth;
-    for (const pairing *p = pairings; p < pairings + N_PAIRINGS; p++)
-        if (p->fourth == fourth && (spec->tilt == RK_TILT_AUTO || spec->tilt == p->tilt)) return p;
-    return NULL;
+static bool goes_with_tilt(rk_fourth_kind fourth) {
+    return fourth >= RK_FOURTH_ZERO && fourth <= RK_FOURTH_FULL;
 }
 
-/* Once it is resolved. */
-static rk_gauge gauge_of(const rk_method_spec *spec) {
-    const pairing *p = pairing_of(spec);
-    return p ? p->gauge : RK_GAUGE_AUTO;
+static bool is_followed(rk_fourth_kind fourth) {
+    return fourth == RK_FOURTH_LEAN || fourth == RK_FOURTH_FULL;
 }
 
-static rk_gauge choose_gauge(const rk_problem *problem) {
+/* What is asked for; AUTO: the network decides, or the two do not go together. */
+static rk_fourth_kind asked_fourth(const rk_method_spec *spec) {
+    if (spec->tilt == RK_TILT_AUTO) return spec->fourth;
+    const bool is_tilted = spec->tilt == RK_TILT_ON;
+    if (!is_tilted && spec->fourth == RK_FOURTH_AUTO) return RK_FOURTH_AVERAGE;
+    return goes_with_tilt(spec->fourth) == is_tilted ? spec->fourth : RK_FOURTH_AUTO;
+}
+
+/* The sum of 1 / width over the activations: L / n. */
+static double depth_over_width(const rk_network *net) {
+    double sum = 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (rk_network_is_activated(net, l)) sum += 1 / (double)net->layers[l].rows;
+    return sum;
+}
+
+/* Unless asked, DIAGONAL, or ZERO for networks that have biases, or are so deep or narrow that
+ * carrying less is safer. A tilted law has the means of the law itself, not its covariance. */
+static rk_fourth_kind choose_fourth(const rk_problem *problem) {
+    const rk_network *net = problem->net;
     const bool is_tilted = problem->spec.tilt == RK_TILT_ON;
     const bool more = problem->options.covariance || problem->options.cumulants;
-    return rk_gauge_choose(gauge_of(&problem->spec), problem->net, more && !is_tilted);
-}
-
-static bool is_followed(rk_gauge gauge) {
-    return gauge == RK_GAUGE_LEAN || gauge == RK_GAUGE_FULL;
+    const rk_fourth_kind asked = asked_fourth(&problem->spec);
+    if (asked != RK_FOURTH_AUTO) return asked;
+    if ((more && !is_tilted) || !rk_network_can_be_homogeneous(net)) return RK_FOURTH_AVERAGE;
+    if (!rk_network_is_homogeneous(net)) return RK_FOURTH_ZERO;
+    return depth_over_width(net) <= 0.25 ? RK_FOURTH_DIAGONAL : RK_FOURTH_ZERO; /* measured */
 }
 
 /* -------------------------------------------------------------------------------------- errors */
@@ -114,7 +109,7 @@ static const rk_variant third_variants[] = {
 };
 
 static bool third_covers(const rk_method_spec *variant, const rk_method_spec *spec) {
-    return pairing_of(variant) == pairing_of(spec);
+    return asked_fourth(variant) == asked_fourth(spec);
 }
 
 /* ----------------------------------------------------------------------------------------- run */
@@ -137,26 +132,26 @@ static rk_status check_relu(const rk_problem *problem, rk_error *error) {
 
 static rk_status check_third(const rk_problem *problem, rk_error *error) {
     const rk_method_spec *spec = &problem->spec;
-    const rk_gauge gauge = gauge_of(spec);
-    if (gauge == RK_GAUGE_AUTO && spec->fourth != RK_FOURTH_AUTO)
+    const rk_fourth_kind fourth = asked_fourth(spec);
+    if (fourth == RK_FOURTH_AUTO && spec->fourth != RK_FOURTH_AUTO)
         return rk_fail(error, RK_ERROR_ARGUMENT,
                        "tilt=off goes with fourth=average or fitted, tilt=on with fourth=zero, "
                        "diagonal, lean or full");
-    const bool asked = gauge > RK_GAUGE_NONE || spec->tilt == RK_TILT_ON;
+    const bool asked = fourth > RK_FOURTH_AVERAGE || spec->tilt == RK_TILT_ON;
     if (asked && (problem->options.covariance || problem->options.cumulants))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "%s keeps means, not covariances and cumulants: those need tilt=off",
-                       gauge == RK_GAUGE_FITTED ? "fourth=fitted" : "a tilt");
+                       fourth == RK_FOURTH_FITTED ? "fourth=fitted" : "a tilt");
     if (asked && !rk_network_can_be_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "a tilt needs homogeneous activations after layer 1");
-    if (gauge > RK_GAUGE_ZERO && !rk_network_is_homogeneous(problem->net))
+    if (fourth > RK_FOURTH_ZERO && !rk_network_is_homogeneous(problem->net))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "biases after layer 1 can be had with fourth=zero only");
-    if (spec->reach != 0 && !is_followed(gauge))
+    if (spec->reach != 0 && !is_followed(fourth))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "only fourth=lean and fourth=full have a reach");
-    return gauge == RK_GAUGE_FITTED ? check_relu(problem, error) : RK_OK;
+    return fourth == RK_FOURTH_FITTED ? check_relu(problem, error) : RK_OK;
 }
 
 /* The same closure in the reference's form, which answers more and is slower. */
@@ -166,18 +161,15 @@ static rk_reference_spec third_as_reference(const rk_problem *problem) {
 
 static double flops_of_third(const rk_problem *problem) {
     rk_reference_spec spec = third_as_reference(problem);
-    return choose_gauge(problem) == RK_GAUGE_NONE ? rk_flops_of_reference(problem->net, &spec)
-                                                  : (double)NAN;
+    return choose_fourth(problem) == RK_FOURTH_AVERAGE ? rk_flops_of_reference(problem->net, &spec)
+                                                       : (double)NAN;
 }
 
 rk_status rk_guess_roles(rk_problem *problem, const rk_network *net, rk_error *error) {
     problem->roles = rk_alloc(net->n_layers, 1, sizeof *problem->roles);
     if (!problem->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
-    bool is_known = problem->known_roles && net->layers == problem->net->layers;
-    if (is_known) { /* layers from the first to the last of `net`, which is an output there */
-        const size_t last = net->n_layers - 1, rows = net->layers[last].rows;
-        memcpy(problem->roles, problem->known_roles, last * sizeof *problem->roles);
-        problem->roles[last] = (rk_role){rows, rows, rows};
+    if (problem->known_roles && net->layers == problem->net->layers) {
+        memcpy(problem->roles, problem->known_roles, net->n_layers * sizeof *problem->roles);
         return RK_OK;
     }
     return rk_roles_guess(problem->roles, net, &problem->input, error);
@@ -185,18 +177,18 @@ rk_status rk_guess_roles(rk_problem *problem, const rk_network *net, rk_error *e
 
 static rk_status resolve_third(rk_problem *problem, rk_error *error) {
     rk_method_spec *spec = &problem->spec;
-    const rk_gauge gauge = choose_gauge(problem);
-    const bool gauged = gauge != RK_GAUGE_NONE;
-    for (const pairing *p = pairings; p < pairings + N_PAIRINGS; p++)
-        if (p->gauge == gauge) spec->tilt = p->tilt, spec->fourth = p->fourth;
-    if (spec->rank == 0) spec->rank = gauged ? RANK_OF_TILTED : RK_RANK_FULL;
+    const rk_fourth_kind fourth = choose_fourth(problem);
+    const bool carries = fourth != RK_FOURTH_AVERAGE;
+    spec->fourth = fourth;
+    spec->tilt = goes_with_tilt(fourth) ? RK_TILT_ON : RK_TILT_OFF;
+    if (spec->rank == 0) spec->rank = carries ? RANK_OF_TILTED : RK_RANK_FULL;
     if (spec->old == RK_OLD_AUTO)
         spec->old = rk_network_max_width(problem->net) < FOLD_FROM ? RK_OLD_EXACT : RK_OLD_FOLDED;
-    if (is_followed(gauge) && spec->reach == 0)
-        spec->reach = gauge == RK_GAUGE_FULL ? REACH_OF_FULL : REACH_OF_LEAN;
-    if (!gauged) spec->all_neurons = true;
+    if (is_followed(fourth) && spec->reach == 0)
+        spec->reach = fourth == RK_FOURTH_FULL ? REACH_OF_FULL : REACH_OF_LEAN;
+    if (!carries) spec->all_neurons = true;
     const rk_network *net = problem->net;
-    if (gauged && !rk_network_is_homogeneous(net)) {
+    if (carries && !rk_network_is_homogeneous(net)) {
         rk_status status =
             rk_network_homogenise(&problem->homogeneous, net,
                                   rk_input_variance(&problem->input, rk_network_n_in(net)), error);
@@ -225,10 +217,11 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         memcpy(wanted[l], longer[l], problem->net->layers[l].rows * sizeof *wanted[l]);
 }
 
-rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_role *roles) {
+rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_roles *roles) {
     return (rk_third_spec){.metric = spec->metric,
                            .double_legs = spec->double_legs,
-                           .gauge = gauge_of(spec),
+                           .tilt = spec->tilt,
+                           .fourth = spec->fourth,
                            .rank = spec->rank == RK_RANK_FULL ? 0 : (size_t)spec->rank,
                            .reach = spec->reach ? (size_t)spec->reach : 1,
                            .fold = spec->old == RK_OLD_FOLDED,

@@ -3,8 +3,8 @@
 #define RK_ESTIMATE_METHODS_H
 
 #include "estimate/method.h"
-#include "propagate/third.h"
 #include "reference/reference.h"
+#include "third/third.h"
 
 extern const rk_method rk_method_auto, rk_method_mean, rk_method_covariance, rk_method_gain,
     rk_method_third, rk_method_fourth, rk_method_reference, rk_method_sample;
@@ -21,7 +21,7 @@ const rk_error_laws *rk_error_laws_of(const rk_method_spec *spec);
 rk_reference_spec rk_reference_spec_of(const rk_method_spec *spec);
 
 /** The third order with all its arguments resolved. */
-rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_role *roles);
+rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_roles *roles);
 
 /** Runs the reference, and leaves the cumulants of the output where the report wants them. */
 rk_status rk_run_reference(rk_work *work, const rk_problem *problem, const rk_reference_spec *spec,

@@ -2,7 +2,13 @@
 
 rk_chain rk_chain_start(rk_work *work, const rk_network *net, const rk_input *input,
                         rk_outputs *outputs) {
-    return (rk_chain){.work = work, .net = net, .input = input, .outputs = outputs};
+    rk_chain c = {.work = work, .net = *net, .input = input, .outputs = outputs};
+    if (outputs->depth) c.net.n_layers = outputs->depth;
+    return c;
+}
+
+static bool is_activated(const rk_chain *c, size_t l) {
+    return rk_network_is_activated(&c->net, l) && (l + 1 < c->net.n_layers || !c->outputs->bare);
 }
 
 static bool is_simple(const rk_network *net, size_t l) {
@@ -12,28 +18,28 @@ static bool is_simple(const rk_network *net, size_t l) {
 /* Sums need the covariance of their terms, and so does an output that reads what was kept: of the
  * present value less may be formed. */
 static rk_need need_of(const rk_chain *c, size_t l) {
-    const size_t last = c->net->n_layers - 1;
+    const size_t last = c->net.n_layers - 1;
     bool cumulants = l + 1 == last && c->outputs->third_diagonal;
-    if (l < last && (cumulants || rk_network_is_activated(c->net, l + 1))) return RK_NEED_ALL;
-    bool sums = !is_simple(c->net, last) || !is_simple(c->net, l);
+    if (l < last && (cumulants || is_activated(c, l + 1))) return RK_NEED_ALL;
+    bool sums = !is_simple(&c->net, last) || !is_simple(&c->net, l);
     return c->outputs->covariance || sums ? RK_NEED_COVARIANCE : RK_NEED_MEAN;
 }
 
 rk_stage rk_chain_stage(const rk_chain *c, size_t l) {
     rk_stage s = {.l = l,
-                  .layer = &c->net->layers[l],
-                  .read = rk_network_reads(c->net, l),
-                  .activated = rk_network_is_activated(c->net, l),
-                  .last = l + 1 == c->net->n_layers,
+                  .layer = &c->net.layers[l],
+                  .read = rk_network_reads(&c->net, l),
+                  .activated = is_activated(c, l),
+                  .last = l + 1 == c->net.n_layers,
                   .need = need_of(c, l)};
     s.is_kept = s.read != l;
-    s.adds = rk_network_adds(c->net, l, &s.added);
+    s.adds = rk_network_adds(&c->net, l, &s.added);
     return s;
 }
 
 /* What the last layer, without activation, makes of variances where no covariance is formed. */
 static void look_ahead(rk_chain *c, const rk_stage *s, const rk_view *v) {
-    const rk_layer *last = &c->net->layers[s->l + 1];
+    const rk_layer *last = &c->net.layers[s->l + 1];
     if (v->slope && s->layer->weight && last->weight)
         rk_expansion_look_ahead(c->work, s->layer, v->order, last, v->C_in, v->slope, v->var_z,
                                 v->var, &c->expansion);
@@ -83,9 +89,9 @@ static void deliver(rk_chain *c, const rk_law *law, void *state, const rk_stage 
 }
 
 void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
-    const size_t n_layers = c->net->n_layers;
-    c->expansion = rk_expansion_start(c->work, rk_network_n_in(c->net), c->input);
-    if (rk_network_keeps(c->net, 0)) law->keep(state, 0);
+    const size_t n_layers = c->net.n_layers;
+    c->expansion = rk_expansion_start(c->work, rk_network_n_in(&c->net), c->input);
+    if (rk_network_keeps(&c->net, 0)) law->keep(state, 0);
     for (size_t l = 0; l < n_layers; l++) {
         rk_stage s = rk_chain_stage(c, l);
         rk_view v = {.scale = 1};
@@ -101,7 +107,7 @@ void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
             law->activate(state, &s, &v);
             watch(c, law, &s, &v);
         }
-        if (rk_network_keeps(c->net, l + 1)) law->keep(state, l + 1);
+        if (rk_network_keeps(&c->net, l + 1)) law->keep(state, l + 1);
         if (s.last)
             deliver(c, law, state, &s, &v);
         else

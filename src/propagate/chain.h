@@ -7,7 +7,7 @@
 
 typedef struct rk_chain {
     rk_work *work;
-    const rk_network *net;
+    rk_network net; /**< as far as the outputs ask, seen from where it was built */
     const rk_input *input;
     rk_outputs *outputs;
     rk_expansion expansion;

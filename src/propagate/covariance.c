@@ -107,7 +107,7 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
 
 static void keep(void *context, size_t value) {
     state *s = context;
-    size_t n = rk_network_value_size(s->kept.chain->net, value);
+    size_t n = rk_network_value_size(&s->kept.chain->net, value);
     rk_kept_add(&s->kept, value, n, s->m, s->C_in);
 }
 
@@ -133,17 +133,17 @@ static double mean_radius(size_t n) {
 
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
                              const rk_covariance_spec *spec, rk_outputs *outputs) {
-    size_t width = rk_network_max_rows(net);
     rk_chain chain = rk_chain_start(work, net, input, outputs);
+    size_t width = rk_network_max_rows(&chain.net);
     state s = {.work = work,
                .C_in = input->covariance,
-               .m = rk_work_doubles(work, rk_network_max_width(net), 1),
+               .m = rk_work_doubles(work, rk_network_max_width(&chain.net), 1),
                .mu = rk_work_doubles(work, width, 1),
                .var_z = rk_work_doubles(work, width, 1),
                .var_h = rk_work_doubles(work, width, 1),
                .w = rk_work_doubles(work, width, 6),
                .centre = rk_work_doubles(work, width, 1),
-               .scratch = rk_congruence_scratch(work, net, input),
+               .scratch = rk_congruence_scratch(work, &chain.net, input),
                .C = rk_work_doubles(work, width, width),
                .Z = rk_work_doubles(work, width, width),
                .radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1,

@@ -316,8 +316,8 @@ static const rk_law law = {
 
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
                        rk_outputs *outputs) {
-    size_t width = rk_network_max_rows(net), n_in = rk_network_n_in(net);
     rk_chain chain = rk_chain_start(work, net, input, outputs);
+    size_t width = rk_network_max_rows(&chain.net), n_in = rk_network_n_in(net);
     state s = {.work = work,
                .layer = {take_activations(work, width), take_activations(work, width)},
                .C = input->covariance,
@@ -325,7 +325,7 @@ void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *inp
                .mu = rk_work_doubles(work, width, 1),
                .var = rk_work_doubles(work, width, 1),
                .q = rk_work_doubles(work, width, 1),
-               .scratch = rk_congruence_scratch(work, net, input),
+               .scratch = rk_congruence_scratch(work, &chain.net, input),
                .wick = rk_work_doubles(work, 2 * (TERMS + 1), width),
                .powers = rk_work_doubles(work, 4, width),
                .centre = rk_work_doubles(work, width, 1),

@@ -6,8 +6,8 @@
 
 rk_kept rk_kept_take(const rk_chain *chain, bool pairs) {
     rk_work *work = chain->work;
-    rk_kept kept = {.work = work, .chain = chain, .pairs = pairs, .n_slots = chain->net->most_kept};
-    size_t n = rk_network_max_width(chain->net), n_pairs = pairs ? n : 0;
+    rk_kept kept = {.work = work, .chain = chain, .pairs = pairs, .n_slots = chain->net.most_kept};
+    size_t n = rk_network_max_width(&chain->net), n_pairs = pairs ? n : 0;
     for (size_t i = 0; i < kept.n_slots; i++) {
         kept.slot[i] = (rk_kept_value){.m = rk_work_doubles(work, n, 1),
                                        .C = rk_work_doubles(work, n, pairs ? n : 1),
@@ -67,7 +67,7 @@ void rk_kept_add(rk_kept *kept, size_t value, size_t n, const double *m, const d
     }
     rk_kept_value *v = &kept->slot[own];
     v->value = value;
-    v->last = rk_network_last_use(kept->chain->net, value);
+    v->last = rk_network_last_use(&kept->chain->net, value);
     v->n = n;
     remember(kept->work, kept->pairs, m, C, v);
 }

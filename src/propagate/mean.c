@@ -125,21 +125,21 @@ static const rk_law law = {.name = name,
 
 /* The input's average variance, for every entry where somebody may ask. */
 static double input_variance(rk_work *work, const rk_chain *chain, double *var) {
-    size_t n = rk_network_n_in(chain->net);
+    size_t n = rk_network_n_in(&chain->net);
     const rk_input *input = chain->input;
     if (!rk_work_charge(work, input->covariance ? n : 0)) return 1;
     double s = input->covariance ? rk_input_variance(input, n) : 1;
-    for (size_t j = 0; rk_network_keeps(chain->net, 0) && j < n; j++)
+    for (size_t j = 0; rk_network_keeps(&chain->net, 0) && j < n; j++)
         var[j] = s;
     return s;
 }
 
 void rk_propagate_mean(rk_work *work, const rk_network *net, const rk_input *input,
                        const rk_mean_spec *spec, rk_outputs *outputs) {
-    size_t width = rk_network_max_width(net);
     rk_chain chain = rk_chain_start(work, net, input, outputs);
+    size_t width = rk_network_max_width(&chain.net);
     state x = {.work = work,
-               .net = net,
+               .net = &chain.net,
                .spec = spec,
                .m = rk_work_doubles(work, width, 1),
                .mu = rk_work_doubles(work, width, 1),

@@ -11,6 +11,10 @@
 
 /** Where a closure delivers; owned by the caller, filled by the wet run. */
 typedef struct rk_outputs {
+    /** Asked of the driver (chain.h): to stop behind so many layers, the last of which then is the
+     *  output, 0: at the end; `bare`: before the activation there. */
+    size_t depth;
+    bool bare;
     double *mean;       /**< n_out */
     double *covariance; /**< n_out x n_out, or NULL if not wanted */
     double *third;      /**< n_out^3 third cumulants, or NULL if not wanted */

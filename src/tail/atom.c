@@ -1,15 +1,13 @@
 #include "tail/atom.h"
 
-#include "base/size.h"
 #include "propagate/mean.h"
 #include "tail/log_probability.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct atoms_step {
-    const rk_network *below; /* up to what the neurons that are read receive */
+    const rk_network *net;
     const rk_layer *last;    /* the functionals */
     bool negative, positive; /* where their activation is flat */
     double *mass;
@@ -34,10 +32,13 @@ static rk_status find_atoms(rk_work *work, void *context, rk_error *error) {
     const atoms_step *step = context;
     size_t n = step->last->cols;
     double *share = rk_work_doubles(work, n, 1);
-    rk_outputs outputs = {.mean = rk_work_doubles(work, n, 1),
+    /* of what the neurons that are read receive */
+    rk_outputs outputs = {.depth = step->net->n_layers - 1,
+                          .bare = true,
+                          .mean = rk_work_doubles(work, n, 1),
                           .variance = rk_work_doubles(work, n, 1)};
     rk_work_listen(work, true);
-    rk_propagate_mean(work, step->below, &(rk_input){.mean = NULL},
+    rk_propagate_mean(work, step->net, &(rk_input){.mean = NULL},
                       &(rk_mean_spec){.metric = RK_METRIC_EXACT}, &outputs);
     if (!rk_work_charge(work, n * (10 + (uint64_t)step->last->rows))) return RK_OK;
     for (size_t j = 0; j < n; j++)
@@ -56,19 +57,11 @@ rk_status rk_tail_atoms(rk_tail_job *job, double *mass, rk_error *error) {
     memset(mass, 0, rk_network_n_out(net) * sizeof *mass);
     if (net->n_layers == 1) return RK_OK; /* a normal */
     const rk_activation *read = &net->layers[net->n_layers - 2].activation;
-    atoms_step step = {.last = &net->layers[net->n_layers - 1],
+    atoms_step step = {.net = net,
+                       .last = &net->layers[net->n_layers - 1],
                        .negative = is_flat(read, -1),
                        .positive = is_flat(read, 1),
                        .mass = mass};
     if (!step.negative && !step.positive) return RK_OK;
-    rk_network below = *net;
-    below.n_layers--;
-    below.layers = rk_alloc(below.n_layers, 1, sizeof *below.layers);
-    if (!below.layers) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the events");
-    memcpy(below.layers, net->layers, below.n_layers * sizeof *below.layers);
-    below.layers[below.n_layers - 1].activation = (rk_activation){.kind = RK_IDENTITY};
-    step.below = &below;
-    rk_status status = rk_tail_step(job, NULL, "atoms", find_atoms, &step, error);
-    free(below.layers);
-    return status;
+    return rk_tail_step(job, NULL, "atoms", find_atoms, &step, error);
 }

@@ -2,7 +2,7 @@
 
 #include "cumulant/expand.h"
 #include "propagate/covariance.h"
-#include "propagate/third.h"
+#include "third/third.h"
 
 /* ------------------------------------------------------------------------- the lean closures */
 
@@ -28,7 +28,7 @@ static void lean(rk_work *work, const rk_network *net, rk_law_closure closure, r
     } else {
         outputs.third_diagonal = rk_work_doubles(work, n, 1);
         outputs.fourth_diagonal = rk_work_doubles(work, n, 1);
-        rk_third_spec spec = {.gauge = RK_GAUGE_NONE};
+        rk_third_spec spec = {.fourth = RK_FOURTH_AVERAGE};
         rk_propagate_third(work, net, &standard, &spec, &outputs);
     }
     collect(work, n, &outputs, laws);

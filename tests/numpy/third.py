@@ -18,7 +18,7 @@ except ImportError:
     sys.exit(77)
 
 
-FAR, GAP, RATIO = 1.575, 0.08, 0.85  # of src/propagate/regenerated.c
+FAR, GAP, RATIO = 1.575, 0.08, 0.85  # of src/third/fourth.c
 
 
 def wick(mu, var, slope):

@@ -1,8 +1,8 @@
 /* Folding the older sources of the third order: exact where they have few directions, close where
  * they have many, the same for any number of threads. */
 #include "estimate/method.h"
-#include "propagate/third_fold.h"
 #include "support/method.h"
+#include "third/compress.h"
 
 #include <math.h>
 #include <setjmp.h>

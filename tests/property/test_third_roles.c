@@ -1,8 +1,8 @@
 /* Neurons that are linear or silent are left out where they cost n^3: exactly, if they are so, and
  * without harm, if they nearly are. */
 #include "estimate/method.h"
-#include "propagate/roles.h"
 #include "support/method.h"
+#include "third/roles.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -70,7 +70,7 @@ static double distance(const double *a, const double *b, size_t n) {
 static void test_one_sided_neurons_are_spared_exactly(void **state) {
     (void)state;
     rk_network *net = one_sided_network();
-    rk_role roles[3];
+    rk_roles roles[3];
     rk_input standard = {0};
     assert_int_equal(rk_roles_guess(roles, net, &standard, NULL), RK_OK);
     assert_int_equal(roles[0].bent, N / 3);

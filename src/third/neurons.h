@@ -1,9 +1,9 @@
 /* The activation step of the third order: cumulants of z to cumulants of phi(z). */
-#ifndef RK_PROPAGATE_THIRD_ACTIVATION_H
-#define RK_PROPAGATE_THIRD_ACTIVATION_H
+#ifndef RK_THIRD_NEURONS_H
+#define RK_THIRD_NEURONS_H
 
 #include "propagate/propagate.h"
-#include "propagate/third_source.h"
+#include "third/source.h"
 
 /** The third and fourth cumulants of z that the step reads: n entries or n x n. The fourth is the
  *  symmetrised product of a core and a metric, of which off-diagonal entries may be neglected. */
@@ -17,9 +17,9 @@ typedef struct rk_slices {
     double *M;          /* the metric, n x n; NULL: off-diagonal entries neglected */
     double *core_scale; /* off the diagonal the core is this times M */
     bool has_K31;
-    rk_legs K31;                   /* RK_DIAGRAMS_FOURTH: kappa_iiij */
+    rk_legs K31;                   /* RK_PAIRS_FOURTH: kappa_iiij */
     double followed22, followed31; /* what share of kappa_iijj and kappa_iiij is not born again */
-    double *coherence;             /* RK_DIAGRAMS_REGENERATED: kappa_iiij is this times C_ij */
+    double *coherence;             /* RK_PAIRS_REGENERATED: kappa_iiij is this times C_ij */
     const double *y; /* the third cumulant contains Sym C_ij y_k, C the present covariance */
 } rk_slices;
 
@@ -43,7 +43,7 @@ typedef struct rk_neurons {
     double *bend; /* w3 / w2 of phi: what one leg more is worth at the centre of a tree */
     double *zeros;
     double *D12, *K13;   /* width x width: D and K31 transposed; K13 NULL if there is none */
-    double *q;           /* gauge: m / |m|^2 */
+    double *q;           /* m / |m|^2 */
     double *k22, *k21_q; /* sum_j kappa_iijj and sum_j kappa_iij q_j of phi(z), j != i */
 } rk_neurons;
 
@@ -59,14 +59,14 @@ typedef struct rk_pair_cumulants {
     rk_legs k22, k31, edge;
 } rk_pair_cumulants;
 
-/** Which diagrams of two neurons: those of K = 3 simple, the augmented ones without a fourth
+/** Which terms of two neurons: those of K = 3 simple, the augmented ones without a fourth
  *  cumulant kappa_iiij, with a regenerated one, or with one carried. */
-typedef enum rk_diagrams {
-    RK_DIAGRAMS_SIMPLE,
-    RK_DIAGRAMS_AUGMENTED,
-    RK_DIAGRAMS_REGENERATED,
-    RK_DIAGRAMS_FOURTH
-} rk_diagrams;
+typedef enum rk_pair_terms {
+    RK_PAIRS_SIMPLE,
+    RK_PAIRS_AUGMENTED,
+    RK_PAIRS_REGENERATED,
+    RK_PAIRS_FOURTH
+} rk_pair_terms;
 
 /** Fills `m`, `var`; with `pairs` everything but D12, k22 and k21_q. */
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
@@ -74,11 +74,11 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
 
 /**
  * C (n x n): covariance of z in, of phi(z) out. If `newborn` is not NULL also k22, k21_q and the
- * source born here: w2, s and e, its leg `a` (unless RK_DIAGRAMS_SIMPLE an edge that D dresses) and
- * the residual z L, both for heard rows and bent columns only; with RK_DIAGRAMS_FOURTH also
+ * source born here: w2, s and e, its leg `a` (unless RK_PAIRS_SIMPLE an edge that D dresses) and
+ * the residual z L, both for heard rows and bent columns only; with RK_PAIRS_FOURTH also
  * `fourth`. About 100 to 200 n^2 FLOPs.
  */
-void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
+void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_pair_terms terms,
                    rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
                    const rk_legs *a, const rk_legs *residual, const rk_pair_cumulants *fourth);
 

@@ -1,11 +1,8 @@
-/* Older sources in fewer directions (docs/MATH.md#fold).
- *
- * The legs p and a of an older source are products of many layers, which all but kills most of
- * their directions. Folded, [p | a] = u K: a tall thin u moves on, K (span x 2 width) stays. */
-#ifndef RK_PROPAGATE_THIRD_FOLD_H
-#define RK_PROPAGATE_THIRD_FOLD_H
+/* Sources in fewer directions: older ones (docs/MATH.md#fold), and the residual of newborn ones. */
+#ifndef RK_THIRD_COMPRESS_H
+#define RK_THIRD_COMPRESS_H
 
-#include "propagate/third_source.h"
+#include "third/source.h"
 
 /* A source is folded after so many layers have read it, or more. */
 enum { RK_FOLD_AGE = 7 };
@@ -28,5 +25,13 @@ typedef struct rk_fold_scratch {
  *  not above its width. Deterministic; about 8 n span width FLOPs and 2 n span^2. */
 void rk_source_fold(rk_work *work, size_t n, const rk_source *whole, const rk_fold_scratch *scratch,
                     const rk_source *to);
+
+/**
+ * z L = R projected on the `rank` directions that random probes find most of R in, after one power
+ * iteration: R n x m, z n x rank with orthonormal columns, L rank x m. `thin` (rank x n) and
+ * `basis` (rank x n doubles) are scratch. About 8 n m rank FLOPs.
+ */
+void rk_residual_compress(rk_work *work, size_t n, size_t m, size_t rank, rk_legs R, rk_legs thin,
+                          double *basis, rk_legs z, rk_legs L);
 
 #endif

@@ -7,12 +7,12 @@
  *
  * with legs p and a (n x width), z (n x rank) and y (n x 1). At birth p is the identity, a the
  * first-order covariance, z the residual that makes the entries with repeated indices right (exact
- * if rank = width and L is the identity), y the gauge's feed (docs/MATH.md#third, #gauge). Only the
+ * if rank = width and L is the identity), y the tilt's feed (docs/MATH.md#third, #gauge). Only the
  * legs move; the rest stays as it was born. */
-#ifndef RK_PROPAGATE_THIRD_SOURCE_H
-#define RK_PROPAGATE_THIRD_SOURCE_H
+#ifndef RK_THIRD_SOURCE_H
+#define RK_THIRD_SOURCE_H
 
-#include "propagate/third_legs.h"
+#include "third/legs.h"
 
 typedef struct rk_source {
     size_t width, rank;

@@ -1,4 +1,4 @@
-#include "propagate/third_activation.h"
+#include "third/neurons.h"
 
 #include "base/simd.h"
 #include "base/sum.h"
@@ -100,7 +100,7 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
 typedef struct pairs {
     size_t n;
     const rk_slices *z;
-    rk_diagrams diagrams;
+    rk_pair_terms terms;
     const rk_neurons *neurons;
     double *C;
     const rk_legs *a, *residual; /* NULL: no newborn */
@@ -144,24 +144,24 @@ typedef struct links {
     double xxxy, xyyy; /* a sixth */
 } links;
 
-/* The sum of the diagrams that connect x with y. */
-RK_HOT_PART double connect(rk_diagrams diagrams, links k, end x, end y) {
+/* The sum of the terms that connect x with y. */
+RK_HOT_PART double connect(rk_pair_terms terms, links k, end x, end y) {
     double both = k.xxyy + 0.5 * k.xy * k.xy;
     double sum =
         (x.k1 * k.xy + 0.5 * x.k2 * k.xxy) * y.k1 + (0.5 * x.k1 * k.xyy + x.k2 * both) * y.k2;
-    if (diagrams == RK_DIAGRAMS_SIMPLE) return sum;
+    if (terms == RK_PAIRS_SIMPLE) return sum;
     double with_edge = x.k1 * y.tail + x.tail * y.k1 +
                        0.5 * (k.xyy * x.k2 * y.k3 + k.xxy * x.k3 * y.k2) +
                        (k.xxyy + 1. / 6 * k.xy * k.xy) * x.k3 * y.k3;
     sum += k.xy * with_edge;
-    if (diagrams == RK_DIAGRAMS_AUGMENTED) return sum;
+    if (terms == RK_PAIRS_AUGMENTED) return sum;
     return sum + k.xxxy * x.k3 * y.k1 + k.xyyy * x.k1 * y.k3;
 }
 
 /* An edge from an outer neuron x to the centre of a tree, which has another: what stands for
  * x1 C there. */
-RK_HOT_PART double edge(rk_diagrams diagrams, links k, end x, double bend) {
-    if (diagrams == RK_DIAGRAMS_SIMPLE) return x.k1 * k.xy;
+RK_HOT_PART double edge(rk_pair_terms terms, links k, end x, double bend) {
+    if (terms == RK_PAIRS_SIMPLE) return x.k1 * k.xy;
     return x.k1 * (k.xy + 0.5 * bend * k.xyy) + 0.5 * x.k2 * k.xxy;
 }
 
@@ -181,7 +181,7 @@ typedef struct stretch {
     double *left22, *left31, *tree_edge; /* out, too: a rk_pair_cumulants */
 } stretch;
 
-RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagrams) {
+RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_pair_terms terms) {
     const double *D21 = x->D21, *D12 = x->D12, *M = x->M;
     const double *K31 = x->K31, *K13 = x->K13;
     const double *metric = x->metric, *core = x->core, *q = x->q, *y = x->y;
@@ -200,35 +200,35 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_diagrams diagra
         double c = C[j];
         links ij = {.xy = c, .xxy = D21[j], .xyy = D12[j]};
         ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * scale * M[j] * M[j]);
-        if (diagrams == RK_DIAGRAMS_FOURTH) {
+        if (terms == RK_PAIRS_FOURTH) {
             ij.xxxy = 1. / 6 * K31[j];
             ij.xyyy = 1. / 6 * K13[j];
         } else {
             ij.xxxy = ij.xyyy = sixth * c;
         }
         end w_j = {w1[j], w2[j], w3[j], wt[j]};
-        double k11 = connect(diagrams, ij, w_i, w_j);
+        double k11 = connect(terms, ij, w_i, w_j);
         C[j] = k11;
         if (!newborn) continue;
         end e_j = {e1[j], e2[j], e3[j], et[j]};
-        k21_q[j] = connect(diagrams, ij, e_i, w_j) * q[j];
-        k22[j] = connect(diagrams, ij, e_i, e_j) - 2 * k11 * k11;
-        a[j] = edge(diagrams, ij, w_i, bend[j]);
+        k21_q[j] = connect(terms, ij, e_i, w_j) * q[j];
+        k22[j] = connect(terms, ij, e_i, e_j) - 2 * k11 * k11;
+        a[j] = edge(terms, ij, w_i, bend[j]);
         links ji = {.xy = c, .xxy = D12[j], .xyy = D21[j]};
-        double a_ji = edge(diagrams, ji, w_j, bend_i);
+        double a_ji = edge(terms, ji, w_j, bend_i);
         /* 3 (kappa_ijj - what p, a, e, the older sources and the new C already say of it) */
         double C_gains = k11 - w_i.k1 * w_j.k1 * c;
-        residual[j] = 3 * (connect(diagrams, ij, w_i, e_j) - e_j.k1 * a[j] -
+        residual[j] = 3 * (connect(terms, ij, w_i, e_j) - e_j.k1 * a[j] -
                            w_i.k1 * w_j.k1 * w_j.k1 * D12[j] - w_i.k2 * a_ji * a_ji) -
                       2 * C_gains * w_j.k1 * y[j];
-        if (diagrams != RK_DIAGRAMS_FOURTH) continue;
+        if (terms != RK_PAIRS_FOURTH) continue;
         double centre_j = e_j.k2 - 2 * w_j.k1 * w_j.k1;
         tree_edge[j] = c * w_j.k2;
         left22[j] = k22[j] - centre_i * a_ji * a_ji - centre_j * a[j] * a[j] -
                     e_i.k1 * w_j.k1 * w_j.k1 * D12[j] - e_j.k1 * w_i.k1 * w_i.k1 * D21[j] -
                     4 * w_i.k2 * tree_edge[j] * a[j] * a_ji -
                     w_i.k1 * w_i.k1 * w_j.k1 * w_j.k1 * followed22 * ij.xxyy;
-        left31[j] = connect(diagrams, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
+        left31[j] = connect(terms, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
                     3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j] - w_j.k3 * a[j] * a[j] * a[j] -
                     w_i.k1 * w_i.k1 * w_i.k1 * w_j.k1 * followed31 * ij.xxxy;
     }
@@ -293,14 +293,14 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .tree_edge = tree_edge,
             };
             bool newborn = job->a != NULL;
-            if (job->diagrams == RK_DIAGRAMS_FOURTH)
-                pair_stretch(&x, newborn, RK_DIAGRAMS_FOURTH);
-            else if (job->diagrams == RK_DIAGRAMS_REGENERATED)
-                pair_stretch(&x, newborn, RK_DIAGRAMS_REGENERATED);
-            else if (job->diagrams == RK_DIAGRAMS_AUGMENTED)
-                pair_stretch(&x, newborn, RK_DIAGRAMS_AUGMENTED);
+            if (job->terms == RK_PAIRS_FOURTH)
+                pair_stretch(&x, newborn, RK_PAIRS_FOURTH);
+            else if (job->terms == RK_PAIRS_REGENERATED)
+                pair_stretch(&x, newborn, RK_PAIRS_REGENERATED);
+            else if (job->terms == RK_PAIRS_AUGMENTED)
+                pair_stretch(&x, newborn, RK_PAIRS_AUGMENTED);
             else
-                pair_stretch(&x, newborn, RK_DIAGRAMS_SIMPLE);
+                pair_stretch(&x, newborn, RK_PAIRS_SIMPLE);
             if (!newborn) continue;
             if (j <= i && i < j + count) a[i - j] = residual[i - j] = k22[i - j] = k21_q[i - j] = 0;
             size_t kept = rk_legs_within(job->bent, j, count);
@@ -316,13 +316,13 @@ RK_HOT static void pair_rows(void *context, size_t block) {
     }
 }
 
-void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_diagrams diagrams,
+void rk_pairs_step(rk_work *work, size_t n, const rk_slices *z, rk_pair_terms terms,
                    rk_neurons *neurons, double *C, size_t heard, const rk_source *newborn,
                    const rk_legs *a, const rk_legs *residual, const rk_pair_cumulants *fourth) {
     static const uint64_t flops[] = {100, 150, 170, 200};
-    if (!rk_work_charge(work, (newborn ? flops[diagrams] : 30) * (uint64_t)n * n)) return;
+    if (!rk_work_charge(work, (newborn ? flops[terms] : 30) * (uint64_t)n * n)) return;
     size_t bent = newborn ? newborn->width : 0;
-    pairs job = {n, z, diagrams, neurons, C, newborn ? a : NULL, residual, heard, bent, fourth};
+    pairs job = {n, z, terms, neurons, C, newborn ? a : NULL, residual, heard, bent, fourth};
     if (z->has_D) rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), transpose_rows, &job);
     rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), pair_rows, &job);
     if (!newborn) return;

@@ -1,4 +1,4 @@
-#include "propagate/newborn_fourth.h"
+#include "third/newborn_fourth.h"
 
 #include "base/simd.h"
 #include "base/sum.h"
@@ -196,7 +196,7 @@ RK_HOT static void left_rows(void *context, size_t block) {
     }
 }
 
-/* The gauge's part of K31, and its zeros. */
+/* The tilt's part of K31, and its zeros. */
 RK_HOT static void finish_rows(void *context, size_t block) {
     const move *x = context;
     const rk_fourth_view *view = x->view;

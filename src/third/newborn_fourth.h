@@ -3,14 +3,14 @@
  * Two neurons of h = phi(z) have kappa_iijj and kappa_iiij, three have kappa_iijk, which is made of
  * two edges or of the third cumulant of z, and four have trees of three edges, or of an edge and a
  * third cumulant. All of it is moved on as exactly as products of n x n matrices allow, and the
- * gauge's part of it, Sum_6 G_ij C_kl, with it; what is read are kappa_iiii and kappa_iiij
+ * tilt's part of it, Sum_6 G_ij C_kl, with it; what is read are kappa_iiii and kappa_iiij
  * (docs/MATH.md#fourth). For how many layers is decided elsewhere (followed_fourth.h); after the
  * last it lives on in what it made of the cumulants of its neurons. */
-#ifndef RK_PROPAGATE_NEWBORN_FOURTH_H
-#define RK_PROPAGATE_NEWBORN_FOURTH_H
+#ifndef RK_THIRD_NEWBORN_FOURTH_H
+#define RK_THIRD_NEWBORN_FOURTH_H
 
-#include "propagate/gauge.h"
-#include "propagate/roles.h"
+#include "third/roles.h"
+#include "third/tilt.h"
 
 /** Of the neurons of a layer; of pairs of its bent ones. */
 typedef struct rk_newborn_fourth {
@@ -45,7 +45,7 @@ rk_fourth_scratch rk_fourth_scratch_take(rk_work *work, size_t width, size_t ben
 /** The layer that sees it: its first n neurons. */
 typedef struct rk_fourth_view {
     size_t n;
-    rk_role role;      /* of that layer */
+    rk_roles role;     /* of that layer */
     size_t cols, bent; /* how many neurons of h have a column in p, and in a: for older ones bent */
     bool newborn;      /* or else of the pairs' k22 only the sums are there */
     rk_legs p, a, y;   /* the neurons of h, their edges, and minus the y, as they came here */

@@ -1,4 +1,4 @@
-#include "propagate/third_legs.h"
+#include "third/legs.h"
 
 #include "base/simd.h"
 

@@ -1,11 +1,13 @@
-#include "propagate/roles.h"
+#include "third/roles.h"
 
 #include "base/simd.h"
 #include "base/size.h"
 #include "base/sum.h"
+#include "base/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Shares of a layer's root mean square below which a neuron is taken as linear, as silent, and as
  * so silent that its own third cumulant says nothing either: about 2.7, -2.3 and -2.9 standard
@@ -69,8 +71,8 @@ static void activate(const rk_layer *layer, const pass *p) {
     measure(n, p->var, p->m, p->w, p->bend, p->voice);
 }
 
-static rk_role count(size_t n, const pass *p) {
-    rk_role role = {0};
+static rk_roles count(size_t n, const pass *p) {
+    rk_roles role = {0};
     for (size_t i = 0; i < n; i++) {
         bool silent = p->voice[i] < HEARD_SHARE; /* NaN is heard */
         role.shifted += !(p->voice[i] < SHIFTED_SHARE);
@@ -83,7 +85,7 @@ static rk_role count(size_t n, const pass *p) {
     return role;
 }
 
-rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *input,
+rk_status rk_roles_guess(rk_roles *roles, const rk_network *net, const rk_input *input,
                          rk_error *error) {
     enum { VECTORS = 7 };
     size_t width = rk_network_max_width(net), n_in = rk_network_n_in(net);
@@ -104,7 +106,7 @@ rk_status rk_roles_guess(rk_role *roles, const rk_network *net, const rk_input *
         roles[l] = count(net->layers[l].rows, &p);
     }
     size_t last = net->layers[net->n_layers - 1].rows;
-    roles[net->n_layers - 1] = (rk_role){last, last, last};
+    roles[net->n_layers - 1] = (rk_roles){last, last, last};
     free(room);
     return RK_OK;
 }
@@ -132,7 +134,7 @@ static void sort(scored *x, size_t n, const double *score) {
 }
 
 void rk_roles_order(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
-                    const double *var, rk_role role, size_t *order) {
+                    const double *var, rk_roles role, size_t *order) {
     size_t mark = rk_work_mark(work);
     double *w = rk_work_doubles(work, n, WICK), *m = rk_work_doubles(work, n, 1);
     double *bend = rk_work_doubles(work, n, 1), *voice = rk_work_doubles(work, n, 1);
@@ -150,4 +152,78 @@ void rk_roles_order(rk_work *work, const rk_activation *activation, size_t n, co
             order[i] = x[i].neuron;
     }
     rk_work_release(work, mark);
+}
+
+/* ------------------------------------------------------------------------ seen in that order */
+
+/* to_ij = from_{rows_i cols_j} of matrices with k columns; NULL: in the order they have. */
+typedef struct gathering {
+    const size_t *rows, *cols;
+    size_t k;
+    const double *from;
+    double *to;
+} gathering;
+
+static void gather_rows(void *context, size_t first, size_t last) {
+    const gathering *x = context;
+    for (size_t i = first; i < last; i++) {
+        const double *from = x->from + (x->rows ? x->rows[i] : i) * x->k;
+        double *to = x->to + i * x->k;
+        if (!x->cols) memcpy(to, from, x->k * sizeof *to);
+        for (size_t j = 0; x->cols && j < x->k; j++)
+            to[j] = from[x->cols[j]];
+    }
+}
+
+rk_relabelling rk_relabelling_take(rk_work *work, const rk_network *net) {
+    size_t width = rk_network_max_width(net), most = 0;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        size_t count = net->layers[l].rows * net->layers[l].cols;
+        if (count > most) most = count;
+    }
+    rk_relabelling r = {.rows = rk_work_take(work, width, sizeof *r.rows),
+                        .cols = rk_work_take(work, width, sizeof *r.cols),
+                        .weight = rk_work_doubles(work, most, 1),
+                        .bias = rk_work_doubles(work, width, 1)};
+    for (size_t i = 0; rk_work_charge(work, 0) && i < width; i++)
+        r.rows[i] = i; /* of the input */
+    return r;
+}
+
+const rk_layer *rk_relabelling_enter(rk_work *work, const rk_layer *layer, rk_relabelling *r) {
+    size_t n = layer->rows, k = layer->cols, *swap = r->cols;
+    r->cols = r->rows;
+    r->rows = swap;
+    r->layer = *layer;
+    r->layer.weight = r->weight;
+    r->layer.bias = layer->bias ? r->bias : NULL;
+    if (!rk_work_charge(work, 0)) return &r->layer;
+    for (size_t i = 0; i < n; i++)
+        r->rows[i] = i;
+    gathering x = {NULL, r->cols, k, layer->weight, r->weight};
+    rk_sweep(work->pool, n, k, gather_rows, &x);
+    if (layer->bias) memcpy(r->bias, layer->bias, n * sizeof *r->bias);
+    return &r->layer;
+}
+
+void rk_relabelling_apply(rk_work *work, const rk_relabelling *r, double *scratch) {
+    size_t n = r->layer.rows, k = r->layer.cols;
+    if (r->layer.bias) rk_reorder(work, r->rows, n, r->bias, scratch);
+    if (!rk_work_charge(work, 0)) return;
+    memcpy(scratch, r->weight, n * k * sizeof *scratch);
+    gathering x = {r->rows, NULL, k, scratch, r->weight};
+    rk_sweep(work->pool, n, k, gather_rows, &x);
+}
+
+void rk_reorder(rk_work *work, const size_t *order, size_t n, double *x, double *scratch) {
+    if (!rk_work_charge(work, 0)) return;
+    memcpy(scratch, x, n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = scratch[order[i]];
+}
+
+void rk_reorder_pairs(rk_work *work, const size_t *order, size_t n, const double *from,
+                      double *to) {
+    gathering x = {order, order, n, from, to};
+    if (rk_work_charge(work, 0)) rk_sweep(work->pool, n, n, gather_rows, &x);
 }

@@ -1,32 +1,16 @@
-#include "propagate/gauge.h"
+#include "third/tilt.h"
 
 #include "base/simd.h"
 #include "base/sum.h"
-#include "network/homogeneous.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { ROWS = 16, CHUNK = 256 };
 
-/* The sum of 1 / width over the activations: L / n. */
-static double depth_over_width(const rk_network *net) {
-    double sum = 0;
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (rk_network_is_activated(net, l)) sum += 1 / (double)net->layers[l].rows;
-    return sum;
-}
-
-rk_gauge rk_gauge_choose(rk_gauge asked, const rk_network *net, bool covariance) {
-    if (asked != RK_GAUGE_AUTO) return asked;
-    if (covariance || !rk_network_can_be_homogeneous(net)) return RK_GAUGE_NONE;
-    if (!rk_network_is_homogeneous(net)) return RK_GAUGE_ZERO;
-    return depth_over_width(net) <= 0.25 ? RK_GAUGE_DIAGONAL : RK_GAUGE_ZERO; /* measured */
-}
-
-rk_tilt rk_tilt_take(rk_work *work, size_t width, rk_gauge gauge) {
+rk_tilt rk_tilt_take(rk_work *work, size_t width, bool entire) {
     rk_tilt tilt = {
-        .gauge = gauge,
+        .entire = entire,
         .a = rk_work_doubles(work, width, 1),
         .feed = rk_work_doubles(work, width, 1),
         .core = rk_work_doubles(work, width, 1),
@@ -60,7 +44,7 @@ typedef struct tilting {
 } tilting;
 
 /* c = C q, and the squares of the rows of C. */
-RK_HOT static void gauge_read_rows(void *context, size_t block) {
+RK_HOT static void tilt_read_rows(void *context, size_t block) {
     const tilting *x = context;
     const double *q = x->neurons->q;
     size_t n = x->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
@@ -85,7 +69,7 @@ RK_HOT static void gauge_read_rows(void *context, size_t block) {
 
 /* Of the projected covariance Cp and third cumulant along a, Te: the row sums that the core asks
  * for; and the tilted covariance. */
-RK_HOT static void gauge_rows(void *context, size_t block) {
+RK_HOT static void tilt_rows(void *context, size_t block) {
     const tilting *x = context;
     const rk_tilt *tilt = x->tilt;
     const double *m = x->neurons->m, *r = tilt->r, *g = tilt->g, *b = tilt->b;
@@ -195,10 +179,8 @@ static double choose_theta(const tilting *x) {
 static const double LATER_THETA = 0.1;
 
 static double theta_of(const tilting *x) {
-    rk_gauge gauge = x->tilt->gauge;
     bool first = *x->tilt->gain == 0;
-    if (gauge != RK_GAUGE_ZERO && !first) return LATER_THETA;
-    return choose_theta(x);
+    return x->tilt->entire || first ? choose_theta(x) : LATER_THETA;
 }
 
 void rk_core_of_traces(size_t n, double *t) {
@@ -227,7 +209,7 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
     if (!rk_work_charge(work, 30 * (uint64_t)n * n)) return;
     const double *m = neurons->m, *q = neurons->q, *var = neurons->var;
     tilting x = {.n = n, .neurons = neurons, .tilt = tilt, .C = C};
-    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), gauge_read_rows, &x);
+    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), tilt_read_rows, &x);
     x.mm = dot(n, m, m);
     x.qCq = dot(n, q, tilt->c);
     x.trC = rk_sum(n, var);
@@ -243,7 +225,7 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
     x.sigma = dot(n, tilt->g, q);
     double theta = theta_of(&x);
     set_theta(&x, theta);
-    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), gauge_rows, &x);
+    rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), tilt_rows, &x);
     leave_core(&x);
     for (size_t i = 0; i < n; i++) {
         tilt->feed[i] = -6 * theta * tilt->c[i];

@@ -3,8 +3,8 @@
  * The legs are all of the memory and all of the n^3 work of rk_propagate_third, and float costs
  * them no accuracy that shows. Here is the only place that knows their type: products run in it,
  * and everything else reads and writes rows of doubles. */
-#ifndef RK_PROPAGATE_THIRD_LEGS_H
-#define RK_PROPAGATE_THIRD_LEGS_H
+#ifndef RK_THIRD_LEGS_H
+#define RK_THIRD_LEGS_H
 
 #include "linalg/blas.h"
 

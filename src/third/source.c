@@ -1,4 +1,4 @@
-#include "propagate/third_source.h"
+#include "third/source.h"
 
 #include "base/simd.h"
 #include "base/sum.h"
