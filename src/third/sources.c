@@ -72,7 +72,7 @@ static void prepare_transports(rk_third *c, const rk_layer *layer, size_t n, siz
     c->T = rk_legs_view(c->T, 0, k);
     c->T_slope = rk_legs_view(c->T_slope, 0, k);
     transports x = {c, layer, k, older};
-    const uint64_t flops = (rk_third_carries(c) ? 2 : 0) + (older ? 1 : 0);
+    const uint64_t flops = (rk_third_carries(c) ? 2u : 0u) + (older ? 1u : 0u);
     if (rk_work_charge(c->work, flops * n * k)) rk_sweep(c->work->pool, n, k, transport_rows, &x);
 }
 
