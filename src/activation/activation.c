@@ -6,6 +6,7 @@
 #include "base/number.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PIECEWISE(name, kind, degree)                                                              \
@@ -199,4 +200,17 @@ double rk_wick_one(const rk_activation *activation, double mu, double var, int k
     rk_wick(activation, 1, &mu, &var, k, p, &centre, w);
     rk_wick_about_zero(1, k, p, &centre, w);
     return w[rk_wick_at(1, k, k, p)];
+}
+
+const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out) {
+    const char *name = rk_activation_name(activation->kind);
+    rk_number_text number = {""};
+    double back;
+    if (activation->kind == RK_LEAKY_RELU) {
+        rk_number_write(activation->parameter, 15, &number);
+        if (!rk_number_read(number.text, &back) || back != activation->parameter)
+            rk_number_write(activation->parameter, 17, &number);
+    }
+    snprintf(out->text, sizeof out->text, "%s%s%s", name, *number.text ? ":" : "", number.text);
+    return out->text;
 }

@@ -49,4 +49,10 @@ void rk_wick_about_zero(size_t n, int k_max, int p_max, double *centre, double *
 /** E[d^k/dz^k phi(Z)^p] for Z ~ N(mu, var), about zero: one coefficient, for set-up code. */
 double rk_wick_one(const rk_activation *activation, double mu, double var, int k, int p);
 
+/** "leaky_relu:0.01": the text that rk_activation_parse reads back. */
+typedef struct rk_activation_text {
+    char text[64];
+} rk_activation_text;
+const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out);
+
 #endif

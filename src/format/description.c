@@ -1,5 +1,6 @@
 #include "format/description.h"
 
+#include "activation/activation.h"
 #include "base/nearest.h"
 #include "base/number.h"
 #include "format/tensor.h"
@@ -310,19 +311,6 @@ char *rk_json_text(const json_t *value, size_t *length) {
     }
     if (text) text[*length] = '\0';
     return text;
-}
-
-const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out) {
-    const char *name = rk_activation_name(activation->kind);
-    rk_number_text number = {""};
-    double back;
-    if (activation->kind == RK_LEAKY_RELU) {
-        rk_number_write(activation->parameter, 15, &number);
-        if (!rk_number_read(number.text, &back) || back != activation->parameter)
-            rk_number_write(activation->parameter, 17, &number);
-    }
-    snprintf(out->text, sizeof out->text, "%s%s%s", name, *number.text ? ":" : "", number.text);
-    return out->text;
 }
 
 /* "relu,relu,identity", or NULL without memory. */

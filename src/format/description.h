@@ -54,10 +54,4 @@ json_t *rk_description_of(const rk_network *net);
  *  pieces missing when memory runs out while it grows its buffer.) */
 char *rk_json_text(const json_t *value, size_t *length);
 
-/** "leaky_relu:0.01": the text that rk_activation_parse reads back. */
-typedef struct rk_activation_text {
-    char text[64];
-} rk_activation_text;
-const char *rk_activation_format(const rk_activation *activation, rk_activation_text *out);
-
 #endif

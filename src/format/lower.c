@@ -1,5 +1,6 @@
 #include "format/lower.h"
 
+#include "activation/activation.h"
 #include "base/size.h"
 #include "format/name.h"
 #include "network/network.h"

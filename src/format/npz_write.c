@@ -1,7 +1,7 @@
 #include "base/size.h"
 #include "format/npy.h"
 #include "format/npz.h"
-#include "format/write.h"
+#include "format/part.h"
 
 #include <stdio.h>
 #include <stdlib.h>

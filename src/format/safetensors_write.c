@@ -1,7 +1,7 @@
 #include "base/size.h"
 #include "format/element.h"
+#include "format/part.h"
 #include "format/safetensors.h"
-#include "format/write.h"
 
 #include <stdlib.h>
 #include <string.h>

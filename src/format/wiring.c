@@ -1,10 +1,10 @@
 #include "format/wiring.h"
 
+#include "activation/activation.h"
 #include "base/nearest.h"
 #include "base/size.h"
-#include "format/description.h"
 #include "format/name.h"
-#include "format/write.h"
+#include "format/part.h"
 
 #include <stdlib.h>
 #include <string.h>

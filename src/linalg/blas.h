@@ -2,8 +2,8 @@
  *
  * All matrices are row-major with leading dimension = distance between rows. Every product is cut
  * into tiles whose shape depends on its own alone, each one serial BLAS call, so results do not
- * depend on the number of threads; it charges the ledger 2mnk for what it computes. Aliasing of inputs and output is not
- * allowed. */
+ * depend on the number of threads; it charges the ledger 2mnk for what it computes. Aliasing of
+ * inputs and output is not allowed. */
 #ifndef RK_LINALG_BLAS_H
 #define RK_LINALG_BLAS_H
 

@@ -230,7 +230,7 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
                       .centre = c->neurons.centre,
                       .k_max = RK_NEURONS_MAX_K,
                       .p_max = 4,
-                      .slope = c->neurons.w.k1};
+                      .slope = c->neurons.wick + rk_wick_at(n, RK_NEURONS_MAX_K, 1, 1)};
 }
 
 /* The common factor that the tilt took out belongs to the variance. */

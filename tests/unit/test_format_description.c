@@ -1,3 +1,4 @@
+#include "activation/activation.h"
 #include "format/description.h"
 
 #include <setjmp.h>

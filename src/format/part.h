@@ -1,6 +1,6 @@
-/* From a network to the bytes of a file. */
-#ifndef RK_FORMAT_WRITE_H
-#define RK_FORMAT_WRITE_H
+/* A network as the named arrays that a file has. */
+#ifndef RK_FORMAT_PART_H
+#define RK_FORMAT_PART_H
 
 #include "base/status.h"
 
