@@ -1,4 +1,5 @@
 /* Layers spelled out: what a description's "layers" makes of tensors. */
+#include "activation/activation.h"
 #include "format/description.h"
 #include "format/read.h"
 #include "format/safetensors.h"
