@@ -78,13 +78,13 @@ static int check_pairs(const files *all) {
     return 0;
 }
 
-int collision_check(const options *opts) {
+/* `opts` with one of its operands. */
+static int check_operand(const options *opts, const char *operand) {
     files all = {.count = 0};
     char *sidecar = NULL, *script = opts->plot ? gnuplot_script_path(opts->plot) : NULL;
-    add(&all, opts->operand, "", "the model", false);
-    if (opts->operand && strcmp(opts->operand, "-") &&
-        (sidecar = malloc(strlen(opts->operand) + 6)))
-        add(&all, strcat(strcpy(sidecar, opts->operand), ".json"), "", "its side-car", false);
+    add(&all, operand, "", "the model", false);
+    if (operand && strcmp(operand, "-") && (sidecar = malloc(strlen(operand) + 6)))
+        add(&all, strcat(strcpy(sidecar, operand), ".json"), "", "its side-car", false);
     for (const option_row *row = option_table; row->name; row++)
         if (row->kind == OPTION_READ || row->kind == OPTION_WRITE)
             add(&all, *(const char *const *)((const char *)opts + row->offset), "--", row->name,
@@ -93,5 +93,12 @@ int collision_check(const options *opts) {
     int code = check_pairs(&all);
     free(sidecar);
     free(script);
+    return code;
+}
+
+int collision_check(const options *opts) {
+    int code = opts->n_operands ? 0 : check_operand(opts, NULL);
+    for (size_t i = 0; !code && i < opts->n_operands; i++)
+        code = check_operand(opts, opts->operands[i]);
     return code;
 }

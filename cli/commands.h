@@ -7,7 +7,7 @@
 typedef struct command {
     const char *name;
     unsigned bit;
-    const char *operand; /* as the synopsis shows it; "" if there is none */
+    const char *operand; /* as the synopsis shows it: "FILE", "FILE..." for several; "": none */
     const char *summary;
     int (*run)(const options *opts);
 } command;

@@ -1,5 +1,6 @@
 /* reckon: what a neural network computes on average, from its weights. */
 #include <locale.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "collision.h"
@@ -13,7 +14,7 @@ const command command_table[] = {
     {"random", CMD_RANDOM, "", "write a random network", cmd_random},
     {"inspect", CMD_INSPECT, "FILE", "layers, what was inferred, how random the weights look",
      cmd_inspect},
-    {"estimate", CMD_ESTIMATE, "FILE", "the mean of the outputs, with its error", cmd_estimate},
+    {"estimate", CMD_ESTIMATE, "FILE...", "the mean of the outputs, with its error", cmd_estimate},
     {"explain", CMD_EXPLAIN, "FILE", "what estimate would do and cost, without doing it",
      cmd_explain},
     {"compare", CMD_COMPARE, "FILE", "methods against Monte Carlo: error, FLOPs, seconds",
@@ -103,7 +104,8 @@ static int run(int argc, char **argv) {
     const command *cmd = command_find(name);
     if (!cmd) return unknown_command(name);
     options opts;
-    int code = options_parse(&opts, cmd->bit, cmd->name, *cmd->operand, argc - 2, argv + 2);
+    const size_t max_operands = strstr(cmd->operand, "...") ? SIZE_MAX : *cmd->operand ? 1 : 0;
+    int code = options_parse(&opts, cmd->bit, cmd->name, max_operands, argc - 2, argv + 2);
     if (code) return code;
     if (opts.help) {
         print_help(stdout, cmd);

@@ -34,19 +34,26 @@ static int read_array(rk_array *out, const char *path, size_t rows, size_t cols,
                 used ? shape : "a scalar", rows);
 }
 
-static int read_model(model *m, const options *opts) {
-    if (!opts->operand)
+static size_t is_stdin(const char *path) {
+    return path && !strcmp(path, "-");
+}
+
+/* The law is read for every network. */
+static bool reads_stdin_twice(const options *opts) {
+    size_t count = (is_stdin(opts->input_mean) + is_stdin(opts->input_cov)) * opts->n_operands;
+    for (size_t i = 0; i < opts->n_operands; i++)
+        count += is_stdin(opts->operands[i]);
+    return count > 1;
+}
+
+static int read_model(model *m, const options *opts, const char *path) {
+    if (!path)
         return fail(EXIT_USAGE, "which network? Give a .safetensors or .npz file, or - for stdin");
-    m->name = strcmp(opts->operand, "-") ? opts->operand : "stdin";
-    const char *from_stdin[] = {opts->operand, opts->input_mean, opts->input_cov};
-    int n_from_stdin = 0;
-    for (size_t i = 0; i < 3; i++)
-        n_from_stdin += from_stdin[i] && !strcmp(from_stdin[i], "-");
-    if (n_from_stdin > 1) return fail(EXIT_USAGE, "only one file can come from stdin");
+    m->name = is_stdin(path) ? "stdin" : path;
+    if (reads_stdin_twice(opts)) return fail(EXIT_USAGE, "only one file can come from stdin");
     rk_error error;
     rk_read_options read = {.activation = opts->activation};
-    if (rk_network_read(&m->net, opts->operand, &read, &error))
-        return fail_reading(m->name, &error);
+    if (rk_network_read(&m->net, path, &read, &error)) return fail_reading(m->name, &error);
     return 0;
 }
 
@@ -63,9 +70,9 @@ static int example(model *m) {
     return rk_network_random(&m->net, &spec, &error) ? fail_status(&error) : 0;
 }
 
-static int load(model *m, const options *opts) {
-    if (opts->example && opts->operand) return fail(EXIT_USAGE, "--example takes no file");
-    int code = opts->example ? example(m) : read_model(m, opts);
+static int load(model *m, const options *opts, const char *path) {
+    if (opts->example && path) return fail(EXIT_USAGE, "--example takes no file");
+    int code = opts->example ? example(m) : read_model(m, opts, path);
     size_t n = code ? 0 : rk_network_n_in(m->net);
     if (!code && opts->input_mean)
         code = read_array(&m->mean, opts->input_mean, n, 0, "--input-mean");
@@ -75,11 +82,15 @@ static int load(model *m, const options *opts) {
     return code;
 }
 
-int model_load(model *out, const options *opts) {
+int model_load_from(model *out, const options *opts, const char *path) {
     *out = (model){0};
-    int code = load(out, opts);
+    int code = load(out, opts, path);
     if (code) model_free(out);
     return code;
+}
+
+int model_load(model *out, const options *opts) {
+    return model_load_from(out, opts, opts->operand);
 }
 
 void model_free(model *m) {
@@ -157,6 +168,16 @@ rk_status model_estimate(const model *m, const rk_options *run, const char *labe
     progress bar;
     progress_begin(&bar, label, &watched);
     rk_status status = rk_estimate(answer, m->net, &m->input, &watched, error);
+    progress_end(&bar);
+    return status;
+}
+
+rk_status model_estimate_many(rk_job *jobs, size_t n, const rk_options *run, const char *label,
+                              rk_error *error) {
+    rk_options watched = *run;
+    progress bar;
+    progress_begin(&bar, label, &watched);
+    rk_status status = rk_estimate_many(jobs, n, &watched, error);
     progress_end(&bar);
     return status;
 }

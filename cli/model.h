@@ -12,8 +12,10 @@ typedef struct model {
     rk_input input; /* points into the arrays */
 } model;
 
-/** Returns 0, or an exit code after saying on stderr what is wrong; then there is nothing to free.
- */
+/** The network at `path`, or the built-in example, with the law of the options. Returns 0, or an
+ * exit code after saying on stderr what is wrong; then there is nothing to free. */
+int model_load_from(model *out, const options *opts, const char *path);
+/** The same for the first operand. */
 int model_load(model *out, const options *opts);
 void model_free(model *m);
 
@@ -35,5 +37,8 @@ int model_run_method(rk_options *out, rk_method_spec *method, const options *opt
 /** rk_estimate under a progress bar called `label` that Ctrl-C can stop. */
 rk_status model_estimate(const model *m, const rk_options *run, const char *label,
                          rk_answer **answer, rk_error *error);
+/** The same for many. */
+rk_status model_estimate_many(rk_job *jobs, size_t n, const rk_options *run, const char *label,
+                              rk_error *error);
 
 #endif

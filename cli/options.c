@@ -59,7 +59,7 @@ const option_row option_table[] = {
 
     {"output", 'o', OPTION_WRITE, "FILE", ANY, AT(output),
      "write the result there instead of to stdout"},
-    {"json", 'j', OPTION_FLAG, NULL, ANY, AT(json), "the result as one JSON object"},
+    {"json", 'j', OPTION_FLAG, NULL, ANY, AT(json), "the result as one JSON object, on a line"},
     {"csv", 0, OPTION_WRITE, "FILE", CMD_ESTIMATE | CMD_COMPARE | CMD_TAIL, AT(csv),
      "also write the table as CSV"},
     {"plot", 0, OPTION_WRITE, "FILE", CMD_COMPARE | CMD_TAIL, AT(plot),
@@ -255,18 +255,18 @@ static const option_row *find(const char *word, unsigned bit, const char **value
     return NULL;
 }
 
-int options_parse(options *out, unsigned bit, const char *command_name, bool takes_operand,
+int options_parse(options *out, unsigned bit, const char *command_name, size_t max_operands,
                   int argc, char **argv) {
-    *out = (options){.samples = 100000, .receipt = UINT64_MAX, .max_flops = 2e11};
+    *out = (options){.operands = argv, .samples = 100000, .receipt = UINT64_MAX, .max_flops = 2e11};
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (!only_operands && !strcmp(word, "--")) {
             only_operands = true;
         } else if (only_operands || word[0] != '-' || !strcmp(word, "-")) {
-            if (!takes_operand || out->operand)
+            if (out->n_operands == max_operands)
                 return fail(EXIT_USAGE, "%s: unexpected argument '%s'", command_name, word);
-            out->operand = word;
+            out->operands[out->n_operands++] = argv[i];
         } else {
             const char *value;
             const option_row *row = find(word, bit, &value);
@@ -287,5 +287,6 @@ int options_parse(options *out, unsigned bit, const char *command_name, bool tak
                             value, expected);
         }
     }
+    out->operand = out->n_operands ? out->operands[0] : NULL;
     return 0;
 }

@@ -12,6 +12,8 @@ enum { MAX_METHODS = 32 };
 /** Everything any command can be told. Strings are borrowed from argv. */
 typedef struct options {
     const char *operand; /* model file, shell or command name; NULL if none */
+    char **operands;     /* all of them */
+    size_t n_operands;
 
     bool help, json, quiet;
     const char *output, *csv;
@@ -62,9 +64,10 @@ typedef struct option_row {
 /** Ends with a row whose name is NULL. */
 extern const option_row option_table[];
 
-/** Parses the words after the command's name. `takes_operand`: whether one operand is allowed.
- *  Returns 0, or an exit code after explaining on stderr what is wrong. */
-int options_parse(options *out, unsigned bit, const char *command_name, bool takes_operand,
+/** Parses the words after the command's name, at most `max_operands` of which are operands: they
+ * are moved to the front of argv. Returns 0, or an exit code after explaining on stderr what is
+ * wrong. */
+int options_parse(options *out, unsigned bit, const char *command_name, size_t max_operands,
                   int argc, char **argv);
 
 /** One line an option, for those the command with this bit takes. */

@@ -27,6 +27,11 @@
  * on the same kind of machine (BLAS and its core, see rk_build_info): the same bits for any number
  * of threads; elsewhere they differ by 1e-9 to 1e-8.
  *
+ * Threads. What has been created does not change any more: networks, plans, events, answers and
+ * whatever they borrow may be used by any number of threads at a time, and so may an rk_context.
+ * Only `destroy` wants that nobody uses the object any longer. Progress functions are called by the
+ * thread that made the call.
+ *
  * A process may fork between calls; a fork during one, from another thread, leaves a child that may
  * only exec, as POSIX has it.
  */
@@ -372,6 +377,30 @@ enum { RK_METHOD_TEXT = 128 };
  *  the same of it. Cut to `size` bytes; of what no method has it says nothing. */
 RK_API void rk_method_spell(const rk_method_spec *spec, char *text, size_t size);
 
+/* ------------------------------------------------------------------------------------ contexts */
+
+/** What several calls share, one after another or at a time from several threads: threads, which
+ *  then wait for the next call, the memory for their work, and what has been measured of the
+ *  machine. No answer depends on it, but for a choice by budget_seconds or by memory. */
+typedef struct rk_context rk_context;
+
+/** What to share; 0 is the default everywhere. `size` as in rk_method_spec. */
+typedef struct rk_context_options {
+    size_t size;
+    int threads; /**< that compute at a time, with the one that calls; 0: one per processor the
+                  *   process may use. Each further calling thread computes for itself besides. */
+    /** Bytes of work and answers of all runs together: one that finds no room beside others waits.
+     *  0: what machine, control groups and limits leave now. */
+    uint64_t memory_limit;
+} rk_context_options;
+
+/** For rk_options.context; `options` NULL: defaults. No thread starts before there is work for it.
+ *  In a child made by fork it computes in the calling thread alone. */
+RK_API rk_status rk_context_create(rk_context **out, const rk_context_options *options,
+                                   rk_error *error);
+/** Ends its threads. No plan with this context may be left. */
+RK_API void rk_context_destroy(rk_context *context);
+
 /* --------------------------------------------------------------------------------------- runs */
 
 /** Called now and then from the calling thread with the fraction done in [0, 1]. Returning false
@@ -404,11 +433,13 @@ typedef struct rk_options {
     /** Forward passes for the unbiased check; 0: none, but for `auto` what a twentieth of its
      *  budget pays for, if its method does not measure its own error; RK_NO_RECEIPT: none. */
     uint64_t receipt_samples;
-    int threads; /**< 0: one per processor the process may use */
-    /** Bytes of work, answer and receipt; 0: what machine, control groups and limits leave. */
+    int threads; /**< 0: one per processor the process may use, or all of the context's */
+    /** Bytes of work, answer and receipt; 0: what machine, control groups and limits leave, or the
+     *  context's limit. */
     uint64_t memory_limit;
     rk_progress progress; /**< may be NULL */
     void *progress_context;
+    rk_context *context; /**< borrowed, bounds threads and memory_limit; NULL: one for the call */
 } rk_options;
 
 /** method RK_AUTO, 100000 samples, seed 0, all processors; everything else off. Inline: the size is
@@ -441,7 +472,8 @@ typedef struct rk_plan rk_plan;
 
 /**
  * Checks that `options->method` applies to `net` and `input` (NULL: the standard normal), and
- * computes what it costs, without doing it. Borrows `net` and `input` until rk_plan_destroy.
+ * computes what it costs, without doing it. Borrows `net`, `input` and options->context until
+ * rk_plan_destroy.
  * RK_ERROR_TOO_LARGE names the bytes a plan would need.
  */
 RK_API rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
@@ -522,7 +554,10 @@ typedef struct rk_answer_data {
 } rk_answer_data;
 
 typedef struct rk_answer rk_answer;
-RK_API rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error);
+
+/** Does what is planned, as often as it is called, from several threads at a time if need be: the
+ *  same bits each time. The answer outlives the plan. */
+RK_API rk_status rk_plan_execute(const rk_plan *plan, rk_answer **out, rk_error *error);
 RK_API const rk_answer_data *rk_answer_view(const rk_answer *answer);
 RK_API void rk_answer_destroy(rk_answer *answer);
 
@@ -546,6 +581,31 @@ RK_API rk_status rk_estimate(rk_answer **out, const rk_network *net, const rk_in
 RK_API rk_status rk_receipt_of(rk_answer **out, const rk_network *net, const rk_input *input,
                                const double *mean, const double *error_per_output,
                                const rk_options *options, rk_error *error);
+
+/** One of many: a network, an input, and what came of them. */
+typedef struct rk_job {
+    const rk_network *net;     /**< jobs may share it */
+    const rk_input *input;     /**< NULL: the standard normal */
+    const rk_options *options; /**< NULL: those of the call, which alone say threads, context and
+                                *   progress */
+    rk_answer *answer;         /**< made by the call, NULL if it failed; rk_answer_destroy it */
+    rk_error error;            /**< made by the call; status RK_OK: there is an answer */
+} rk_job;
+
+/**
+ * rk_estimate for each of `n_jobs`, with the same bits, over the threads of options->context (NULL:
+ * of one for the call; `options` NULL: defaults): many small ones at a time, each in one thread;
+ * where there are fewer than threads, or larger ones, these share what is left. At most as many are
+ * under way as there are threads and as fit into the context's memory. Jobs with budget_seconds
+ * follow one by one, for seconds are of all threads.
+ *
+ * RK_OK: each job has its answer or its error, and one that fails does not disturb the others.
+ * Progress is of all jobs; an interrupt leaves what is done, partial answers where rk_estimate has
+ * them, and RK_ERROR_INTERRUPTED where a job had not begun. After any other status, no job has an
+ * answer.
+ */
+RK_API rk_status rk_estimate_many(rk_job *jobs, size_t n_jobs, const rk_options *options,
+                                  rk_error *error);
 
 /* -------------------------------------------------------------------------------- rare events */
 
@@ -663,7 +723,7 @@ typedef struct rk_tail_plan rk_tail_plan;
  * Plans the probabilities of `n_events` events under x ~ N(mean, covariance) of `input` (NULL: the
  * standard normal; a third cumulant is refused). Of `options` (NULL: defaults) it reads
  *
- * - tail (NULL: RK_TAIL_BY_AUTO), seed, threads, progress;
+ * - tail (NULL: RK_TAIL_BY_AUTO), seed, threads, progress, context;
  * - samples: forward passes for each event; as many plain ones, for all together, bound those that
  *   never or always happen;
  * - tolerance: the cv to reach, for each event. The passes are chosen then: a tenth of `samples`,

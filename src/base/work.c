@@ -23,22 +23,24 @@ void rk_work_init_dry(rk_work *work) {
 rk_status rk_work_init_wet(rk_work *work, const rk_work *plan, rk_pool *pool, rk_error *error) {
     *work = (rk_work){.pool = pool,
                       .capacity = plan->peak,
-                      .steps = plan->steps,
                       .n_steps = plan->n_steps,
                       .flops_total = plan->flops,
                       .progress = plan->progress,
                       .progress_context = plan->progress_context};
     if (plan->overflow) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     work->arena = aligned_alloc(ALIGNMENT, plan->peak ? plan->peak : ALIGNMENT);
-    if (!work->arena)
-        return rk_fail(error, RK_ERROR_MEMORY, "no memory for the %zu bytes the method needs",
-                       plan->peak);
-    return RK_OK;
+    work->steps = rk_alloc(plan->n_steps, 1, sizeof *work->steps);
+    if (work->arena && work->steps) return RK_OK;
+    rk_work_finish(work);
+    return rk_fail(error, RK_ERROR_MEMORY, "no memory for the %zu bytes the method needs",
+                   plan->peak);
 }
 
 void rk_work_finish(rk_work *work) {
     rk_work_listen(work, false);
+    free(work->steps);
     free(work->arena);
+    work->steps = NULL;
     work->arena = NULL;
 }
 

@@ -22,7 +22,7 @@ typedef struct rk_work {
     bool overflow; /* dry: the sizes do not fit into size_t */
     rk_pool *pool;
     uint64_t flops;
-    rk_step *steps; /* one per rk_work_step; grown by the dry run, refilled by the wet one */
+    rk_step *steps; /* one per rk_work_step; grown by the dry run, whose owner frees them */
     size_t n_steps, n_steps_done;
     uint64_t flops_total; /* wet: of the plan, for the progress report */
     double step_started;
@@ -37,9 +37,10 @@ typedef struct rk_work {
 
 /** An empty dry run. */
 void rk_work_init_dry(rk_work *work);
-/** Prepares a wet run after the dry run `plan` (its steps are reused): allocates the arena. */
+/** Prepares a wet run after the dry run `plan`, which does not change: allocates arena and steps.
+ */
 rk_status rk_work_init_wet(rk_work *work, const rk_work *plan, rk_pool *pool, rk_error *error);
-/** Frees the arena (not the steps, which belong to whoever owns the plan). */
+/** Frees arena and steps; fine after a failure, too. */
 void rk_work_finish(rk_work *work);
 
 /** `count` entries of `size` bytes, 64-byte aligned, uninitialised. Never NULL: the dry run answers

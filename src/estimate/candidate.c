@@ -1,9 +1,9 @@
 #include "estimate/candidate.h"
 
 #include "base/size.h"
+#include "estimate/context.h"
 #include "estimate/pace.h"
 #include "estimate/prepare.h"
-#include "linalg/blas.h"
 #include "network/homogeneous.h"
 #include "propagate/mean.h"
 #include "sample/division.h"
@@ -42,27 +42,6 @@ static rk_status scout_network(const rk_problem *problem, rk_scout *scout, rk_er
     return status;
 }
 
-double rk_measure_speed(int threads) {
-    enum { N = 192 };
-    static const double long_enough = 4e-3;
-    rk_work work = {.dry = false};
-    double *matrix = calloc(3 * N * N, sizeof *matrix), best = (double)NAN;
-    if (matrix && rk_pool_create(&work.pool, threads, NULL) == RK_OK) {
-        rk_blas_make_serial();
-        for (double first = rk_seconds(), start = first; start < first + long_enough;) {
-            rk_gemm(&work, RK_NO_TRANS, RK_NO_TRANS, N, N, N, 1, matrix, N, matrix + N * N, N, 0,
-                    matrix + 2 * N * N, N);
-            double end = rk_seconds();
-            best = fmax(best, 2.0 * N * N * N / (end - start));
-            start = end;
-        }
-        rk_blas_restore();
-        rk_pool_destroy(work.pool);
-    }
-    free(matrix);
-    return best;
-}
-
 /* Only a gauge asks for roles, and anchors for those of the first layers. */
 static rk_status scout_roles(const rk_problem *problem, rk_scout *scout, rk_error *error) {
     const rk_network *net = problem->net;
@@ -77,8 +56,7 @@ rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *er
     rk_status status = scout_network(problem, scout, error);
     if (status == RK_OK) status = scout_roles(problem, scout, error);
     if (status == RK_OK)
-        scout->speed =
-            options->budget_seconds > 0 ? rk_measure_speed(options->threads) : RK_USUAL_SPEED;
+        scout->speed = options->budget_seconds > 0 ? rk_context_speed(options) : RK_USUAL_SPEED;
     return status;
 }
 

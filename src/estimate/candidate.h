@@ -22,9 +22,6 @@ typedef struct rk_scout {
  *  products for 4 ms: otherwise the speed is that of two usual cores. */
 rk_status rk_scout_take(rk_scout *scout, const rk_problem *problem, rk_error *error);
 
-/** FLOPs a second of a double product, timed for 4 ms; NaN if there is no memory for one. */
-double rk_measure_speed(int threads);
-
 /** Fills `candidate` with what the method is expected to do for the goal; if it samples, with as
  * many passes as the goal wants and pays for. What is wrong with it is its verdict; "" if nothing
  * is.

@@ -1,6 +1,7 @@
 #include "estimate/plan.h"
 
 #include "base/size.h"
+#include "estimate/context.h"
 #include "estimate/verdict.h"
 #include "linalg/blas.h"
 #include "sample/points.h"
@@ -135,17 +136,14 @@ static void report_problems(const rk_plan *plan, rk_answer *answer, const rk_wor
         rk_answer_warn(answer, "interrupted: there is no receipt");
 }
 
-/* Fills `answer` from a finished run. */
-static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error) {
+/* Fills `answer` from a finished run, whose steps become its own. */
+static void report(const rk_plan *plan, rk_work *work, rk_answer *answer) {
     rk_answer_data *data = &answer->data;
     answer->spec = plan->problem.spec;
     rk_method_spell(&answer->spec, answer->method, sizeof answer->method);
-    answer->steps = malloc((work->n_steps_done + 1) * sizeof *answer->steps);
-    if (!answer->steps) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the answer");
-    if (work->n_steps_done)
-        memcpy(answer->steps, work->steps, work->n_steps_done * sizeof *answer->steps);
     data->cost = rk_plan_cost_of(plan, work);
-    data->cost.steps = answer->steps;
+    answer->steps = work->steps;
+    work->steps = NULL;
     data->seed = plan->problem.options.seed;
     data->threads = rk_pool_threads(work->pool);
     data->interrupted = work->interrupted;
@@ -153,7 +151,6 @@ static rk_status report(const rk_plan *plan, rk_work *work, rk_answer *answer, r
     bool is_partial = work->interrupted && !answer->receipt.begun;
     report_error(plan, answer, is_partial);
     report_problems(plan, answer, work, is_partial);
-    return RK_OK;
 }
 
 static void restore_units(const rk_plan *plan, rk_answer *answer) {
@@ -162,7 +159,8 @@ static void restore_units(const rk_plan *plan, rk_answer *answer) {
         rk_normal_form_restore(&plan->form, l, hidden[l]);
 }
 
-static rk_status execute(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk_error *error) {
+/* In memory that is there. */
+static rk_status run_wet(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk_error *error) {
     rk_answer *answer = NULL;
     rk_work work = {.dry = false};
     rk_status status = rk_answer_create(&answer, &plan->problem, error);
@@ -176,7 +174,7 @@ static rk_status execute(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk
         restore_units(plan, answer);
         rk_blas_restore();
     }
-    if (status == RK_OK) status = report(plan, &work, answer, error);
+    if (status == RK_OK) report(plan, &work, answer);
     rk_work_finish(&work);
     if (status != RK_OK) {
         rk_answer_destroy(answer);
@@ -185,6 +183,23 @@ static rk_status execute(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk
     rk_verdict_give(answer, &answer->receipt);
     *out = answer;
     return RK_OK;
+}
+
+/* Of work, answer and receipt, which the plan has found to be less than a size_t holds. */
+static size_t bytes_of(const rk_plan *plan) {
+    size_t count = 0;
+    rk_answer_count(&plan->problem, &count);
+    return plan->dry.peak + count * sizeof(double);
+}
+
+static rk_status execute(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk_error *error) {
+    const rk_options *options = &plan->problem.options;
+    const size_t bytes = bytes_of(plan);
+    rk_status status = rk_context_claim(options, bytes, error);
+    if (status != RK_OK) return status;
+    status = run_wet(plan, pool, out, error);
+    rk_context_release(options, bytes);
+    return status;
 }
 
 /* ------------------------------------------------------------------------------ a second try */
@@ -280,15 +295,14 @@ static void judge(const rk_problem *problem, rk_answer *answer) {
 /* Fewer FLOPs than this, a millisecond at most, are not worth starting threads for. */
 static const uint64_t worth_threads = 4000000;
 
-rk_status rk_plan_execute(rk_plan *plan, rk_answer **out, rk_error *error) {
+rk_status rk_plan_execute(const rk_plan *plan, rk_answer **out, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_answer *answer = NULL;
     rk_pool *pool = NULL;
     const bool spreads = plan->dry.flops >= worth_threads;
     rk_status status = rk_blas_check_room(spreads ? plan->problem.options.threads : 1, error);
-    if (status == RK_OK && spreads)
-        status = rk_pool_create(&pool, plan->problem.options.threads, error);
+    if (status == RK_OK && spreads) status = rk_context_pool(&pool, &plan->problem.options, error);
     if (status == RK_OK) status = execute(plan, pool, &answer, error);
     if (status == RK_OK) {
         memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);

@@ -1,6 +1,7 @@
 #include "estimate/plan.h"
 
 #include "base/size.h"
+#include "estimate/context.h"
 #include "estimate/words.h"
 #include "network/input.h"
 
@@ -66,6 +67,7 @@ static void look_around(rk_plan *plan) {
     rk_options *options = &plan->problem.options;
     const bool is_auto = !plan->method->run, checked = options->receipt_samples != 0;
     const bool has_lanes = is_auto || plan->method->samples || checked;
+    rk_context_settle(options);
     if (options->threads == 0 && has_lanes) options->threads = rk_pool_default_threads();
     if (options->memory_limit == 0 && is_auto) options->memory_limit = rk_usable_memory();
 }

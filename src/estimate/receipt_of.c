@@ -1,6 +1,8 @@
 /* The receipt of numbers from anywhere: an answer like any other, but for who made it. */
 #include "base/size.h"
+#include "estimate/context.h"
 #include "estimate/verdict.h"
+#include "estimate/words.h"
 #include "linalg/blas.h"
 #include "network/input.h"
 #include "network/normal_form.h"
@@ -63,7 +65,9 @@ static rk_status take(const rk_problem *problem, rk_answer *answer, rk_error *er
     rk_work_init_dry(&dry);
     rk_status status = rk_receipt_run(&dry, problem, &nowhere, error);
     if (status == RK_OK) status = check_memory(problem, &dry, error);
-    if (status == RK_OK) status = rk_pool_create(&pool, problem->options.threads, error);
+    if (status == RK_OK) status = rk_context_pool(&pool, &problem->options, error);
+    if (status == RK_OK) status = rk_context_claim(&problem->options, dry.peak, error);
+    const bool is_claimed = status == RK_OK;
     if (status == RK_OK) status = rk_work_init_wet(&wet, &dry, pool, error);
     if (status == RK_OK) {
         wet.progress = problem->options.progress;
@@ -77,11 +81,14 @@ static rk_status take(const rk_problem *problem, rk_answer *answer, rk_error *er
         answer->data.cost = (rk_cost){.flops_executed = wet.flops,
                                       .flops_convention = (double)NAN,
                                       .bytes = dry.peak,
-                                      .steps = dry.steps,
+                                      .steps = wet.steps,
                                       .n_steps = wet.n_steps_done};
+        answer->steps = wet.steps;
+        wet.steps = NULL;
     }
-    answer->steps = dry.steps;
     rk_work_finish(&wet);
+    if (is_claimed) rk_context_release(&problem->options, dry.peak);
+    free(dry.steps);
     rk_pool_destroy(pool);
     return status;
 }
@@ -110,14 +117,17 @@ rk_status rk_receipt_of(rk_answer **out, const rk_network *net, const rk_input *
                         const double *mean, const double *error_per_output,
                         const rk_options *options, rk_error *error) {
     *out = NULL;
-    const rk_options asked = options ? *options : rk_options_default();
+    rk_options asked;
+    rk_status status = rk_options_accept(&asked, options, error);
+    if (status == RK_OK) status = check(net, mean, &asked, error);
+    if (status != RK_OK) return status;
+    rk_context_settle(&asked);
     rk_problem problem = {.options = {.seed = asked.seed,
                                       .threads = asked.threads,
                                       .memory_limit = asked.memory_limit,
                                       .progress = asked.progress,
-                                      .progress_context = asked.progress_context}};
-    rk_status status = check(net, mean, &asked, error);
-    if (status != RK_OK) return status;
+                                      .progress_context = asked.progress_context,
+                                      .context = asked.context}};
     double *symmetric = NULL;
     rk_normal_form form = {.net = NULL};
     status = rk_input_accept(&problem.input, &symmetric, input, rk_network_n_in(net), error);

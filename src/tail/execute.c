@@ -1,5 +1,6 @@
 /* Events in, probabilities out. */
 #include "base/size.h"
+#include "estimate/context.h"
 #include "estimate/words.h"
 #include "linalg/blas.h"
 #include "tail/plan.h"
@@ -265,7 +266,7 @@ rk_status rk_tail_plan_execute(const rk_tail_plan *plan, rk_tail_answer **out, r
     rk_pool *pool = NULL;
     rk_status status = answer_create(&answer, plan, error);
     if (status == RK_OK) status = rk_blas_check_room(plan->options.threads, error);
-    if (status == RK_OK) status = rk_pool_create(&pool, plan->options.threads, error);
+    if (status == RK_OK) status = rk_context_pool(&pool, &plan->options, error);
     rk_tail_job job = rk_tail_job_of(plan, RK_TAIL_WET, pool);
     job.flops_limit = plan->flops_limit;
     if (status == RK_OK) status = rk_tail_ledger_copy(&job.ledger, &plan->prepared, error);

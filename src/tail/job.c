@@ -1,6 +1,7 @@
 #include "tail/job.h"
 
 #include "base/size.h"
+#include "estimate/context.h"
 
 #include <float.h>
 #include <math.h>
@@ -27,7 +28,9 @@ static rk_status check_memory(const rk_tail_job *job, const rk_work *dry, rk_err
 static rk_status run_wet(rk_tail_job *job, rk_work *wet, const rk_work *dry,
                          rk_status (*step)(rk_work *work, void *context, rk_error *error),
                          void *context, rk_error *error) {
-    rk_status status = rk_work_init_wet(wet, dry, job->pool, error);
+    rk_status status = rk_context_claim(job->options, dry->peak, error);
+    if (status != RK_OK) return status;
+    status = rk_work_init_wet(wet, dry, job->pool, error);
     if (status == RK_OK) {
         wet->progress = report_progress;
         wet->progress_context = job;
@@ -36,6 +39,7 @@ static rk_status run_wet(rk_tail_job *job, rk_work *wet, const rk_work *dry,
     job->interrupted |= wet->interrupted;
     job->overflowed = wet->overflowed;
     rk_work_finish(wet);
+    rk_context_release(job->options, dry->peak);
     return status;
 }
 

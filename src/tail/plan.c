@@ -1,6 +1,7 @@
 #include "tail/plan.h"
 
 #include "base/size.h"
+#include "estimate/context.h"
 #include "estimate/candidate.h"
 #include "estimate/pace.h"
 #include "estimate/words.h"
@@ -108,7 +109,7 @@ static double flops_of_pass(const rk_network *net) {
 
 /* FLOPs a second of plain passes, the slowest group's. */
 static double pass_speed(const rk_tail_plan *plan) {
-    const double speed = rk_measure_speed(plan->options.threads);
+    const double speed = rk_context_speed(&plan->options);
     double slowest = speed;
     for (size_t g = 0; g < plan->n_groups; g++) {
         const rk_problem problem = {.net = &plan->groups[g].target.net};
@@ -215,11 +216,12 @@ static rk_status fill(rk_tail_plan *plan, const rk_input *law, const rk_event *e
     rk_tail_method_spell(&plan->spec, text, sizeof text);
     if (plan->source.closure != RK_LAW_COVARIANCE)
         status = rk_network_check_plain(plan->net, text, error);
+    rk_context_settle(options);
     if (options->threads == 0) options->threads = rk_pool_default_threads();
     plan->lanes = (size_t)options->threads;
     plan->memory_limit = options->memory_limit ? options->memory_limit : rk_usable_memory();
     if (status == RK_OK) status = rk_blas_check_room(options->threads, error);
-    if (status == RK_OK) status = rk_pool_create(&pool, options->threads, error);
+    if (status == RK_OK) status = rk_context_pool(&pool, options, error);
     if (status == RK_OK) {
         rk_blas_make_serial();
         status = make_groups(plan, law, events, pool, error);

@@ -34,6 +34,12 @@ interrupt estimate net.safetensors -m mean --receipt 1e12
 has out "^method   mean"
 has err "interrupted: there is no receipt"
 
+# Of several, what is done is kept: the first file is done long before.
+"$reckon" random --width 4 --hidden 1 --quiet -o small.safetensors
+interrupt estimate small.safetensors net.safetensors -m sample -n 1e12 --json
+[ "$(grep -c '"interrupted": true' out)" -ge 1 ] || failed 'no partial answer'
+has err 'interrupted: [12] of 2 files are answered'
+
 interrupt compare net.safetensors --truth-samples 1e12
 is_empty out
 has err 'interrupted before the ground truth was known'

@@ -29,7 +29,7 @@ run 2 estimate net.npz --memory 8X
 run 2 compare net.npz --max-flops nan
 run 2 estimate net.npz --json=yes
 has err 'takes no value'
-run 2 estimate one.npz two.npz
+run 2 inspect one.npz two.npz
 has err "unexpected argument 'two.npz'"
 run 2 estimate
 has err 'which network'
