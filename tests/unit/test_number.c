@@ -1,6 +1,7 @@
 /* Numbers have a point in every locale; tests/CMakeLists.txt makes one with a comma. */
 #include "base/number.h"
 
+#include "activation/activation.h"
 #include "format/description.h"
 #include "reckon/reckon.h"
 
