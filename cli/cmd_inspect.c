@@ -152,7 +152,7 @@ static int print_json(const void *result, FILE *stream) {
 /* "-" for NaN. */
 static void add_number(table *t, const char *format, double x, const char *mark) {
     char cell[CELL];
-    int used = snprintf(cell, sizeof cell, isnan(x) ? "-" : format, x);
+    int used = isnan(x) ? snprintf(cell, sizeof cell, "-") : snprintf(cell, sizeof cell, format, x);
     snprintf(cell + used, sizeof cell - (size_t)used, "%s", mark);
     table_add(t, cell);
 }

@@ -7,8 +7,8 @@
  * layers 2 to 16 against two independent samples A and B of PASSES passes each, by (p - A).(p - B)
  * / n, which is the mean square error of p on average. Least is to be the average of its logarithm
  * over networks and layers. */
-#include "third/third.h"
 #include "study.h"
+#include "third/third.h"
 
 #include <math.h>
 #include <stdio.h>

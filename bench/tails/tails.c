@@ -166,7 +166,7 @@ static void draw(void *context, uint64_t pass, float *y) {
     rk_normal_floats((rk_stream){m->seed, 99}, pass, WIDTH, y);
 }
 
-static void keep(void *context, const rk_pass_block *block) {
+static void keep(void *context, const rk_scored_block *block) {
     moments *m = context;
     memcpy(m->z + block->first * WIDTH, block->z, block->n * WIDTH * sizeof *m->z);
 }
@@ -188,9 +188,9 @@ static void twice(void (*step)(rk_work *work, void *context), void *context) {
 
 static void plain_step(rk_work *work, void *context) {
     const moments *m = context;
-    rk_passes_spec spec = {
+    rk_scored_spec spec = {
         .n = BUDGET, .lanes = 2, .draw = draw, .score = keep, .context = context};
-    rk_passes(work, m->net, &spec);
+    rk_score_passes(work, m->net, &spec);
 }
 
 static void baselines(const rk_network *net, uint64_t seed, const known *truths) {
@@ -210,7 +210,7 @@ static void baselines(const rk_network *net, uint64_t seed, const known *truths)
             var += d * d / (N - 1);
             third += d * d * d / N;
         }
-        rk_law law = {{0, mean, var, third}};
+        rk_tail_law law = {{0, mean, var, third}};
         double low, high;
         rk_binomial_interval((uint64_t)hits, BUDGET, &low, &high);
         enter(ZERO, (estimate){0, 0, 1, 0}, truths[i]);

@@ -45,7 +45,7 @@ static rk_status scout_network(const rk_problem *problem, rk_scout *scout, rk_er
 /* Only a gauge asks for roles, and anchors for those of the first layers. */
 static rk_status scout_roles(const rk_problem *problem, rk_scout *scout, rk_error *error) {
     const rk_network *net = problem->net;
-    if (!rk_network_is_homogeneous(net)) return RK_OK;
+    if (!rk_network_is_plain(net) || !rk_network_is_homogeneous(net)) return RK_OK;
     scout->roles = rk_alloc(net->n_layers, 1, sizeof *scout->roles);
     if (!scout->roles) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     return rk_roles_guess(scout->roles, net, &problem->input, error);
@@ -191,7 +191,7 @@ static rk_status assess(const rk_scout *scout, const rk_problem *problem, const 
     asked.roles = NULL;
     asked.anchor = (rk_anchor){0};
     const rk_method *method = rk_method_of(&c->spec);
-    rk_status status = method->check ? method->check(&asked, error) : RK_OK;
+    rk_status status = rk_problem_check(&asked, error);
     if (status != RK_OK) return status; /* before anybody counts its passes */
     const rk_error_laws *laws = rk_error_laws_of(&c->spec);
     double relative;

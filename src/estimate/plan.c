@@ -87,8 +87,6 @@ static rk_status fill(rk_plan *plan, const rk_options *asked, rk_error *error) {
     rk_options *options = &problem->options;
     rk_status status = accept(plan, asked, error);
     if (status == RK_OK) status = check_options(options, error);
-    if (status == RK_OK && !plan->method->takes_residuals)
-        status = rk_network_check_plain(plan->net, plan->method->info.name, error);
     if (status == RK_OK) look_around(plan);
     if (status == RK_OK) status = bring_to_normal_form(plan, error);
     if (status != RK_OK) return status;

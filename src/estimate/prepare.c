@@ -4,8 +4,12 @@
 
 #include <stdlib.h>
 
-static rk_status check_scope(const rk_problem *problem, rk_error *error) {
+rk_status rk_problem_check(const rk_problem *problem, rk_error *error) {
     const rk_method *method = rk_method_of(&problem->spec);
+    if (!method->takes_residuals) {
+        rk_status status = rk_network_check_plain(problem->net, method->info.name, error);
+        if (status != RK_OK) return status;
+    }
     if (problem->input.third_cumulant && !method->takes_third_cumulant)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s takes Gaussian inputs only",
                        method->info.name);
@@ -60,7 +64,7 @@ static rk_status check_memory(const rk_problem *problem, const rk_work *dry, rk_
 
 rk_status rk_problem_prepare(rk_problem *problem, rk_work *dry, rk_error *error) {
     const rk_method *method = rk_method_of(&problem->spec);
-    rk_status status = check_scope(problem, error);
+    rk_status status = rk_problem_check(problem, error);
     if (status == RK_OK && method->resolve) status = method->resolve(problem, error);
     if (status == RK_OK) status = run_dry(problem, dry, error);
     return status == RK_OK ? check_memory(problem, dry, error) : status;

@@ -5,8 +5,11 @@
 #include "estimate/answer.h"
 #include "estimate/methods.h"
 
-/** Checks that the problem's method applies, resolves its arguments, and runs it `dry`. Clear the
- *  problem and free dry->steps after success and failure alike. */
+/** Refuses what the problem's method does not cover. */
+rk_status rk_problem_check(const rk_problem *problem, rk_error *error);
+
+/** Checks that, resolves its arguments, and runs it `dry`. Clear the problem and free dry->steps
+ * after success and failure alike. */
 rk_status rk_problem_prepare(rk_problem *problem, rk_work *dry, rk_error *error);
 
 /** Frees what preparing added. */

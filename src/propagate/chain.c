@@ -63,6 +63,35 @@ static void watch(rk_chain *c, const rk_law *law, const rk_stage *s, const rk_vi
         rk_expansion_input(c->work, s->layer->cols, &c->expansion, c->outputs);
 }
 
+static const rk_expansion_mark *mark_of(const rk_chain *c, size_t value) {
+    const rk_expansion_mark *mark = c->marks;
+    while (mark->value != value)
+        mark++;
+    return mark;
+}
+
+/* In the place of one that no later layer needs, if there is one: rk_network_measure has counted.
+ */
+static void keep(rk_chain *c, const rk_law *law, void *state, size_t value) {
+    if (!rk_network_keeps(&c->net, value)) return;
+    size_t i = 0;
+    while (i < c->n_marks && rk_network_last_use(&c->net, c->marks[i].value) >= value)
+        i++;
+    if (i == c->n_marks) c->n_marks++;
+    c->marks[i] = rk_expansion_keep(value, &c->expansion, c->outputs);
+    law->keep(state, value);
+}
+
+/* z += v; what the present value is of the sum is seen in its variance. */
+static void add(rk_chain *c, const rk_law *law, void *state, const rk_stage *s, const rk_view *v) {
+    const size_t n = s->layer->rows;
+    const double branch = rk_average(c->work, n, v->var_z);
+    law->add(state, s);
+    const double sum = rk_average(c->work, n, v->var_z);
+    if (!rk_work_charge(c->work, 20)) return;
+    rk_expansion_add(mark_of(c, s->added), sum > 0 ? branch / sum : 1, &c->expansion, c->outputs);
+}
+
 static void deliver_hidden(rk_chain *c, const rk_stage *s, const rk_view *v) {
     size_t n = s->layer->rows;
     if (!c->outputs->hidden_mean) return;
@@ -91,23 +120,24 @@ static void deliver(rk_chain *c, const rk_law *law, void *state, const rk_stage 
 void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
     const size_t n_layers = c->net.n_layers;
     c->expansion = rk_expansion_start(c->work, rk_network_n_in(&c->net), c->input);
-    if (rk_network_keeps(&c->net, 0)) law->keep(state, 0);
+    keep(c, law, state, 0);
     for (size_t l = 0; l < n_layers; l++) {
         rk_stage s = rk_chain_stage(c, l);
         rk_view v = {.scale = 1};
         if (law->enter) s.layer = law->enter(state, &s);
         if (!rk_work_step(c->work, "layer %zu: %s", l + 1, law->name(state, &s))) return;
+        if (s.is_kept) rk_expansion_return(mark_of(c, s.read), &c->expansion, c->outputs);
         law->affine(state, &s, &v);
         if (l > 0 && s.layer->weight)
             rk_expansion_close(c->work, l - 1, s.layer, !s.activated, &c->expansion, v.C_in,
                                law->knows_pairs ? v.var_z : NULL, c->outputs);
-        if (s.adds) law->add(state, &s);
+        if (s.adds) add(c, law, state, &s, &v);
         if (law->higher) law->higher(state, &s);
         if (s.activated) {
             law->activate(state, &s, &v);
             watch(c, law, &s, &v);
         }
-        if (rk_network_keeps(&c->net, l + 1)) law->keep(state, l + 1);
+        keep(c, law, state, l + 1);
         if (s.last)
             deliver(c, law, state, &s, &v);
         else

@@ -11,6 +11,8 @@ typedef struct rk_chain {
     const rk_input *input;
     rk_outputs *outputs;
     rk_expansion expansion;
+    rk_expansion_mark marks[RK_MOST_KEPT]; /**< of what is kept, as far as anybody needs it */
+    size_t n_marks;
 } rk_chain;
 
 rk_chain rk_chain_start(rk_work *work, const rk_network *net, const rk_input *input,

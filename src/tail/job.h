@@ -44,8 +44,8 @@ typedef struct rk_tail_job {
     const char *name; /* of what the target gives: "outputs", "layer 3" */
     const rk_query *queries;
     size_t n;
-    uint64_t passes; /* for each */
-    rk_tail_law *laws;    /* of the target's outputs: found once, then kept; free() them */
+    uint64_t passes;   /* for each */
+    rk_tail_law *laws; /* of the target's outputs: found once, then kept; free() them */
     /* the same for all groups */
     const rk_options *options;
     const rk_law_source *source;

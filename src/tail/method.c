@@ -129,8 +129,8 @@ static rk_status find_source(rk_method_spec *closure, rk_law_source *source, rk_
                    text);
 }
 
-rk_status rk_tail_method_accept(rk_tail_spec *own, const rk_tail_spec *asked, rk_law_source *source,
-                                rk_error *error) {
+rk_status rk_tail_method_accept(rk_tail_spec *own, const rk_tail_spec *asked, bool is_plain,
+                                rk_law_source *source, rk_error *error) {
     static const rk_tail_spec standard = {.kind = RK_TAIL_BY_AUTO};
     if (!asked) asked = &standard;
     if (!rk_read_sized(own, sizeof *own, sizeof *own, asked))
@@ -147,7 +147,9 @@ rk_status rk_tail_method_accept(rk_tail_spec *own, const rk_tail_spec *asked, rk
     if (status != RK_OK) return status;
     const rk_tail_method *method = rk_tail_method_of(own);
     if (method->takes_closure) {
-        if (closure.kind == RK_AUTO) own->closure.kind = method->closure;
+        if (closure.kind == RK_AUTO)
+            own->closure.kind =
+                is_plain || own->kind != RK_TAIL_BY_AUTO ? method->closure : RK_COVARIANCE;
         return find_source(&own->closure, source, error);
     }
     if (closure.kind != RK_AUTO)

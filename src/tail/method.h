@@ -13,10 +13,11 @@ typedef struct rk_tail_method {
     rk_status (*run)(rk_tail_job *job, rk_error *error);
 } rk_tail_method;
 
-/** `own` becomes what is asked for (NULL: RK_TAIL_BY_AUTO) with its closure resolved, whose
- *  cumulants are those of `source`. RK_ERROR_UNSUPPORTED: the closure knows no law. */
-rk_status rk_tail_method_accept(rk_tail_spec *own, const rk_tail_spec *asked, rk_law_source *source,
-                                rk_error *error);
+/** `own` becomes what is asked for (NULL: RK_TAIL_BY_AUTO) with its closure resolved, which for
+ *  `auto` of a network that is not plain is `covariance`; its cumulants are those of `source`.
+ *  RK_ERROR_UNSUPPORTED: the closure knows no law. */
+rk_status rk_tail_method_accept(rk_tail_spec *own, const rk_tail_spec *asked, bool is_plain,
+                                rk_law_source *source, rk_error *error);
 
 const rk_tail_method *rk_tail_method_of(const rk_tail_spec *spec);
 

@@ -1,8 +1,8 @@
 #include "tail/plan.h"
 
 #include "base/size.h"
-#include "estimate/context.h"
 #include "estimate/candidate.h"
+#include "estimate/context.h"
 #include "estimate/pace.h"
 #include "estimate/words.h"
 #include "linalg/blas.h"
@@ -209,7 +209,8 @@ static rk_status fill(rk_tail_plan *plan, const rk_input *law, const rk_event *e
                       rk_error *error) {
     rk_options *options = &plan->options;
     rk_pool *pool = NULL;
-    rk_status status = rk_tail_method_accept(&plan->spec, options->tail, &plan->source, error);
+    rk_status status = rk_tail_method_accept(&plan->spec, options->tail,
+                                             rk_network_is_plain(plan->net), &plan->source, error);
     if (status != RK_OK) return status;
     plan->method = rk_tail_method_of(&plan->spec);
     char text[RK_METHOD_TEXT];

@@ -26,8 +26,8 @@ struct rk_tail_plan {
 typedef struct rk_tail_part {
     rk_query *queries;
     size_t n;
-    rk_tail_law *laws;   /* once they are known; free() them */
-    uint64_t flops; /* that the last dry round was expected to take */
+    rk_tail_law *laws; /* once they are known; free() them */
+    uint64_t flops;    /* that the last dry round was expected to take */
 } rk_tail_part;
 
 /** A job by the plan, to be cleared by rk_tail_ledger_clear(&job.ledger). */

@@ -198,19 +198,9 @@ static void test_bad_specs_are_refused_by_name(void **state) {
     rk_random_spec bad[N];
     for (size_t i = 0; i < N; i++)
         bad[i] = good;
-    const char *words[N] = {"inputs",
-                            "inputs",
-                            "layer 2",
-                            "widths",
-                            "activation",
-                            "custom",
-                            "critical",
-                            "critical",
-                            "weight",
-                            "not",
-                            "unknown",
-                            "layer 2 ends a residual block that reads 2 values: it must have as "
-                            "many, not 5"};
+    const char *words[N] = {"inputs",     "inputs", "layer 2",  "widths",
+                            "activation", "custom", "critical", "critical",
+                            "weight",     "not",    "unknown",  "it must have as many, not 5"};
     const size_t uneven[] = {4, 5};
     bad[0].n_in = 0;
     bad[1].n_out = 0;
