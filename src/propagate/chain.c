@@ -63,8 +63,8 @@ static void watch(rk_chain *c, const rk_law *law, const rk_stage *s, const rk_vi
         rk_expansion_input(c->work, s->layer->cols, &c->expansion, c->outputs);
 }
 
-static const rk_expansion_mark *mark_of(const rk_chain *c, size_t value) {
-    const rk_expansion_mark *mark = c->marks;
+static const rk_branch_mark *mark_of(const rk_chain *c, size_t value) {
+    const rk_branch_mark *mark = c->marks;
     while (mark->value != value)
         mark++;
     return mark;
@@ -78,7 +78,7 @@ static void keep(rk_chain *c, const rk_law *law, void *state, size_t value) {
     while (i < c->n_marks && rk_network_last_use(&c->net, c->marks[i].value) >= value)
         i++;
     if (i == c->n_marks) c->n_marks++;
-    c->marks[i] = rk_expansion_keep(value, &c->expansion, c->outputs);
+    c->marks[i] = rk_branch_keep(value, &c->expansion, c->outputs);
     law->keep(state, value);
 }
 
@@ -89,7 +89,7 @@ static void add(rk_chain *c, const rk_law *law, void *state, const rk_stage *s, 
     law->add(state, s);
     const double sum = rk_average(c->work, n, v->var_z);
     if (!rk_work_charge(c->work, 20)) return;
-    rk_expansion_add(mark_of(c, s->added), sum > 0 ? branch / sum : 1, &c->expansion, c->outputs);
+    rk_branch_add(mark_of(c, s->added), sum > 0 ? branch / sum : 1, &c->expansion, c->outputs);
 }
 
 static void deliver_hidden(rk_chain *c, const rk_stage *s, const rk_view *v) {
@@ -126,7 +126,7 @@ void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
         rk_view v = {.scale = 1};
         if (law->enter) s.layer = law->enter(state, &s);
         if (!rk_work_step(c->work, "layer %zu: %s", l + 1, law->name(state, &s))) return;
-        if (s.is_kept) rk_expansion_return(mark_of(c, s.read), &c->expansion, c->outputs);
+        if (s.is_kept) rk_branch_return(mark_of(c, s.read), &c->expansion, c->outputs);
         law->affine(state, &s, &v);
         if (l > 0 && s.layer->weight)
             rk_expansion_close(c->work, l - 1, s.layer, !s.activated, &c->expansion, v.C_in,

@@ -2,7 +2,7 @@
 #ifndef RK_PROPAGATE_CHAIN_H
 #define RK_PROPAGATE_CHAIN_H
 
-#include "propagate/expansion.h"
+#include "propagate/branch.h"
 #include "propagate/law.h"
 
 typedef struct rk_chain {
@@ -11,7 +11,7 @@ typedef struct rk_chain {
     const rk_input *input;
     rk_outputs *outputs;
     rk_expansion expansion;
-    rk_expansion_mark marks[RK_MOST_KEPT]; /**< of what is kept, as far as anybody needs it */
+    rk_branch_mark marks[RK_MOST_KEPT]; /**< of what is kept, as far as anybody needs it */
     size_t n_marks;
 } rk_chain;
 

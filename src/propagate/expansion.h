@@ -61,21 +61,4 @@ void rk_expansion_look_ahead(rk_work *work, const rk_layer *layer, const size_t 
                              const rk_layer *last, const double *C, const double *slope,
                              const double *var_z, const double *var_h, rk_expansion *e);
 
-/** How far a value can be trusted that is kept (rk_network_keeps). */
-typedef struct rk_expansion_mark {
-    size_t value;
-    rk_expansion e;
-    double expansion, slenderness, independent, log_growth;
-} rk_expansion_mark;
-
-rk_expansion_mark rk_expansion_keep(size_t value, const rk_expansion *e, const rk_outputs *outputs);
-
-/** The present value is the kept one again. */
-void rk_expansion_return(const rk_expansion_mark *kept, rk_expansion *e, rk_outputs *outputs);
-
-/** The present value, a branch from the kept one, is added to it, and then has `share` of the sum's
- *  variance: what was dropped in the branch counts by its root. */
-void rk_expansion_add(const rk_expansion_mark *kept, double share, rk_expansion *e,
-                      rk_outputs *outputs);
-
 #endif
