@@ -45,6 +45,11 @@ bool rk_is_beyond(const rk_error_laws *laws, const rk_outputs *outputs, char *wh
                  "rows of %zu layer%s are alike, and this method takes neurons as independent: "
                  "nothing can be promised",
                  outputs->alike, outputs->alike == 1 ? "" : "s");
+    else if (outputs->unmixed)
+        snprintf(why, size,
+                 "no weights between activations, or a sum with what one made, at %zu layer%s: "
+                 "neurons are not Gaussian there, and nothing can be promised",
+                 outputs->unmixed, outputs->unmixed == 1 ? "" : "s");
     else if (!assumes->knows_spread && outputs->parallel)
         snprintf(why, size, "the rows of %zu layer%s span next to nothing: nothing can be promised",
                  outputs->parallel, outputs->parallel == 1 ? "" : "s");

@@ -64,10 +64,10 @@ static int shown(size_t length) {
 }
 
 void rk_method_spell(const rk_method_spec *asked, char *text, size_t size) {
-    rk_method_spec spec;
+    rk_method_spec spec = {.kind = RK_AUTO};
     if (size == 0) return;
     *text = 0;
-    if (!rk_read_sized(&spec, sizeof spec, sizeof spec, asked)) return;
+    if (asked && !rk_read_sized(&spec, sizeof spec, sizeof spec, asked)) return;
     const rk_method_info *info = rk_method_at(spec.kind);
     if (!info) return;
     append(text, size, info->name);

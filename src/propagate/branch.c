@@ -28,6 +28,7 @@ static double between(double kept, double branch, double weight) {
 
 void rk_branch_add(const rk_branch_mark *kept, double share, rk_expansion *e, rk_outputs *outputs) {
     const double part = fmin(share, 1), rest = 1 - part, weight = sqrt(part);
+    e->unmixed = part * e->unmixed + rest * kept->e.unmixed;
     e->pair = part * part * e->pair + rest * rest * kept->e.pair;
     e->correlation = part * part * e->correlation + rest * rest * kept->e.correlation;
     outputs->expansion = between(kept->expansion, outputs->expansion, weight);

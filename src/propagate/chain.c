@@ -1,5 +1,7 @@
 #include "propagate/chain.h"
 
+#include <math.h>
+
 rk_chain rk_chain_start(rk_work *work, const rk_network *net, const rk_input *input,
                         rk_outputs *outputs) {
     rk_chain c = {.work = work, .net = *net, .input = input, .outputs = outputs};
@@ -63,6 +65,14 @@ static void watch(rk_chain *c, const rk_law *law, const rk_stage *s, const rk_vi
         rk_expansion_input(c->work, s->layer->cols, &c->expansion, c->outputs);
 }
 
+/* Neurons are nearly Gaussian since weights mix many: one that is another's value, or a sum with
+ * one, is what that activation made it. */
+static void notice_unmixed(rk_chain *c, const rk_stage *s) {
+    static const double little = 0.02;
+    bool bends = s->layer->activation.kind != RK_IDENTITY;
+    if (bends && c->expansion.unmixed > little) c->outputs->unmixed++;
+}
+
 static const rk_branch_mark *mark_of(const rk_chain *c, size_t value) {
     const rk_branch_mark *mark = c->marks;
     while (mark->value != value)
@@ -115,6 +125,8 @@ static void deliver(rk_chain *c, const rk_law *law, void *state, const rk_stage 
     rk_deliver(c->work, n, v->mean, out->mean);
     if (v->C) rk_deliver(c->work, n * n, v->C, out->covariance);
     out->roughness = c->expansion.total_roughness;
+    /* pairs of outputs that no weights have mixed are known to first order only */
+    if (!s->activated && c->expansion.unmixed > 0) out->whole_expansion = (double)NAN;
 }
 
 void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
@@ -131,9 +143,11 @@ void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
         if (l > 0 && s.layer->weight)
             rk_expansion_close(c->work, l - 1, s.layer, !s.activated, &c->expansion, v.C_in,
                                law->knows_pairs ? v.var_z : NULL, c->outputs);
+        rk_expansion_read(s.layer, &c->expansion);
         if (s.adds) add(c, law, state, &s, &v);
         if (law->higher) law->higher(state, &s);
         if (s.activated) {
+            notice_unmixed(c, &s);
             law->activate(state, &s, &v);
             watch(c, law, &s, &v);
         }

@@ -94,6 +94,10 @@ void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e,
     e->entered = true;
 }
 
+void rk_expansion_read(const rk_layer *layer, rk_expansion *e) {
+    if (layer->weight) e->unmixed = 0;
+}
+
 /* How much a relative error of the input becomes of one of the output: one of its scale (by scale
  * invariance of the Gaussian E[(phi^2)'(z) (z - mu)] = var E[(phi^2)''(z)]), or one of its variance
  * alone, which rules where neurons rarely fire. */
@@ -141,6 +145,7 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
     e->correlation *= kept;
     e->pair *= kept;
     e->total_roughness += e->roughness;
+    e->unmixed = fmax(e->unmixed, e->roughness);
     if (p_max >= 2) e->growth = growth(n, layer, w, k_max, centre, mu, var_z, var_h);
     if (!(negative <= most_negative * variance)) outputs->diverged++;
 }
@@ -340,7 +345,7 @@ void rk_expansion_close(rk_work *work, size_t l, const rk_layer *next, bool is_l
     double narrower = r.width / inverse_width(e->spread, n, e->correlation);
     double fewer = r.row * (double)n / (3 * fmin(e->spread, most_spread));
     double excess = fmax(1, narrower) * fmax(1, fewer) * aligned;
-    double expansion = outputs->expansion * growth + e->roughness * independent * excess;
+    double expansion = outputs->expansion * growth + e->unmixed * independent * excess;
     double slenderness = outputs->slenderness + independent * excess;
     outputs->whole_expansion = expansion;
     outputs->whole_slenderness = slenderness;

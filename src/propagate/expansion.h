@@ -18,6 +18,8 @@ typedef struct rk_expansion {
     double pair;            /**< the same as far as closures without a covariance know it */
     double input_excess;    /**< 1 / effective width of the input beyond that of such an input */
     double roughness;       /**< share of the last variance that is no linear function of z */
+    double unmixed;         /**< share of the present one that activations made since W was last
+                             *   there to mix it: `roughness` behind one */
     double total_roughness; /**< of all of them so far */
     bool entered;           /**< the first layer is passed */
     double growth;          /**< how much the last layer enlarged a relative error of its input */
@@ -33,6 +35,9 @@ void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e,
 /** The same for closures without a covariance: a few pairs of rows tell whether all are alike. */
 void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,
                                  rk_outputs *outputs);
+
+/** The present value goes through W, or without weights stays what it is. */
+void rk_expansion_read(const rk_layer *layer, rk_expansion *e);
 
 /** From z to h = phi(z): centre and Wick coefficients up to k_max >= 2 and p_max, mean and
  *  variances of z, variances of h. With p_max < 2 `growth` stays what it was. */

@@ -40,6 +40,7 @@ typedef struct rk_outputs {
      *  where it is largest: above 1 beyond what random weights make of it. */
     double unevenness;
     size_t alike; /**< by closures without a covariance: layers whose rows are too alike for that */
+    size_t unmixed;  /**< activations of what others made, and no weights have mixed since */
     size_t parallel; /**< by the others: layers whose rows are all but parallel */
     /** Largest concentration met: so much narrower than random weights would make it is layer
      *  `narrow_layer`, whose neurons have this effective width. */

@@ -98,15 +98,16 @@ static bool is_beyond(const rk_tail_estimate *e, double tolerance) {
 }
 
 /* Those whose error is above the tolerance come first; the others are left out. What no pass
- * reaches is given up after as many as would be done without a tolerance. */
+ * reaches is given up after as many as would be done without a tolerance, and where the error is
+ * beyond `hopeless`. */
 static size_t keep_open(rk_tail_part *part, double tolerance, bool may_be_unreached,
-                        double *worst) {
+                        double hopeless, double *worst) {
     size_t n = 0;
     for (size_t i = 0; i < part->n; i++) {
         const rk_query q = part->queries[i];
         const double cv = q.estimate->cv;
         if (isnan(cv) || !is_beyond(q.estimate, tolerance)) continue;
-        if (isinf(cv) && !may_be_unreached) continue;
+        if (isinf(cv) ? !may_be_unreached : cv > hopeless) continue;
         *worst = fmax(*worst, cv);
         part->queries[i] = part->queries[n];
         part->queries[n++] = q;
@@ -123,20 +124,32 @@ static double rest_of(const rk_tail_job *job, const rk_tail_plan *plan, double e
     return rest;
 }
 
+/* The error now that what is left would not bring down to the tolerance, after a round of so many
+ * FLOPs. Whoever gave a budget wants it spent. */
+static double hopeless_error(const rk_tail_job *job, const rk_tail_plan *plan, double round) {
+    const rk_options *asked = &plan->options;
+    if (asked->budget_flops > 0 || asked->budget_seconds > 0) return INFINITY;
+    const double rest = plan->flops_limit - (double)job->ledger.flops;
+    return asked->tolerance * sqrt(fmax(rest, 0) / round);
+}
+
 /* Passes, four times as many a round, for the events that are not there yet; an answer that a round
  * was too short for stays as it was. */
 static rk_status ask_again(rk_tail_job *job, const rk_tail_plan *plan, rk_tail_part *parts,
                            double start, rk_error *error) {
     const double tolerance = plan->options.tolerance;
     rk_status status = RK_OK;
-    uint64_t passes = plan->passes;
+    uint64_t passes = plan->passes, spent = 0;
     rk_tail_estimate *before = rk_alloc(plan->n_events, 1, sizeof *before);
     if (!before) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", plan->n_events);
     while (status == RK_OK && !job->interrupted) {
+        const double hopeless = hopeless_error(job, plan, (double)(job->ledger.flops - spent));
         double worst = 0;
         size_t open = 0;
+        spent = job->ledger.flops;
         for (size_t g = 0; g < plan->n_groups; g++)
-            open += keep_open(&parts[g], tolerance, passes < plan->options.samples, &worst);
+            open +=
+                keep_open(&parts[g], tolerance, passes < plan->options.samples, hopeless, &worst);
         if (open == 0) break;
         const double factor = fmin(4, fmax(2, 1.3 * pow(worst / tolerance, 2)));
         const uint64_t wanted = (uint64_t)(factor * (double)passes);

@@ -184,9 +184,66 @@ static void test_covariance_is_that_of_all_values(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------------------- stated errors */
+
+enum { N = 24 };
+
+static double stated(const rk_layer *layers, size_t n_layers, const char *method, bool covariance) {
+    rk_network *net;
+    assert_int_equal(rk_network_create(&net, layers, n_layers, NULL), RK_OK);
+    rk_options options = rk_options_default();
+    options.method = method_of(method);
+    options.covariance = covariance;
+    rk_answer *answer;
+    assert_int_equal(rk_estimate(&answer, net, NULL, &options, NULL), RK_OK);
+    const rk_answer_data *data = rk_answer_view(answer);
+    double error = covariance ? data->covariance_error_rms : data->error_rms;
+    rk_answer_destroy(answer);
+    rk_network_destroy(net);
+    return error;
+}
+
+/* Neurons that no weights mix between activations are not Gaussian, however many there are. */
+static void test_what_is_not_mixed_is_not_promised(void **state) {
+    (void)state;
+    static double W[3][N * N];
+    next_seed = 7;
+    for (size_t i = 0; i < 3 * N * N; i++)
+        W[i / (N * N)][i % (N * N)] = uniform() * sqrt(3. / N);
+#define AFFINE(k) .rows = N, .cols = N, .weight = W[k]
+#define SAME      .rows = N, .cols = N
+#define RELU      .activation = {.kind = RK_RELU }
+    static const struct {
+        bool is_promised, of_covariance;
+        size_t n;
+        rk_layer layers[5];
+    } cases[] = {
+        /* pre-activation blocks, with and without weights before the activation */
+        {true, false, 3, {{AFFINE(0), RELU}, {AFFINE(1), .adds = 1}, {AFFINE(2), RELU}}},
+        {true, false, 4, {{AFFINE(0)}, {SAME, RELU}, {AFFINE(1), .adds = 2}, {AFFINE(2), RELU}}},
+        {true, true, 3, {{AFFINE(0), RELU}, {AFFINE(1), .adds = 1}, {AFFINE(2)}}},
+        /* an activation of an activation, its sum with itself, with what it reads, with a branch */
+        {false, false, 3, {{AFFINE(0), RELU}, {SAME, RELU}, {AFFINE(1)}}},
+        {false, false, 3, {{AFFINE(0), RELU}, {SAME, .adds = 2, RELU}, {AFFINE(1)}}},
+        {false, false, 3, {{AFFINE(0), RELU}, {SAME, .adds = 1, RELU}, {AFFINE(1)}}},
+        {false, false, 3, {{AFFINE(0), RELU}, {AFFINE(1), .adds = 2, RELU}, {AFFINE(2)}}},
+        {false, false, 4, {{AFFINE(0), RELU}, {SAME}, {SAME, RELU}, {AFFINE(1)}}},
+        {false, true, 2, {{AFFINE(0), RELU}, {SAME}}},
+    };
+#undef AFFINE
+#undef SAME
+#undef RELU
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        double error = stated(cases[c].layers, cases[c].n, "covariance", cases[c].of_covariance);
+        if (cases[c].is_promised ? !(error > 0) : !isnan(error))
+            fail_msg("case %zu states %g", c, error);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_covariance_is_that_of_all_values),
+        cmocka_unit_test(test_what_is_not_mixed_is_not_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
