@@ -48,9 +48,11 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define RK_API __attribute__((visibility("default")))
+#define RK_API    __attribute__((visibility("default")))
+#define RK_INLINE static inline __attribute__((unused))
 #else
 #define RK_API
+#define RK_INLINE static inline
 #endif
 
 /** Library version, "major.minor.patch". */
@@ -444,7 +446,7 @@ typedef struct rk_options {
 
 /** method RK_AUTO, 100000 samples, seed 0, all processors; everything else off. Inline: the size is
  *  the caller's. */
-static inline rk_options rk_options_default(void) {
+RK_INLINE rk_options rk_options_default(void) {
     rk_options rk_standard;
     memset(&rk_standard, 0, sizeof rk_standard);
     rk_standard.size = sizeof rk_standard;

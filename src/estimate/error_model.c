@@ -90,10 +90,10 @@ double rk_expected_relative(const rk_error_laws *laws, const rk_outputs *outputs
     if (laws->assumes.one_variance) {
         x += outputs->input_expansion;
         slenderness += outputs->input_slenderness;
-        if (x == 0 &&
-            laws->assumes.rows_alike) { /* a single hidden layer: those of the first matter */
+        if (x == 0 && laws->assumes.rows_alike) { /* those of the first layer matter, if it bends */
             x = outputs->first_expansion;
             slenderness = outputs->first_slenderness;
+            if (x == 0 && outputs->roughness > 0) return (double)NAN;
         }
         if (x > 0) x = fmax(x, with_last_activation(outputs));
     }

@@ -22,8 +22,9 @@ void rk_branch_return(const rk_branch_mark *kept, rk_expansion *e, rk_outputs *o
     outputs->log_growth = kept->log_growth;
 }
 
+/* No less than of what it is added to. */
 static double between(double kept, double branch, double weight) {
-    return kept + weight * (branch - kept);
+    return kept + weight * fmax(0, branch - kept);
 }
 
 void rk_branch_add(const rk_branch_mark *kept, double share, rk_expansion *e, rk_outputs *outputs) {
@@ -35,4 +36,6 @@ void rk_branch_add(const rk_branch_mark *kept, double share, rk_expansion *e, rk
     outputs->slenderness = between(kept->slenderness, outputs->slenderness, weight);
     outputs->independent = between(kept->independent, outputs->independent, weight);
     outputs->log_growth = between(kept->log_growth, outputs->log_growth, weight);
+    outputs->whole_expansion = fmax(outputs->whole_expansion, outputs->expansion);
+    outputs->whole_slenderness = fmax(outputs->whole_slenderness, outputs->slenderness);
 }
