@@ -130,8 +130,8 @@ static rk_answer *ask(const char *method, const kind_case *k, bool covariance) {
 static void print_row(const char *network, const char *method, const truth *t,
                       const rk_answer *means, const rk_answer *covariances) {
     const rk_answer_data *a = rk_answer_view(means);
-    const rk_outputs *o = &means->report.outputs, none = {0};
-    const rk_outputs *whole = covariances ? &covariances->report.outputs : &none;
+    const rk_regime *o = &means->report.regime, none = {0};
+    const rk_regime *whole = covariances ? &covariances->report.regime : &none;
     double mse_error, cov = (double)NAN, cov_error = (double)NAN, variance = 0, own_variance = 0;
     double square = 0, own_square = 0, mse = mean_square_error(OUT, a->mean, t->mean, &mse_error);
     if (covariances)

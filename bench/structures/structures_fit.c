@@ -23,7 +23,7 @@ typedef struct row {
     rk_method_spec spec;
     int width, hidden, seed;
     double mse, mse_error, variance, own_variance, cov, cov_error, square, own_square;
-    rk_outputs found;
+    rk_regime found;
 } row;
 
 static row rows[MAX_ROWS];
@@ -123,9 +123,9 @@ static claim claim_of_means(const row *r, const rk_error_laws *laws) {
 
 static claim claim_of_covariance(const row *r, const rk_error_laws *laws) {
     double one = 1;
-    rk_outputs found = r->found;
-    found.covariance = &one;
-    double rms = rk_expected_covariance_error(laws, &found, 1);
+    rk_regime found = r->found;
+    const rk_outputs outputs = {.covariance = &one, .regime = &found};
+    double rms = rk_expected_covariance_error(laws, &outputs, 1);
     return (claim){rms * rms * r->own_square, r->cov, r->cov_error,
                    log(r->found.whole_slenderness / r->found.whole_independent)};
 }
@@ -208,7 +208,7 @@ static claim covariance_with(const row *r, double margin) {
 }
 
 static bool terms(const row *r, double x[TERMS], double *y) {
-    const rk_outputs *found = &r->found;
+    const rk_regime *found = &r->found;
     const rk_error_laws *laws = rk_error_laws_of(&r->spec);
     char why[160];
     if (!(found->whole_expansion > 0) || !(r->cov > 3 * r->cov_error) || !laws ||

@@ -49,6 +49,7 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
 
     rk_outputs *outputs = &answer->report.outputs;
     double *next = storage;
+    outputs->regime = &answer->report.regime;
     outputs->mean = next, next += n_out;
     outputs->variance = next, next += n_out;
     answer->report.error_per_output = next, next += n_out;

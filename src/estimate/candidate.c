@@ -27,12 +27,11 @@ static rk_status scout_network(const rk_problem *problem, rk_scout *scout, rk_er
     rk_work dry, wet = {.dry = false};
     double *results = rk_alloc(2 * n, 1, sizeof *results);
     if (!results) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the choice of a method");
-    scout->outputs = (rk_outputs){.mean = results, .variance = results + n};
+    rk_outputs outputs = {.mean = results, .variance = results + n, .regime = &scout->regime};
     rk_work_init_dry(&dry);
-    rk_propagate_mean(&dry, problem->net, &problem->input, &spec, &scout->outputs);
+    rk_propagate_mean(&dry, problem->net, &problem->input, &spec, &outputs);
     rk_status status = rk_work_init_wet(&wet, &dry, NULL, error);
-    if (status == RK_OK)
-        rk_propagate_mean(&wet, problem->net, &problem->input, &spec, &scout->outputs);
+    if (status == RK_OK) rk_propagate_mean(&wet, problem->net, &problem->input, &spec, &outputs);
     scout->variance = 0;
     for (size_t i = 0; status == RK_OK && i < n; i++)
         scout->variance += results[n + i] / (double)n;
@@ -140,11 +139,11 @@ static rk_status spend(const rk_problem *problem, double least, double wanted,
 
 /* Mean square error over the variance to expect of a pass, of an anchored one what it would have
  * with `control`. Knowing a mean does no harm, which the laws do not see in deep networks. */
-static double expected_of_pass(const rk_method_spec *spec, const rk_outputs *scout) {
+static double expected_of_pass(const rk_method_spec *spec, const rk_regime *met) {
     rk_method_spec plain = *spec;
     plain.control = RK_CONTROL_NONE;
-    return fmin(rk_expected_of_pass(rk_error_laws_of(spec), scout),
-                rk_expected_of_pass(rk_error_laws_of(&plain), scout));
+    return fmin(rk_expected_of_pass(rk_error_laws_of(spec), met),
+                rk_expected_of_pass(rk_error_laws_of(&plain), met));
 }
 
 /* The same of n passes. */
@@ -169,7 +168,7 @@ static double passes_to_reach(const rk_problem *problem, double of_pass, double 
 static rk_status assess_sampling(const rk_scout *scout, const rk_problem *problem,
                                  const rk_goal *goal, rk_candidate *c, double *relative,
                                  rk_error *error) {
-    double of_pass = expected_of_pass(&problem->spec, &scout->outputs);
+    double of_pass = expected_of_pass(&problem->spec, &scout->regime);
     double least = least_passes(problem, goal->tolerance > 0);
     double wanted = (double)INFINITY;
     rk_goal budget = {.flops = most_flops, .seconds = (double)INFINITY};
@@ -199,10 +198,10 @@ static rk_status assess(const rk_scout *scout, const rk_problem *problem, const 
         status = assess_sampling(scout, &asked, goal, c, &relative, error);
     } else {
         status = plan(&asked, scout->speed, c, error);
-        relative = rk_expected_relative(laws, &scout->outputs);
+        relative = rk_expected_relative(laws, &scout->regime);
     }
     if (status != RK_OK) return status;
-    if (!method->samples && rk_is_beyond(laws, &scout->outputs, c->verdict, sizeof c->verdict))
+    if (!method->samples && rk_is_beyond(laws, &scout->regime, c->verdict, sizeof c->verdict))
         return RK_OK;
     if (method->knows_no_covariance && (problem->options.covariance || problem->input.covariance))
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "knows no covariances");

@@ -12,10 +12,10 @@ typedef struct rk_goal {
 
 /** What is known of network and machine without a dear run. */
 typedef struct rk_scout {
-    rk_outputs outputs; /**< of `mean`; its pointers are gone */
-    double variance;    /**< of the outputs, averaged */
-    double speed;       /**< FLOPs a second of a double product; NaN: there was no memory for one */
-    rk_roles *roles;    /**< of the network's layers if it has a gauge, or NULL; to be freed */
+    rk_regime regime; /**< that `mean` met */
+    double variance;  /**< of the outputs, averaged */
+    double speed;     /**< FLOPs a second of a double product; NaN: there was no memory for one */
+    rk_roles *roles;  /**< of the network's layers if it has a gauge, or NULL; to be freed */
 } rk_scout;
 
 /** Runs `mean` (4 n^2 L FLOPs), guesses roles (as much) and, for a goal in seconds, times small

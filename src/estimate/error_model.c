@@ -13,47 +13,47 @@ static const double most_slender = 0.5;
 /* Linear layers drop nothing in the expansion's sense, but what they correlate is lost to closures
  * that know no covariance, and the first activation that bends, if any is known to, makes an
  * error of it. */
-static bool is_blind(const rk_assumptions *assumes, const rk_outputs *outputs) {
-    return assumes->one_variance && outputs->closed_layers > 0 && outputs->expansion == 0 &&
-           !(outputs->roughness == 0);
+static bool is_blind(const rk_assumptions *assumes, const rk_regime *met) {
+    return assumes->one_variance && met->closed_layers > 0 && met->expansion == 0 &&
+           !(met->roughness == 0);
 }
 
-bool rk_is_beyond(const rk_error_laws *laws, const rk_outputs *outputs, char *why, size_t size) {
+bool rk_is_beyond(const rk_error_laws *laws, const rk_regime *met, char *why, size_t size) {
     const rk_error_law *law = &laws->means;
     const rk_assumptions *assumes = &laws->assumes;
-    double growth = exp(outputs->log_growth);
-    if (!(outputs->independent <= law->limit))
+    double growth = exp(met->log_growth);
+    if (!(met->independent <= law->limit))
         snprintf(why, size, "depth over width %.2g: beyond %.2g this method fails on many networks",
-                 outputs->independent, law->limit);
-    else if (isfinite(law->limit) && !(outputs->slenderness <= most_slender))
+                 met->independent, law->limit);
+    else if (isfinite(law->limit) && !(met->slenderness <= most_slender))
         snprintf(why, size,
                  "depth over effective width %.2g: beyond %.2g this method fails on many networks",
-                 outputs->slenderness, most_slender);
-    else if (outputs->diverged)
+                 met->slenderness, most_slender);
+    else if (met->diverged)
         snprintf(why, size, "variances came out negative in %zu layer%s: nothing can be promised",
-                 outputs->diverged, outputs->diverged == 1 ? "" : "s");
-    else if (!(outputs->expansion * (growth - 1) <= most_grown))
+                 met->diverged, met->diverged == 1 ? "" : "s");
+    else if (!(met->expansion * (growth - 1) <= most_grown))
         snprintf(why, size,
                  "errors of the scale grow %.2g-fold on the way: nothing can be promised", growth);
-    else if (assumes->average && !(outputs->unevenness <= 1))
+    else if (assumes->average && !(met->unevenness <= 1))
         snprintf(
             why, size,
             "few neurons of a layer carry it, and this method takes them as alike: nothing can "
             "be promised");
-    else if (assumes->one_variance && outputs->alike)
+    else if (assumes->one_variance && met->alike)
         snprintf(why, size,
                  "rows of %zu layer%s are alike, and this method takes neurons as independent: "
                  "nothing can be promised",
-                 outputs->alike, outputs->alike == 1 ? "" : "s");
-    else if (outputs->unmixed)
+                 met->alike, met->alike == 1 ? "" : "s");
+    else if (met->unmixed)
         snprintf(why, size,
                  "no weights between activations, or a sum with what one made, at %zu layer%s: "
                  "neurons are not Gaussian there, and nothing can be promised",
-                 outputs->unmixed, outputs->unmixed == 1 ? "" : "s");
-    else if (!assumes->knows_spread && outputs->parallel)
+                 met->unmixed, met->unmixed == 1 ? "" : "s");
+    else if (!assumes->knows_spread && met->parallel)
         snprintf(why, size, "the rows of %zu layer%s span next to nothing: nothing can be promised",
-                 outputs->parallel, outputs->parallel == 1 ? "" : "s");
-    else if (is_blind(assumes, outputs))
+                 met->parallel, met->parallel == 1 ? "" : "s");
+    else if (is_blind(assumes, met))
         snprintf(why, size, "linear layers correlate what this method takes for independent");
     else
         *why = 0;
@@ -77,43 +77,42 @@ static double margin(const rk_error_law *law, double slenderness, double indepen
 /* The wrong variances of such closures make errors in the last activation, too, which the sum over
  * closed layers does not have: in random networks it is one like the others, but where only the
  * last one bends it is all there is. */
-static double with_last_activation(const rk_outputs *outputs) {
-    double layers = (double)outputs->closed_layers;
-    return layers > 0 ? outputs->roughness * layers / (layers + 1) * outputs->slenderness / layers
-                      : 0;
+static double with_last_activation(const rk_regime *met) {
+    double layers = (double)met->closed_layers;
+    return layers > 0 ? met->roughness * layers / (layers + 1) * met->slenderness / layers : 0;
 }
 
-double rk_expected_relative(const rk_error_laws *laws, const rk_outputs *outputs) {
+double rk_expected_relative(const rk_error_laws *laws, const rk_regime *met) {
     char why[160];
-    if (!laws || rk_is_beyond(laws, outputs, why, sizeof why)) return (double)NAN;
-    double x = outputs->expansion, slenderness = outputs->slenderness;
+    if (!laws || rk_is_beyond(laws, met, why, sizeof why)) return (double)NAN;
+    double x = met->expansion, slenderness = met->slenderness;
     if (laws->assumes.one_variance) {
-        x += outputs->input_expansion;
-        slenderness += outputs->input_slenderness;
+        x += met->input_expansion;
+        slenderness += met->input_slenderness;
         if (x == 0 && laws->assumes.rows_alike) { /* those of the first layer matter, if it bends */
-            x = outputs->first_expansion;
-            slenderness = outputs->first_slenderness;
-            if (x == 0 && outputs->roughness > 0) return (double)NAN;
+            x = met->first_expansion;
+            slenderness = met->first_slenderness;
+            if (x == 0 && met->roughness > 0) return (double)NAN;
         }
-        if (x > 0) x = fmax(x, with_last_activation(outputs));
+        if (x > 0) x = fmax(x, with_last_activation(met));
     }
     if (x == 0) return 0; /* nothing is dropped */
-    return evaluate(&laws->means, x, slenderness, (double)outputs->closed_layers + 1) *
-           margin(&laws->means, outputs->slenderness, outputs->independent);
+    return evaluate(&laws->means, x, slenderness, (double)met->closed_layers + 1) *
+           margin(&laws->means, met->slenderness, met->independent);
 }
 
-double rk_expected_of_pass(const rk_error_laws *laws, const rk_outputs *outputs) {
-    return evaluate(&laws->means, outputs->roughness, outputs->slenderness,
-                    (double)outputs->closed_layers + 1);
+double rk_expected_of_pass(const rk_error_laws *laws, const rk_regime *met) {
+    return evaluate(&laws->means, met->roughness, met->slenderness, (double)met->closed_layers + 1);
 }
 
 void rk_expected_error(const rk_error_laws *laws, const rk_outputs *outputs, size_t n_out,
                        double *error) {
     static const double rounding = 0x1p-52;
-    double relative = rk_expected_relative(laws, outputs), size = 0;
+    const rk_regime *met = outputs->regime;
+    double relative = rk_expected_relative(laws, met), size = 0;
     for (size_t i = 0; i < n_out; i++)
         size = fmax(size, fabs(outputs->mean[i]));
-    size *= (double)outputs->closed_layers + 2;
+    size *= (double)met->closed_layers + 2;
     for (size_t i = 0; i < n_out; i++)
         error[i] = outputs->variance[i] == 0 || relative == 0 ? 0 /* a share of nothing */
                    : outputs->variance[i] > 0
@@ -123,15 +122,16 @@ void rk_expected_error(const rk_error_laws *laws, const rk_outputs *outputs, siz
 
 double rk_expected_covariance_error(const rk_error_laws *laws, const rk_outputs *outputs,
                                     size_t n_out) {
+    const rk_regime *met = outputs->regime;
     char why[160];
-    if (!laws || laws->covariances.factor == 0 || rk_is_beyond(laws, outputs, why, sizeof why))
+    if (!laws || laws->covariances.factor == 0 || rk_is_beyond(laws, met, why, sizeof why))
         return (double)NAN;
     const rk_error_law *law = &laws->covariances;
-    double x = outputs->whole_expansion, slenderness = outputs->whole_slenderness, square = 0;
+    double x = met->whole_expansion, slenderness = met->whole_slenderness, square = 0;
     for (size_t i = 0; i < n_out * n_out; i++)
         square += outputs->covariance[i] * outputs->covariance[i];
     if (x == 0) return 0; /* linear */
-    double relative = evaluate(law, x, slenderness, (double)outputs->closed_layers + 1) *
-                      margin(law, slenderness, outputs->whole_independent);
+    double relative = evaluate(law, x, slenderness, (double)met->closed_layers + 1) *
+                      margin(law, slenderness, met->whole_independent);
     return sqrt(relative * square) / (double)n_out;
 }

@@ -10,7 +10,7 @@
  *      factor * expansion^power * slenderness^slender_power * L^depth_power
  *
  *  for L hidden layers, where expansion and slenderness are what the closure met on its way
- *  (rk_outputs). Where that is not what random weights would make of it, laws scatter more: up to
+ *  (rk_regime). Where that is not what random weights would make of it, laws scatter more: up to
  *  `margin` times as much is stated. Beyond the limit of slenderness the closure fails on many
  *  networks. */
 typedef struct rk_error_law {
@@ -35,15 +35,15 @@ typedef struct rk_error_laws {
 /** Nothing can be said of this network: the closure diverged or is beyond its limit, whatever it
  *  errs by grows beyond all bounds on the way, or it takes neurons as alike that are not. `why` (of
  *  `size` bytes) says which; "" if none. */
-bool rk_is_beyond(const rk_error_laws *laws, const rk_outputs *outputs, char *why, size_t size);
+bool rk_is_beyond(const rk_error_laws *laws, const rk_regime *met, char *why, size_t size);
 
 /** Mean square error to expect over the outputs' variance; NaN where nothing can be said. `laws`
  *  NULL: NaN. */
-double rk_expected_relative(const rk_error_laws *laws, const rk_outputs *outputs);
+double rk_expected_relative(const rk_error_laws *laws, const rk_regime *met);
 
-/** The same of one pass of a method that samples, with the roughness of `mean`'s outputs in the
+/** The same of one pass of a method that samples, with the roughness that `mean` met in the
  *  place of the expansion. */
-double rk_expected_of_pass(const rk_error_laws *laws, const rk_outputs *outputs);
+double rk_expected_of_pass(const rk_error_laws *laws, const rk_regime *met);
 
 /** error[i] = root mean square error to expect of outputs->mean[i], i < n_out; NaN where nothing
  * can be said. */

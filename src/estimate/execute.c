@@ -24,7 +24,7 @@ static double root_mean_square(const double *x, size_t n) {
 static const double noticed = 1.5;
 
 /* What to think of the error that `laws` give a closure which found this on its way. */
-static void warn_of_regime(rk_answer *answer, const rk_error_laws *laws, const rk_outputs *found) {
+static void warn_of_regime(rk_answer *answer, const rk_error_laws *laws, const rk_regime *found) {
     char why[160];
     if (!laws)
         rk_answer_warn(answer, "the error of %s has not been measured: none is estimated",
@@ -96,15 +96,16 @@ static void report_covariance_error(const rk_plan *plan, rk_answer *answer) {
 }
 
 static void report_error(const rk_plan *plan, rk_answer *answer, bool is_partial) {
-    const rk_outputs *outputs = &answer->report.outputs, *anchor = &answer->report.anchor;
+    const rk_outputs *outputs = &answer->report.outputs;
+    const rk_regime *met = &answer->report.regime, *anchor = &answer->report.anchor;
     bool samples = plan->method->samples, is_anchored = plan->problem.anchor.layer > 0;
     answer->data.error_kind = samples && !is_anchored ? RK_STANDARD_ERROR : RK_ESTIMATED_RMS;
     if (!samples && !is_partial) {
         const rk_error_laws *laws = rk_error_laws_of(&plan->problem.spec);
         rk_expected_error(laws, outputs, answer->data.n_out, answer->report.error_per_output);
-        answer->data.expansion = outputs->expansion + outputs->input_expansion;
-        warn_of_regime(answer, laws, outputs);
-        withdraw_lost_errors(plan, answer, rk_expected_relative(laws, outputs));
+        answer->data.expansion = met->expansion + met->input_expansion;
+        warn_of_regime(answer, laws, met);
+        withdraw_lost_errors(plan, answer, rk_expected_relative(laws, met));
     } else if (is_anchored) {
         warn_of_regime(answer, rk_error_laws_of(&rk_anchor_closure), anchor);
     }

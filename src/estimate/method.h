@@ -26,9 +26,10 @@ typedef struct rk_problem {
 /** Everything a method answers; memory of the caller. */
 typedef struct rk_report {
     rk_outputs outputs;
+    rk_regime regime;         /**< what a closure met; `outputs` points here */
     double *error_per_output; /**< n_out */
     uint64_t samples;         /**< forward passes done */
-    rk_outputs anchor;        /**< what the closure below an anchor found on its way; no pointers */
+    rk_regime anchor;         /**< the same of the closure below an anchor */
 } rk_report;
 
 /** A word of a method's text: `text` sets a field of rk_method_spec to `least` or, where that is

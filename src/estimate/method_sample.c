@@ -88,33 +88,35 @@ static rk_status resolve_sample(rk_problem *problem, rk_error *error) {
 }
 
 /* What the third order makes of the layers up to the anchor. */
-static rk_outputs propagate_to_anchor(rk_work *work, const rk_problem *problem) {
+static const double *propagate_to_anchor(rk_work *work, const rk_problem *problem,
+                                         rk_regime *regime) {
     const size_t depth = problem->anchor.layer + 1;
     size_t n = rk_network_value_size(problem->net, depth);
     rk_outputs outputs = {.depth = depth,
                           .mean = rk_work_doubles(work, n, 1),
-                          .variance = rk_work_doubles(work, n, 1)};
+                          .variance = rk_work_doubles(work, n, 1),
+                          .regime = regime};
     size_t mark = rk_work_mark(work);
     rk_third_spec spec = rk_third_spec_of(&rk_anchor_closure, problem->roles);
     rk_work_listen(work, true); /* without an anchor there are no samples to keep */
     rk_propagate_third(work, problem->net, &problem->input, &spec, &outputs);
     rk_work_listen(work, false);
     rk_work_release(work, mark);
-    return outputs;
+    return outputs.mean;
 }
 
 static rk_status run_sample(rk_work *work, const rk_problem *problem, rk_report *report,
                             rk_error *error) {
     const bool is_anchored = problem->anchor.layer > 0;
-    rk_outputs anchor = {0};
-    if (is_anchored) anchor = propagate_to_anchor(work, problem);
+    rk_regime anchor = {0};
+    const double *mean = is_anchored ? propagate_to_anchor(work, problem, &anchor) : NULL;
     rk_sample_spec spec = {.n_samples = problem->options.samples,
                            .seed = problem->options.seed,
                            .stream = RK_STREAM_SAMPLES,
                            .points = problem->spec.points,
                            .control = problem->spec.control != RK_CONTROL_NONE,
                            .anchor = problem->anchor.layer,
-                           .anchor_mean = anchor.mean,
+                           .anchor_mean = mean,
                            .lanes = (size_t)problem->options.threads};
     rk_outputs *outputs = &report->outputs;
     rk_sample_result result = {.mean = outputs->mean,

@@ -105,7 +105,7 @@ static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_rep
                                 rk_error *error) {
     (void)error;
     rk_covariance_spec spec = {problem->spec.angular};
-    rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs);
+    rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
     return RK_OK;
 }
 

@@ -37,7 +37,8 @@ static rk_status run_dry(const rk_problem *problem, rk_work *dry, rk_error *erro
     rk_report nowhere = {.outputs = {.covariance = options->covariance ? &wanted : NULL,
                                      .third = options->cumulants >= 3 ? &wanted : NULL,
                                      .fourth = options->cumulants >= 4 ? &wanted : NULL,
-                                     .hidden_mean = options->layers ? hidden : NULL}};
+                                     .hidden_mean = options->layers ? hidden : NULL,
+                                     .regime = &nowhere.regime}};
     rk_receipt none = {0};
     rk_work_init_dry(dry);
     rk_status status = rk_problem_run(problem, dry, &nowhere, &none, error);

@@ -166,9 +166,9 @@ void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_
     rk_pool_run(work->pool, count_tiles(&tiles), float_product_tile, &p);
 }
 
-void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, double alpha,
-                       const double *a, size_t lda, const double *b, size_t ldb, double beta,
-                       double *c, size_t ldc) {
+void rk_gemm_symmetric(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t n, size_t k,
+                       double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                       double beta, double *c, size_t ldc) {
     tiling tiles = cut(true, n, n, k);
     uint64_t entries = 0;
     for (size_t row = 0; row < n; row += tiles.rows) {
@@ -176,18 +176,18 @@ void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, doub
         entries += (uint64_t)rows * (row + rows);
     }
     if (!rk_work_charge(work, 2 * entries * k)) return;
-    product p = {lay_out(tiles, RK_NO_TRANS, trans_b, k, lda, ldb, ldc), alpha, beta, a, b, c};
+    product p = {lay_out(tiles, trans_a, trans_b, k, lda, ldb, ldc), alpha, beta, a, b, c};
     rk_pool_run(work->pool, count_tiles(&tiles), product_tile, &p);
 }
 
 void rk_congruence(rk_work *work, size_t m, size_t n, const double *w, const double *s,
                    double *scratch, double *out) {
     if (!s) {
-        rk_gemm_symmetric(work, RK_TRANS, m, n, 1, w, n, w, n, 0, out, m);
+        rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, m, n, 1, w, n, w, n, 0, out, m);
         return;
     }
     rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, m, n, n, 1, w, n, s, n, 0, scratch, n);
-    rk_gemm_symmetric(work, RK_TRANS, m, n, 1, scratch, n, w, n, 0, out, m);
+    rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, m, n, 1, scratch, n, w, n, 0, out, m);
 }
 
 typedef struct solve {

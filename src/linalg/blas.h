@@ -20,12 +20,12 @@ void rk_sgemm(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t m, size_
               float alpha, const float *a, size_t lda, const float *b, size_t ldb, float beta,
               float *c, size_t ldc);
 
-/** C (n x n) = alpha A op(B) + beta C where the caller knows the result to be symmetric: computes
- *  the tiles up to the diagonal (about half the work) and mirrors them. `a` n x k, op(B) k x n;
- *  beta C must be symmetric. */
-void rk_gemm_symmetric(rk_work *work, rk_trans trans_b, size_t n, size_t k, double alpha,
-                       const double *a, size_t lda, const double *b, size_t ldb, double beta,
-                       double *c, size_t ldc);
+/** C (n x n) = alpha op(A) op(B) + beta C where the caller knows the result to be symmetric:
+ * computes the tiles up to the diagonal (about half the work) and mirrors them. op(A) n x k, op(B)
+ * k x n; beta C must be symmetric. */
+void rk_gemm_symmetric(rk_work *work, rk_trans trans_a, rk_trans trans_b, size_t n, size_t k,
+                       double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                       double beta, double *c, size_t ldc);
 
 /** out (m x m) = W S W' for symmetric S (n x n), W m x n: 2mn^2 + about m^2 n FLOPs. `scratch`
  *  has m x n entries and holds W S afterwards. `s` NULL stands for the identity. */

@@ -1,12 +1,20 @@
 #include "propagate/chain.h"
 
-#include <math.h>
+#include "propagate/back.h"
 
 rk_chain rk_chain_start(rk_work *work, const rk_network *net, const rk_input *input,
                         rk_outputs *outputs) {
     rk_chain c = {.work = work, .net = *net, .input = input, .outputs = outputs};
     if (outputs->depth) c.net.n_layers = outputs->depth;
     return c;
+}
+
+rk_chain *rk_tape_start(rk_tape *tape, const rk_law *law, rk_chain chain) {
+    tape->chain = chain;
+    tape->chain.recorded = true;
+    tape->chain.input_covariance = tape->input_covariance;
+    tape->law = law;
+    return &tape->chain;
 }
 
 static bool is_activated(const rk_chain *c, size_t l) {
@@ -39,70 +47,13 @@ rk_stage rk_chain_stage(const rk_chain *c, size_t l) {
     return s;
 }
 
-/* What the last layer, without activation, makes of variances where no covariance is formed. */
-static void look_ahead(rk_chain *c, const rk_stage *s, const rk_view *v) {
-    const rk_layer *last = &c->net.layers[s->l + 1];
-    if (v->slope && s->layer->weight && last->weight)
-        rk_expansion_look_ahead(c->work, s->layer, v->order, last, v->C_in, v->slope, v->var_z,
-                                v->var, &c->expansion);
-    else
-        c->expansion.variance = rk_average(c->work, s->layer->rows, v->var);
-}
-
-/* How far the expansion can be trusted. Where pairs are known, those that nobody needs do not
- * matter. */
-static void watch(rk_chain *c, const rk_law *law, const rk_stage *s, const rk_view *v) {
-    if (law->knows_pairs && s->need == RK_NEED_MEAN) {
-        if (!s->last) look_ahead(c, s, v);
-        return;
-    }
-    if (s->layer->weight)
-        (law->knows_pairs ? rk_expansion_linear : rk_expansion_linear_sampled)(
-            c->work, s->layer, &c->expansion, c->outputs);
-    rk_expansion_activate(c->work, s->layer, v->wick, v->k_max, v->p_max, v->centre, v->mu,
-                          v->var_z, v->var, &c->expansion, c->outputs);
-    if (!law->knows_pairs && s->l == 0)
-        rk_expansion_input(c->work, s->layer->cols, &c->expansion, c->outputs);
-}
-
-/* Neurons are nearly Gaussian since weights mix many: one that is another's value, or a sum with
- * one, is what that activation made it. */
-static void notice_unmixed(rk_chain *c, const rk_stage *s) {
-    static const double little = 0.02;
-    bool bends = s->layer->activation.kind != RK_IDENTITY;
-    if (bends && c->expansion.unmixed > little) c->outputs->unmixed++;
-}
-
-static const rk_branch_mark *mark_of(const rk_chain *c, size_t value) {
-    const rk_branch_mark *mark = c->marks;
-    while (mark->value != value)
-        mark++;
-    return mark;
-}
-
-/* In the place of one that no later layer needs, if there is one: rk_network_measure has counted.
- */
-static void keep(rk_chain *c, const rk_law *law, void *state, size_t value) {
+static void keep(const rk_chain *c, const rk_law *law, void *state, size_t value, rk_watch *watch) {
     if (!rk_network_keeps(&c->net, value)) return;
-    size_t i = 0;
-    while (i < c->n_marks && rk_network_last_use(&c->net, c->marks[i].value) >= value)
-        i++;
-    if (i == c->n_marks) c->n_marks++;
-    c->marks[i] = rk_branch_keep(value, &c->expansion, c->outputs);
+    rk_watch_keep(watch, value);
     law->keep(state, value);
 }
 
-/* z += v; what the present value is of the sum is seen in its variance. */
-static void add(rk_chain *c, const rk_law *law, void *state, const rk_stage *s, const rk_view *v) {
-    const size_t n = s->layer->rows;
-    const double branch = rk_average(c->work, n, v->var_z);
-    law->add(state, s);
-    const double sum = rk_average(c->work, n, v->var_z);
-    if (!rk_work_charge(c->work, 20)) return;
-    rk_branch_add(mark_of(c, s->added), sum > 0 ? branch / sum : 1, &c->expansion, c->outputs);
-}
-
-static void deliver_hidden(rk_chain *c, const rk_stage *s, const rk_view *v) {
+static void deliver_hidden(const rk_chain *c, const rk_stage *s, const rk_view *v) {
     size_t n = s->layer->rows;
     if (!c->outputs->hidden_mean) return;
     double *out = c->outputs->hidden_mean[s->l];
@@ -114,48 +65,85 @@ static void deliver_hidden(rk_chain *c, const rk_stage *s, const rk_view *v) {
         rk_deliver(c->work, n, v->mean, out);
 }
 
-static void deliver(rk_chain *c, const rk_law *law, void *state, const rk_stage *s, rk_view *v) {
+static void deliver(const rk_chain *c, const rk_law *law, void *state, const rk_stage *s,
+                    rk_view *v, const rk_watch *watch) {
     rk_outputs *out = c->outputs;
     size_t n = s->layer->rows;
     if (v->var)
         rk_deliver(c->work, n, v->var, out->variance);
-    else
-        rk_deliver_variance(c->work, s->layer, c->expansion.variance, out);
+    else if (out->regime)
+        rk_deliver_variance(c->work, s->layer, watch->expansion.variance, out);
     if (law->restore) law->restore(state, s, v, out);
     rk_deliver(c->work, n, v->mean, out->mean);
     if (v->C) rk_deliver(c->work, n * n, v->C, out->covariance);
-    out->roughness = c->expansion.total_roughness;
-    /* pairs of outputs that no weights have mixed are known to first order only */
-    if (!s->activated && c->expansion.unmixed > 0) out->whole_expansion = (double)NAN;
 }
 
-void rk_chain_run(rk_chain *c, const rk_law *law, void *state) {
-    const size_t n_layers = c->net.n_layers;
-    c->expansion = rk_expansion_start(c->work, rk_network_n_in(&c->net), c->input);
-    keep(c, law, state, 0);
-    for (size_t l = 0; l < n_layers; l++) {
+void rk_chain_run(const rk_chain *c, const rk_law *law, void *state) {
+    rk_watch watch = rk_watch_start(c->work, &c->net, law, c->input, c->outputs);
+    keep(c, law, state, 0, &watch);
+    for (size_t l = 0; l < c->net.n_layers; l++) {
         rk_stage s = rk_chain_stage(c, l);
         rk_view v = {.scale = 1};
         if (law->enter) s.layer = law->enter(state, &s);
         if (!rk_work_step(c->work, "layer %zu: %s", l + 1, law->name(state, &s))) return;
-        if (s.is_kept) rk_branch_return(mark_of(c, s.read), &c->expansion, c->outputs);
+        rk_watch_read(&watch, &s);
         law->affine(state, &s, &v);
-        if (l > 0 && s.layer->weight)
-            rk_expansion_close(c->work, l - 1, s.layer, !s.activated, &c->expansion, v.C_in,
-                               law->knows_pairs ? v.var_z : NULL, c->outputs);
-        rk_expansion_read(s.layer, &c->expansion);
-        if (s.adds) add(c, law, state, &s, &v);
+        rk_watch_affine(&watch, &s, &v);
+        if (s.adds) {
+            const double branch = watch.regime ? rk_average(c->work, s.layer->rows, v.var_z) : 0;
+            law->add(state, &s);
+            rk_watch_add(&watch, &s, branch, &v);
+        }
         if (law->higher) law->higher(state, &s);
         if (s.activated) {
-            notice_unmixed(c, &s);
+            rk_watch_unmixed(&watch, &s);
             law->activate(state, &s, &v);
-            watch(c, law, &s, &v);
+            rk_watch_activate(&watch, &s, &v);
         }
-        keep(c, law, state, l + 1);
+        keep(c, law, state, l + 1, &watch);
         if (s.last)
-            deliver(c, law, state, &s, &v);
+            deliver(c, law, state, &s, &v, &watch);
         else
             deliver_hidden(c, &s, &v);
+        if (s.last) rk_watch_end(&watch, &s);
     }
+    rk_work_end(c->work);
+}
+
+/* --------------------------------------------------------------------------------- the way back */
+
+/* What f depends on of the layer's activations, and of its pre-activations. */
+static void add_hidden(const rk_chain *c, const rk_stage *s, const rk_cotangent *f,
+                       rk_back_view v) {
+    if (f->hidden_mean && !s->last)
+        rk_add_strided(c->work, s->layer->rows, v.scale, f->hidden_mean[s->l], 1, v.mean);
+}
+
+static void add_pre_activation(const rk_chain *c, const rk_stage *s, const rk_cotangent *f,
+                               rk_back_view v) {
+    const size_t n = s->layer->rows;
+    if (f->z_mean) rk_add_strided(c->work, n, 1, f->z_mean[s->l], 1, v.mean);
+    if (f->z_var) rk_add_strided(c->work, n, 1, f->z_var[s->l], v.stride, v.var);
+}
+
+void rk_tape_back(rk_tape *tape, const rk_cotangent *f, const rk_adjoint *to) {
+    const rk_chain *c = &tape->chain;
+    const rk_law_back *back = tape->law->back;
+    void *state = tape->state.bytes;
+    for (size_t l = c->net.n_layers; l-- > 0;) {
+        rk_stage s = rk_chain_stage(c, l);
+        if (!rk_work_step(c->work, "layer %zu: %s, back", l + 1, tape->law->name(state, &s)))
+            return;
+        if (s.last) back->begin(state, &s, f);
+        if (rk_network_keeps(&c->net, l + 1)) back->keep(state, l + 1);
+        add_hidden(c, &s, f, back->view(state, &s));
+        if (s.activated) back->activate(state, &s);
+        add_pre_activation(c, &s, f, back->view(state, &s));
+        if (back->higher) back->higher(state, &s);
+        if (s.adds) back->add(state, &s);
+        back->affine(state, &s, to);
+    }
+    if (rk_network_keeps(&c->net, 0)) back->keep(state, 0);
+    back->end(state, to);
     rk_work_end(c->work);
 }

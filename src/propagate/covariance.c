@@ -3,18 +3,61 @@
 #include "base/gamma.h"
 #include "base/sweep.h"
 #include "linalg/blas.h"
+#include "propagate/back.h"
 #include "propagate/kept.h"
 
 #include <math.h>
 
+/* Adjoints of the present value, and room for those of the one before. */
+typedef struct adjoints {
+    double *mean, *mean_next;     /* width */
+    double *second, *second_next; /* of a covariance, or, if `pairs` is false, of variances */
+    bool any, pairs;              /* whether f depends on second moments here at all */
+    double *w;                    /* Wick coefficients, k <= BACK_K, p <= 2 */
+    double *product;              /* as large as the largest W */
+} adjoints;
+
 typedef struct state {
     rk_work *work;
+    const rk_chain *chain;
     const double *C_in; /* of the present value; NULL: the identity */
     double *m, *mu, *var_z, *var_h, *w, *centre, *scratch;
     double *C, *Z; /* take turns */
     double radius; /* E |x| / sqrt(n) of an input whose length is left out, or 1 */
     rk_kept kept;
+    double *records; /* for the way back: of every layer its z */
+    adjoints bar;
 } state;
+
+_Static_assert(sizeof(state) <= RK_TAPE_STATE, "a tape holds it");
+
+/* z of an activated layer: n, n, and n x n where h has a covariance. */
+typedef struct record {
+    double *mu, *var, *Z;
+} record;
+
+static record record_of(const state *s, size_t l) {
+    const rk_layer *layers = s->chain->net.layers;
+    double *next = s->records;
+    for (size_t k = 0; k < l; k++)
+        next += layers[k].rows * (layers[k].rows + 2);
+    return (record){next, next + layers[l].rows, next + 2 * layers[l].rows};
+}
+
+static double *records_take(rk_work *work, const rk_network *net) {
+    size_t count = 0;
+    for (size_t l = 0; l < net->n_layers; l++)
+        count += net->layers[l].rows * (net->layers[l].rows + 2);
+    return rk_work_doubles(work, count, 1);
+}
+
+static void keep_record(const state *s, const rk_stage *stage, const double *Z) {
+    const size_t n = stage->layer->rows;
+    const record r = record_of(s, stage->l);
+    rk_set(s->work, n, s->mu, r.mu);
+    rk_set(s->work, n, s->var_z, r.var);
+    if (Z) rk_set(s->work, n * n, Z, r.Z);
+}
 
 typedef struct pairs {
     size_t n;
@@ -88,6 +131,7 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
     size_t n = stage->layer->rows;
     const double *slope = s->w + rk_wick_at(n, 2, 1, 1);
     rk_wick_step(s->work, &stage->layer->activation, n, s->mu, s->var_z, 2, 2, s->centre, s->w);
+    if (s->chain->recorded) keep_record(s, stage, view->C);
     rk_wick_moments(s->work, n, 2, s->centre, s->w, s->m, s->var_h);
     if (view->C) activate_pairs(s->work, n, slope, s->var_h, view->C);
     rk_kept_activate(&s->kept, n, slope);
@@ -117,13 +161,150 @@ static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outp
         rk_rescale(s->work, stage->layer->rows, s->radius, view->mean, outputs->variance, view->C);
 }
 
+/* --------------------------------------------------------------------------------- the way back */
+
+/* Two derivatives more than the way there: one by the mean, two by the variance. */
+enum { BACK_K = 3 };
+
+/* What layer l read: mean and covariance, anew from the z below. */
+static const double *remember(state *s, size_t l) {
+    if (l == 0) {
+        rk_input_mean(s->work, rk_network_n_in(&s->chain->net), s->chain->input, s->m);
+        return s->chain->input->covariance;
+    }
+    const rk_stage below = rk_chain_stage(s->chain, l - 1);
+    const record r = record_of(s, l - 1);
+    const size_t n = below.layer->rows;
+    const bool full = below.need != RK_NEED_MEAN;
+    rk_wick_step(s->work, &below.layer->activation, n, r.mu, r.var, 2, 2, s->centre, s->w);
+    rk_wick_moments(s->work, n, 2, s->centre, s->w, s->m, s->var_h);
+    if (full) {
+        rk_set(s->work, n * n, r.Z, s->C);
+        activate_pairs(s->work, n, s->w + rk_wick_at(n, 2, 1, 1), s->var_h, s->C);
+    }
+    if (l == 1 && s->radius != 1)
+        rk_rescale(s->work, n, 1 / s->radius, s->m, s->var_h, full ? s->C : NULL);
+    return s->C;
+}
+
+static rk_second second_of(const adjoints *bar) {
+    return (rk_second){bar->any ? bar->second : NULL, bar->pairs};
+}
+
+static rk_back_view back_view(void *context, const rk_stage *stage) {
+    const state *s = context;
+    return (rk_back_view){.mean = s->bar.mean,
+                          .var = s->bar.any ? s->bar.second : NULL,
+                          .stride = s->bar.pairs ? stage->layer->rows + 1 : 1,
+                          .scale = stage->l == 0 ? 1 : s->radius};
+}
+
+static void begin_back(void *context, const rk_stage *stage, const rk_cotangent *f) {
+    state *s = context;
+    adjoints *bar = &s->bar;
+    const size_t n = stage->layer->rows;
+    bar->pairs = f->covariance != NULL;
+    bar->any = bar->pairs || f->variance;
+    rk_set(s->work, n, f->mean, bar->mean);
+    if (bar->any) rk_set(s->work, bar->pairs ? n * n : n, f->covariance, bar->second);
+    if (bar->any) rk_add_strided(s->work, n, 1, f->variance, bar->pairs ? n + 1 : 1, bar->second);
+    if (stage->l > 0 && s->radius != 1)
+        rk_rescale_back(s->work, n, s->radius, s->chain->outputs->mean, second_of(bar), bar->mean);
+}
+
+static void swap_adjoints(adjoints *bar) {
+    double *mean = bar->mean, *second = bar->second;
+    bar->mean = bar->mean_next;
+    bar->second = bar->second_next;
+    bar->mean_next = mean;
+    bar->second_next = second;
+}
+
+typedef struct pairs_back {
+    size_t n;
+    const double *Z, *bar, *w1, *w2, *w3;
+    double *mu_bar, *Z_bar;
+} pairs_back;
+
+/* With O the adjoint of C off its diagonal, mu_i gets 2 w(2,1)_i sum_j (O Z)_ij w(1,1)_j, var_i
+ * half of that one derivative higher, Z_ij: O_ij w(1,1)_i w(1,1)_j. */
+static void back_rows(void *context, size_t first, size_t last) {
+    const pairs_back *p = context;
+    for (size_t i = first; i < last; i++) {
+        const double *bar = p->bar + i * p->n, *Z = p->Z + i * p->n, own = p->Z_bar[i * (p->n + 1)];
+        double sum = 0, *out = p->Z_bar + i * p->n;
+        for (size_t j = 0; j < p->n; j++) {
+            sum += j == i ? 0 : bar[j] * Z[j] * p->w1[j];
+            out[j] = bar[j] * p->w1[i] * p->w1[j];
+        }
+        p->mu_bar[i] += 2 * p->w2[i] * sum;
+        out[i] = own + p->w3[i] * sum;
+    }
+}
+
+static void activate_back(void *context, const rk_stage *stage) {
+    state *s = context;
+    adjoints *bar = &s->bar;
+    const size_t n = stage->layer->rows;
+    const record r = record_of(s, stage->l);
+    const double *w = bar->w;
+    rk_wick_step(s->work, &stage->layer->activation, n, r.mu, r.var, BACK_K, 2, s->centre, bar->w);
+    rk_wick_moments_back(s->work, n, BACK_K, w, bar->mean, bar->any ? bar->second : NULL,
+                         bar->pairs ? n + 1 : 1, bar->mean_next, bar->second_next);
+    pairs_back p = {.n = n,
+                    .Z = r.Z,
+                    .bar = bar->second,
+                    .w1 = w + rk_wick_at(n, BACK_K, 1, 1),
+                    .w2 = w + rk_wick_at(n, BACK_K, 2, 1),
+                    .w3 = w + rk_wick_at(n, BACK_K, 3, 1),
+                    .mu_bar = bar->mean_next,
+                    .Z_bar = bar->second_next};
+    if (bar->pairs && rk_work_charge(s->work, 6 * (uint64_t)n * n))
+        rk_sweep(s->work->pool, n, n, back_rows, &p);
+    bar->any = true;
+    swap_adjoints(bar);
+}
+
+static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *to) {
+    state *s = context;
+    adjoints *bar = &s->bar;
+    const size_t l = stage->l;
+    double *dW = to->weight ? to->weight[l] : NULL, *db = to->bias ? to->bias[l] : NULL;
+    const bool all = l > 0 || to->input_covariance;
+    const double *C = remember(s, l);
+    rk_affine_mean_back(s->work, stage->layer, l > 0 || s->chain->input->mean ? s->m : NULL,
+                        bar->mean, bar->mean_next, dW, db);
+    if (bar->any)
+        rk_affine_covariance_back(s->work, stage->layer, C, second_of(bar), bar->product,
+                                  all ? bar->second_next : NULL, dW);
+    swap_adjoints(bar);
+    bar->pairs = bar->any;
+    if (l == 1 && s->radius != 1)
+        rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, second_of(bar),
+                        bar->mean);
+}
+
+static void end_back(void *context, const rk_adjoint *to) {
+    state *s = context;
+    const size_t n = rk_network_n_in(&s->chain->net);
+    rk_add_strided(s->work, n, 1, s->bar.mean, 1, to->input_mean);
+    if (s->bar.any) rk_add_strided(s->work, n * n, 1, s->bar.second, 1, to->input_covariance);
+}
+
+static const rk_law_back back = {.begin = begin_back,
+                                 .activate = activate_back,
+                                 .affine = affine_back,
+                                 .end = end_back,
+                                 .view = back_view};
+
 static const rk_law law = {.knows_pairs = true,
                            .name = name,
                            .affine = affine,
                            .add = add,
                            .activate = activate,
                            .keep = keep,
-                           .restore = restore};
+                           .restore = restore,
+                           .back = &back};
 
 /* E |x| / sqrt(n) for x ~ N(0, I_n). */
 static double mean_radius(size_t n) {
@@ -131,23 +312,49 @@ static double mean_radius(size_t n) {
     return exp(rk_log_gamma(half + 0.5) - rk_log_gamma(half)) / sqrt(half);
 }
 
+static adjoints adjoints_take(rk_work *work, const rk_network *net, bool input_covariance) {
+    size_t product = 0, width = rk_network_max_width(net);
+    size_t second = input_covariance ? width : rk_network_max_rows(net);
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].rows * net->layers[l].cols > product)
+            product = net->layers[l].rows * net->layers[l].cols;
+    return (adjoints){.mean = rk_work_doubles(work, width, 1),
+                      .mean_next = rk_work_doubles(work, width, 1),
+                      .second = rk_work_doubles(work, second, second),
+                      .second_next = rk_work_doubles(work, second, second),
+                      .w = rk_work_doubles(work, width, 2 * (BACK_K + 1)),
+                      .product = rk_work_doubles(work, product, 1)};
+}
+
+static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec *spec, state *s) {
+    const rk_network *net = &chain->net;
+    size_t width = rk_network_max_rows(net);
+    *s = (state){.work = work,
+                 .chain = chain,
+                 .C_in = chain->input->covariance,
+                 .m = rk_work_doubles(work, rk_network_max_width(net), 1),
+                 .mu = rk_work_doubles(work, width, 1),
+                 .var_z = rk_work_doubles(work, width, 1),
+                 .var_h = rk_work_doubles(work, width, 1),
+                 .w = rk_work_doubles(work, width, 6),
+                 .centre = rk_work_doubles(work, width, 1),
+                 .scratch = rk_congruence_scratch(work, net, chain->input),
+                 .C = rk_work_doubles(work, width, width),
+                 .Z = rk_work_doubles(work, width, width),
+                 .radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1,
+                 .kept = rk_kept_take(chain, true)};
+    if (chain->recorded) {
+        s->records = records_take(work, net);
+        s->bar = adjoints_take(work, net, chain->input_covariance);
+    }
+    rk_input_mean(work, rk_network_n_in(net), chain->input, s->m);
+}
+
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
-                             const rk_covariance_spec *spec, rk_outputs *outputs) {
-    rk_chain chain = rk_chain_start(work, net, input, outputs);
-    size_t width = rk_network_max_rows(&chain.net);
-    state s = {.work = work,
-               .C_in = input->covariance,
-               .m = rk_work_doubles(work, rk_network_max_width(&chain.net), 1),
-               .mu = rk_work_doubles(work, width, 1),
-               .var_z = rk_work_doubles(work, width, 1),
-               .var_h = rk_work_doubles(work, width, 1),
-               .w = rk_work_doubles(work, width, 6),
-               .centre = rk_work_doubles(work, width, 1),
-               .scratch = rk_congruence_scratch(work, &chain.net, input),
-               .C = rk_work_doubles(work, width, width),
-               .Z = rk_work_doubles(work, width, width),
-               .radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1,
-               .kept = rk_kept_take(&chain, true)};
-    rk_input_mean(work, rk_network_n_in(net), input, s.m);
-    rk_chain_run(&chain, &law, &s);
+                             const rk_covariance_spec *spec, rk_outputs *outputs, rk_tape *tape) {
+    rk_chain plain = rk_chain_start(work, net, input, outputs);
+    rk_chain *chain = tape ? rk_tape_start(tape, &law, plain) : &plain;
+    state here, *s = tape ? (state *)tape->state.bytes : &here;
+    start(work, chain, spec, s);
+    rk_chain_run(chain, &law, s);
 }

@@ -2,7 +2,7 @@
 #ifndef RK_PROPAGATE_COVARIANCE_H
 #define RK_PROPAGATE_COVARIANCE_H
 
-#include "propagate/propagate.h"
+#include "propagate/chain.h"
 
 typedef struct rk_covariance_spec {
     /** Propagate the law for inputs on the sphere of radius sqrt(n_in) and put the radius back at
@@ -15,8 +15,11 @@ typedef struct rk_covariance_spec {
  * Covariance propagation (arXiv:2605.05179, Algorithm 2): variances exact for Gaussian
  * pre-activations, covariances to first order. About 3 n^3 FLOPs a layer; of the last hidden layer
  * only variances are formed (2 n^3) unless the output covariance is wanted. Memory 3 n^2.
+ *
+ * `tape` not NULL: keeps the run for rk_tape_back, which takes 5 n^3 a layer. Memory n^2 a layer
+ * and 3 n^2 more.
  */
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
-                             const rk_covariance_spec *spec, rk_outputs *outputs);
+                             const rk_covariance_spec *spec, rk_outputs *outputs, rk_tape *tape);
 
 #endif

@@ -75,22 +75,21 @@ static double sampled_cosine(rk_work *work, const rk_layer *layer) {
 }
 
 void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,
-                                 rk_outputs *outputs) {
+                                 rk_regime *regime) {
     size_t rows = sampled_rows(layer);
     expect_linear(work, layer, e);
     double cosine = sampled_cosine(work, layer);
-    if (cosine * (double)layer->cols > tolerated_cosine(rows * (rows - 1) / 2)) outputs->alike++;
+    if (cosine * (double)layer->cols > tolerated_cosine(rows * (rows - 1) / 2)) regime->alike++;
 }
 
 /* Rows in four dimensions or fewer of more than eight; the first layer's input may have so few. */
 static const double parallel_cosine = 0.25;
 enum { FEW_COLUMNS = 8 };
 
-void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e,
-                         rk_outputs *outputs) {
+void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e, rk_regime *regime) {
     expect_linear(work, layer, e);
     double cosine = sampled_cosine(work, layer);
-    if (e->entered && layer->cols > FEW_COLUMNS && cosine > parallel_cosine) outputs->parallel++;
+    if (e->entered && layer->cols > FEW_COLUMNS && cosine > parallel_cosine) regime->parallel++;
     e->entered = true;
 }
 
@@ -127,7 +126,7 @@ static const double most_negative = 0.01;
 
 void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w, int k_max,
                            int p_max, const double *centre, const double *mu, const double *var_z,
-                           const double *var_h, rk_expansion *e, rk_outputs *outputs) {
+                           const double *var_h, rk_expansion *e, rk_regime *regime) {
     size_t n = layer->rows;
     if (!rk_work_charge(work, 14 * (uint64_t)n)) return;
     const double *slope = w + rk_wick_at(n, k_max, 1, 1);
@@ -147,28 +146,28 @@ void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w
     e->total_roughness += e->roughness;
     e->unmixed = fmax(e->unmixed, e->roughness);
     if (p_max >= 2) e->growth = growth(n, layer, w, k_max, centre, mu, var_z, var_h);
-    if (!(negative <= most_negative * variance)) outputs->diverged++;
+    if (!(negative <= most_negative * variance)) regime->diverged++;
 }
 
 /* Keeps the layer that is narrowest against what random weights would make of it. */
-static void notice(size_t l, double independent, double excess, rk_outputs *outputs) {
-    if (!(excess > outputs->concentration)) return;
-    outputs->concentration = excess;
-    outputs->narrow_layer = l;
-    outputs->effective_width = fmax(1, 1 / (independent * excess));
+static void notice(size_t l, double independent, double excess, rk_regime *regime) {
+    if (!(excess > regime->concentration)) return;
+    regime->concentration = excess;
+    regime->narrow_layer = l;
+    regime->effective_width = fmax(1, 1 / (independent * excess));
 }
 
 /* With the wrong variances (relative mean square 2 input_excess) the first means are off. Between
  * hidden layers, where the laws were fitted, the excess is about twice the roughness over the width
  * and adds a layer's term; that the law's depth does not count the input takes another factor 2. */
-void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_outputs *outputs) {
+void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_regime *regime) {
     if (!rk_work_charge(work, 6)) return;
     double independent = 1 / (double)n_in;
-    outputs->input_expansion = 4 * e->roughness * e->input_excess;
-    outputs->input_slenderness = e->input_excess;
-    outputs->first_expansion = e->roughness * independent;
-    outputs->first_slenderness = independent;
-    notice(0, independent, 1 + e->input_excess / independent, outputs);
+    regime->input_expansion = 4 * e->roughness * e->input_excess;
+    regime->input_slenderness = e->input_excess;
+    regime->first_expansion = e->roughness * independent;
+    regime->first_slenderness = independent;
+    notice(0, independent, 1 + e->input_excess / independent, regime);
 }
 
 /* How the next layer reads this one: row i of W gives neuron j the share s_ij = W_ij^2 C_jj / q_i
@@ -335,9 +334,8 @@ static double alignment(rk_work *work, const rk_layer *next, const reading *r, c
 
 void rk_expansion_close(rk_work *work, size_t l, const rk_layer *next, bool is_last,
                         const rk_expansion *e, const double *C, const double *var_z,
-                        rk_outputs *outputs) {
+                        rk_regime *regime) {
     size_t n = next->cols;
-    if (is_last && !outputs->covariance) return;
     reading r = C ? read_by(work, next, C) : guess(work, next, e);
     double aligned = C ? alignment(work, next, &r, C, var_z) : 1;
     if (!rk_work_charge(work, 20)) return;
@@ -345,20 +343,20 @@ void rk_expansion_close(rk_work *work, size_t l, const rk_layer *next, bool is_l
     double narrower = r.width / inverse_width(e->spread, n, e->correlation);
     double fewer = r.row * (double)n / (3 * fmin(e->spread, most_spread));
     double excess = fmax(1, narrower) * fmax(1, fewer) * aligned;
-    double expansion = outputs->expansion * growth + e->unmixed * independent * excess;
-    double slenderness = outputs->slenderness + independent * excess;
-    outputs->whole_expansion = expansion;
-    outputs->whole_slenderness = slenderness;
-    outputs->whole_independent = outputs->independent + independent;
+    double expansion = regime->expansion * growth + e->unmixed * independent * excess;
+    double slenderness = regime->slenderness + independent * excess;
+    regime->whole_expansion = expansion;
+    regime->whole_slenderness = slenderness;
+    regime->whole_independent = regime->independent + independent;
     if (is_last) return;
-    notice(l, independent, excess, outputs);
-    outputs->unevenness =
-        fmax(outputs->unevenness, fmax(e->spread / most_uneven, r.uneven / most_unevenly_read));
-    outputs->closed_layers++;
-    outputs->independent += independent;
-    outputs->slenderness = slenderness;
-    outputs->log_growth += log(growth);
-    outputs->expansion = expansion;
+    notice(l, independent, excess, regime);
+    regime->unevenness =
+        fmax(regime->unevenness, fmax(e->spread / most_uneven, r.uneven / most_unevenly_read));
+    regime->closed_layers++;
+    regime->independent += independent;
+    regime->slenderness = slenderness;
+    regime->log_growth += log(growth);
+    regime->expansion = expansion;
 }
 
 /* Some rows of the last layer, pulled back to the inputs of the one before. */

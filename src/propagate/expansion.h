@@ -29,12 +29,11 @@ typedef struct rk_expansion {
 rk_expansion rk_expansion_start(rk_work *work, size_t n, const rk_input *input);
 
 /** From h to z = W h; a few pairs of rows tell whether all are parallel. */
-void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e,
-                         rk_outputs *outputs);
+void rk_expansion_linear(rk_work *work, const rk_layer *layer, rk_expansion *e, rk_regime *regime);
 
 /** The same for closures without a covariance: a few pairs of rows tell whether all are alike. */
 void rk_expansion_linear_sampled(rk_work *work, const rk_layer *layer, rk_expansion *e,
-                                 rk_outputs *outputs);
+                                 rk_regime *regime);
 
 /** The present value goes through W, or without weights stays what it is. */
 void rk_expansion_read(const rk_layer *layer, rk_expansion *e);
@@ -43,20 +42,20 @@ void rk_expansion_read(const rk_layer *layer, rk_expansion *e);
  *  variances of z, variances of h. With p_max < 2 `growth` stays what it was. */
 void rk_expansion_activate(rk_work *work, const rk_layer *layer, const double *w, int k_max,
                            int p_max, const double *centre, const double *mu, const double *var_z,
-                           const double *var_h, rk_expansion *e, rk_outputs *outputs);
+                           const double *var_h, rk_expansion *e, rk_regime *regime);
 
 /** For closures without a covariance, behind the first activation: what it costs them that the
  *  input's entries are not independent and alike, and may cost them that the rows of W are not. */
-void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_outputs *outputs);
+void rk_expansion_input(rk_work *work, size_t n_in, const rk_expansion *e, rk_regime *regime);
 
-/** Adds the term of layer l, which `next` reads, to `outputs`; where `next` is the last layer and
- *  has no activation (`is_last`) only to the sums by which a covariance errs, if one is wanted. C:
+/** Adds the term of layer l, which `next` reads; where `next` is the last layer and has no
+ *  activation (`is_last`) only to the sums by which a covariance errs. C:
  *  the covariance the closure really has of it; NULL if it has none. var_z: the variances that
  *  `next` makes of it; NULL: not known. About 10 n^2 FLOPs, 8 more without var_z; without C a
  *  few n. */
 void rk_expansion_close(rk_work *work, size_t l, const rk_layer *next, bool is_last,
                         const rk_expansion *e, const double *C, const double *var_z,
-                        rk_outputs *outputs);
+                        rk_regime *regime);
 
 /** Makes e->variance of `layer`'s activations, which a `last` layer without activation reads, what
  *  that sees of it: exact, in a few of its rows, to first order in correlations. C: the covariance

@@ -1,9 +1,10 @@
 /* A closure is a law that takes steps: what it keeps of the present value (and of earlier ones that
  * are still needed) it moves through W, through an addition, through an activation.
  *
- * The driver (chain.h) calls the steps in the network's order. It alone knows what a layer is
- * needed for, watches how far the expansion can be trusted and delivers. A law looks at nothing but
- * its state and the stage; all its arithmetic is in kernels over rk_work (base/work.h). */
+ * The driver (chain.h) calls the steps in the network's order, and for derivatives their twins in
+ * the opposite one. It alone knows what a layer is needed for, has watched how far the expansion
+ * can be trusted and delivers. A law looks at nothing but its state and the stage; all its
+ * arithmetic is in kernels over rk_work (base/work.h). */
 #ifndef RK_PROPAGATE_LAW_H
 #define RK_PROPAGATE_LAW_H
 
@@ -37,6 +38,53 @@ typedef struct rk_view {
     const double *slope; /**< E phi'(z), for rk_expansion_look_ahead; NULL: it has none */
 } rk_view;
 
+/** df/dx of numbers x that f depends on, besides through what comes later. NULL: it does not. The
+ *  derivative by a covariance is symmetric, df = sum_ij G_ij dC_ij over all i and j. */
+typedef struct rk_cotangent {
+    const double *mean;       /**< n_out: of the output */
+    const double *variance;   /**< n_out: its variances, if the covariance was asked for */
+    const double *covariance; /**< n_out x n_out, if it was asked for */
+    const double *third_diagonal, *fourth_diagonal; /**< n_out, if they were asked for */
+    const double *const *hidden_mean;               /**< [n_layers - 1]; any may be NULL */
+    const double *const *z_mean, *const *z_var;     /**< [n_layers] of pre-activations; likewise */
+} rk_cotangent;
+
+/** Where derivatives go, which are added. NULL: not wanted. */
+typedef struct rk_adjoint {
+    double *const *weight, *const *bias;   /**< [n_layers], as the layers; NULL for those without */
+    double *input_mean, *input_covariance; /**< n_in; n_in x n_in, symmetric */
+} rk_adjoint;
+
+/** Of the present value, on the way back: memory of the law. The variance of neuron i is var[i *
+ *  stride]: the diagonal of a covariance, or a variance. */
+typedef struct rk_back_view {
+    double *mean, *var; /**< var NULL: f does not depend on them */
+    size_t stride;
+    double scale; /**< what the law's mean was multiplied with when it was delivered */
+} rk_back_view;
+
+/** The twins of a law's steps. Each turns the adjoints of what the step made into those of what it
+ *  was made of. What they need of the way there the law has kept, in memory of its own, if its
+ *  chain is `recorded`. */
+typedef struct rk_law_back {
+    /** The adjoints of the output, before `restore`. */
+    void (*begin)(void *state, const rk_stage *stage, const rk_cotangent *f);
+    /** From h to z. Only where the stage is activated. */
+    void (*activate)(void *state, const rk_stage *stage);
+    /** NULL: nothing. */
+    void (*higher)(void *state, const rk_stage *stage);
+    /** NULL, with `keep`: plain networks only. */
+    void (*add)(void *state, const rk_stage *stage);
+    /** From z to what was read, and to the layer's own weights and biases. */
+    void (*affine)(void *state, const rk_stage *stage, const rk_adjoint *to);
+    /** The present value, number `value`, was kept: what came back to it meanwhile is added. */
+    void (*keep)(void *state, size_t value);
+    /** At the input. */
+    void (*end)(void *state, const rk_adjoint *to);
+    /** Where f's own dependence on means and variances of the present value is added. */
+    rk_back_view (*view)(void *state, const rk_stage *stage);
+} rk_law_back;
+
 typedef struct rk_law {
     bool knows_pairs; /**< has a covariance */
     /** What the step does, for people. */
@@ -56,6 +104,7 @@ typedef struct rk_law {
     /** At the output: puts back what the law had taken out of mean, variance (in `outputs` already)
      *  and covariance, and delivers what is its own. NULL: nothing. */
     void (*restore)(void *state, const rk_stage *stage, rk_view *view, rk_outputs *outputs);
+    const rk_law_back *back; /**< NULL: it has no derivatives */
 } rk_law;
 
 #endif

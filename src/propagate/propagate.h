@@ -9,22 +9,10 @@
 #include "base/work.h"
 #include "network/network.h"
 
-/** Where a closure delivers; owned by the caller, filled by the wet run. */
-typedef struct rk_outputs {
-    /** Asked of the driver (chain.h): to stop behind so many layers, the last of which then is the
-     *  output, 0: at the end; `bare`: before the activation there. */
-    size_t depth;
-    bool bare;
-    double *mean;       /**< n_out */
-    double *covariance; /**< n_out x n_out, or NULL if not wanted */
-    double *third;      /**< n_out^3 third cumulants, or NULL if not wanted */
-    double *fourth;     /**< n_out^4 fourth cumulants, or NULL if not wanted */
-    /** n_out each, kappa_iii and kappa_iiii, or NULL if not wanted: `third` gives them, without a
-     *  gauge, for a last layer without activation. */
-    double *third_diagonal, *fourth_diagonal;
-    double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
-    double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
-    double expansion;     /**< propagate/expansion.h: the scale of the closure's relative error */
+/** What a closure found on its way: how far it can be trusted (propagate/expansion.h). Filled by
+ * the wet run. */
+typedef struct rk_regime {
+    double expansion;     /**< the scale of the closure's relative error */
     double roughness;     /**< of all activations together, by `mean` only: what sampling meets */
     size_t closed_layers; /**< and the number of layers it sums over */
     double slenderness;   /**< sum of 1 / width over them: how deep for its width the network is */
@@ -47,6 +35,24 @@ typedef struct rk_outputs {
     double concentration, effective_width;
     size_t narrow_layer;
     size_t diverged; /**< layers whose variances came out negative or not finite */
+} rk_regime;
+
+/** Where a closure delivers; owned by the caller, filled by the wet run. */
+typedef struct rk_outputs {
+    /** Asked of the driver (chain.h): to stop behind so many layers, the last of which then is the
+     *  output, 0: at the end; `bare`: before the activation there. */
+    size_t depth;
+    bool bare;
+    double *mean;       /**< n_out */
+    double *covariance; /**< n_out x n_out, or NULL if not wanted */
+    double *third;      /**< n_out^3 third cumulants, or NULL if not wanted */
+    double *fourth;     /**< n_out^4 fourth cumulants, or NULL if not wanted */
+    /** n_out each, kappa_iii and kappa_iiii, or NULL if not wanted: `third` gives them, without a
+     *  gauge, for a last layer without activation. */
+    double *third_diagonal, *fourth_diagonal;
+    double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
+    double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
+    rk_regime *regime;    /**< what the closure found on its way; NULL: nobody watches */
 } rk_outputs;
 
 /** Wick coefficients of a layer, as rk_wick: centre (n) and w[p-1][k][i] for k <= k_max, p <=

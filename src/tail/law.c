@@ -24,7 +24,7 @@ static void lean(rk_work *work, const rk_network *net, rk_law_closure closure, r
                           .variance = rk_work_doubles(work, n, 1)};
     if (closure == RK_LAW_COVARIANCE) {
         outputs.covariance = rk_work_doubles(work, n, n);
-        rk_propagate_covariance(work, net, &standard, &(rk_covariance_spec){false}, &outputs);
+        rk_propagate_covariance(work, net, &standard, &(rk_covariance_spec){false}, &outputs, NULL);
     } else {
         outputs.third_diagonal = rk_work_doubles(work, n, 1);
         outputs.fourth_diagonal = rk_work_doubles(work, n, 1);

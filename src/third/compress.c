@@ -80,7 +80,7 @@ static void orthonormalise(rk_work *work, size_t span, size_t n, const rk_fold_s
         rk_legs copy = {.stride = n, .d = basis};
         copy_columns(span, rows, 0, n, &copy, 0);
     }
-    rk_gemm_symmetric(work, RK_TRANS, span, n, 1, basis, n, basis, n, 0, gram, span);
+    rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, span, n, 1, basis, n, basis, n, 0, gram, span);
     if (rk_work_charge(work, 2 * span)) {
         double trace = 0;
         for (size_t k = 0; k < span; k++)

@@ -33,7 +33,7 @@ static void mean(rk_work *work, const rk_network *net, rk_outputs *outputs) {
 }
 
 static void covariance(rk_work *work, const rk_network *net, rk_outputs *outputs) {
-    rk_propagate_covariance(work, net, &(rk_input){0}, &(rk_covariance_spec){0}, outputs);
+    rk_propagate_covariance(work, net, &(rk_input){0}, &(rk_covariance_spec){0}, outputs, NULL);
 }
 
 static void gain(rk_work *work, const rk_network *net, rk_outputs *outputs) {
