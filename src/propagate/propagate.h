@@ -51,8 +51,10 @@ typedef struct rk_outputs {
      *  gauge, for a last layer without activation. */
     double *third_diagonal, *fourth_diagonal;
     double **hidden_mean; /**< [n_layers - 1][rows of layer l], or NULL if not wanted */
-    double *variance;     /**< n_out: the output's variance, roughly; the scale of its error */
-    rk_regime *regime;    /**< what the closure found on its way; NULL: nobody watches */
+    /** n_out: the output's variance, roughly; the scale of its error. Without a regime only where
+     *  the law has it: filled if the last layer is activated or `covariance` is wanted. */
+    double *variance;
+    rk_regime *regime; /**< what the closure found on its way; NULL: nobody watches */
 } rk_outputs;
 
 /** Wick coefficients of a layer, as rk_wick: centre (n) and w[p-1][k][i] for k <= k_max, p <=
