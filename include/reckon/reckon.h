@@ -305,6 +305,13 @@ typedef enum rk_fourth_kind {
     RK_FOURTH_FITTED    /**< by a law that was fitted to relu networks */
 } rk_fourth_kind;
 
+/** How it closes the covariances of activations (docs/MATH.md#pairs). */
+typedef enum rk_pair_closure {
+    RK_PAIRS_FIRST,     /**< to first order in the correlation, as published */
+    RK_PAIRS_COMPLETED, /**< to a higher one, and what is missing given to the next */
+    RK_PAIRS_EXACT      /**< of Gaussian pairs, where activations are linear on both sides of zero */
+} rk_pair_closure;
+
 /** What becomes of the third cumulant that older layers made. */
 typedef enum rk_old_sources { RK_OLD_AUTO, RK_OLD_FOLDED, RK_OLD_EXACT } rk_old_sources;
 
