@@ -2,6 +2,7 @@
 
 #include "activation/activation.h"
 #include "base/sweep.h"
+#include "gradient/rows.h"
 #include "linalg/blas.h"
 
 #include <string.h>
@@ -120,31 +121,6 @@ static void deactivate_rows(void *context, size_t first, size_t last) {
     }
 }
 
-typedef struct sum {
-    size_t rows, cols;
-    const double *from;
-    double *to; /* cols entries, or as many as `from` */
-} sum;
-
-/* Columns [first, last) of the sum over rows, which are added in their order. */
-static void sum_columns(void *context, size_t first, size_t last) {
-    const sum *s = context;
-    for (size_t r = 0; r < s->rows; r++)
-        for (size_t i = first; i < last; i++)
-            s->to[i] += s->from[r * s->cols + i];
-}
-
-static void sum_rows(void *context, size_t first, size_t last) {
-    const sum *s = context;
-    for (size_t i = first * s->cols; i < last * s->cols; i++)
-        s->to[i] += s->from[i];
-}
-
-static void add(rk_work *work, size_t rows, size_t cols, const double *from, double *to) {
-    sum s = {rows, cols, from, to};
-    if (rk_work_charge(work, (uint64_t)rows * cols)) rk_sweep(work->pool, rows, cols, sum_rows, &s);
-}
-
 void rk_batch_begin_back(rk_work *work, rk_batch *batch) {
     const size_t n =
         rk_network_n_in(batch->net) + entries_before(batch->net, batch->net->n_layers + 1);
@@ -166,9 +142,7 @@ static void adjoints_of_parameters(rk_work *work, const rk_batch *batch, size_t 
     const double *read = rk_batch_value(batch, rk_network_reads(batch->net, l));
     if (layer->weight && weight)
         rk_gemm(work, RK_TRANS, RK_NO_TRANS, m, n, rows, 1, zbar, m, read, n, 1, weight, n);
-    sum s = {rows, m, zbar, bias};
-    if (layer->bias && bias && rk_work_charge(work, (uint64_t)rows * m))
-        rk_sweep(work->pool, m, rows, sum_columns, &s);
+    if (layer->bias && bias) rk_rows_sum(work, rows, m, zbar, bias);
 }
 
 void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoints *gradient, bool input) {
@@ -187,9 +161,9 @@ void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoints *gradient, 
             rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, rows, n, m, 1, s.zbar, m, layer->weight, n, 1,
                     rk_batch_adjoint(batch, read), n);
         else if (read >= lowest)
-            add(work, rows, m, s.zbar, rk_batch_adjoint(batch, read));
+            rk_rows_add(work, rows, m, s.zbar, rk_batch_adjoint(batch, read));
         size_t value;
         if (rk_network_adds(net, l, &value) && value >= lowest)
-            add(work, rows, m, s.zbar, rk_batch_adjoint(batch, value));
+            rk_rows_add(work, rows, m, s.zbar, rk_batch_adjoint(batch, value));
     }
 }
