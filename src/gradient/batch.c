@@ -127,10 +127,14 @@ void rk_batch_begin_back(rk_work *work, rk_batch *batch) {
     if (rk_work_charge(work, 0)) memset(batch->adjoints, 0, batch->rows * n * sizeof(double));
 }
 
+static double *wanted(double *const *arrays, size_t l) {
+    return arrays ? arrays[l] : NULL;
+}
+
 /* The first value whose adjoint somebody needs: no layer before it has anything to give. */
-static size_t lowest_needed(const rk_network *net, const rk_adjoints *gradient, bool input) {
+static size_t lowest_needed(const rk_network *net, const rk_adjoint *to, bool input) {
     size_t l = 0;
-    while (!input && l < net->n_layers && !(gradient && (gradient->weight[l] || gradient->bias[l])))
+    while (!input && l < net->n_layers && !wanted(to->weight, l) && !wanted(to->bias, l))
         l++;
     return input ? 0 : l + 1;
 }
@@ -145,9 +149,9 @@ static void adjoints_of_parameters(rk_work *work, const rk_batch *batch, size_t 
     if (layer->bias && bias) rk_rows_sum(work, rows, m, zbar, bias);
 }
 
-void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoints *gradient, bool input) {
+void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoint *to, bool input) {
     const rk_network *net = batch->net;
-    const size_t rows = batch->rows, lowest = lowest_needed(net, gradient, input);
+    const size_t rows = batch->rows, lowest = lowest_needed(net, to, input);
     for (size_t l = net->n_layers; l-- > 0 && l + 1 >= lowest;) {
         const rk_layer *layer = &net->layers[l];
         const size_t m = layer->rows, n = layer->cols, read = rk_network_reads(net, l);
@@ -155,8 +159,7 @@ void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoints *gradient, 
         stage s = {.layer = layer, .z = batch->z + at, .zbar = rk_batch_adjoint(batch, l + 1)};
         if (rk_work_charge(work, 2 * (uint64_t)rows * m))
             rk_sweep(work->pool, rows, m, deactivate_rows, &s);
-        if (gradient)
-            adjoints_of_parameters(work, batch, l, s.zbar, gradient->weight[l], gradient->bias[l]);
+        adjoints_of_parameters(work, batch, l, s.zbar, wanted(to->weight, l), wanted(to->bias, l));
         if (read >= lowest && layer->weight)
             rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, rows, n, m, 1, s.zbar, m, layer->weight, n, 1,
                     rk_batch_adjoint(batch, read), n);

@@ -11,8 +11,7 @@
 #define RK_GRADIENT_BATCH_H
 
 #include "base/work.h"
-#include "gradient/adjoints.h"
-#include "network/network.h"
+#include "propagate/law.h"
 
 typedef struct rk_batch {
     const rk_network *net; /**< its weights may change from pass to pass */
@@ -46,9 +45,9 @@ double *rk_batch_adjoint(const rk_batch *batch, size_t value);
  *  maybe in between. */
 void rk_batch_begin_back(rk_work *work, rk_batch *batch);
 
-/** From df / d values as they have been put in: adds to what `gradient` wants (NULL: nothing) and,
+/** From df / d values as they have been put in: adds to the weights and biases that `to` wants and,
  *  if `input`, makes rk_batch_adjoint(batch, 0). Charges 2 a weight and sample for each of the two
  *  products that somebody needs, 2 an activation and 1 a bias and a value added. */
-void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoints *gradient, bool input);
+void rk_batch_back(rk_work *work, rk_batch *batch, const rk_adjoint *to, bool input);
 
 #endif

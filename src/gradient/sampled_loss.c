@@ -126,7 +126,7 @@ static double error_of_mean(const spread *s) {
 }
 
 rk_status rk_sampled_loss_run(rk_work *work, rk_sampled_loss *loss, uint64_t first, uint64_t rows,
-                              const rk_adjoints *gradient, rk_loss_value *value, rk_error *error) {
+                              const rk_adjoint *to, rk_loss_value *value, rk_error *error) {
     const rk_examples *e = &loss->examples;
     const rk_network *student = loss->student.net;
     const size_t n_out = rk_network_n_out(student);
@@ -141,11 +141,11 @@ rk_status rk_sampled_loss_run(rk_work *work, rk_sampled_loss *loss, uint64_t fir
         rk_status status = next_block(work, loss, first + done, count, &x, &targets, error);
         if (status != RK_OK) return status;
         rk_batch_forward(work, &loss->student, count, x);
-        if (gradient) rk_batch_begin_back(work, &loss->student);
+        if (to) rk_batch_begin_back(work, &loss->student);
         rk_residual_apply(work, e->residual, count, n_out, rk_batch_output(&loss->student),
                           &targets, 1 / (double)rows, loss->loss,
-                          gradient ? rk_batch_adjoint(&loss->student, student->n_layers) : NULL);
-        if (gradient) rk_batch_back(work, &loss->student, gradient, false);
+                          to ? rk_batch_adjoint(&loss->student, student->n_layers) : NULL);
+        if (to) rk_batch_back(work, &loss->student, to, false);
         count_samples(work, &s, count, copies, loss->loss);
         done += count;
     } while (done < rows && rk_work_continue(work));

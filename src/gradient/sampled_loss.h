@@ -50,10 +50,10 @@ rk_status rk_sampled_loss_take(rk_work *work, const rk_examples *examples,
 size_t rk_sampled_loss_rows(const rk_examples *examples, const rk_network *student, size_t rows);
 
 /** The mean over samples first .. first + rows - 1 (both as rk_sampled_loss_rows has them) and,
- *  unless NULL, adds its gradient to `gradient`, which then is that of fewer if interrupted. The
+ *  unless NULL, adds its gradient to what `to` wants, which is that of fewer if interrupted. The
  *  standard error is told by samples, pairs or replicates (rk_inputs_unit), those that are
  *  complete. In between blocks progress is reported. */
 rk_status rk_sampled_loss_run(rk_work *work, rk_sampled_loss *loss, uint64_t first, uint64_t rows,
-                              const rk_adjoints *gradient, rk_loss_value *value, rk_error *error);
+                              const rk_adjoint *to, rk_loss_value *value, rk_error *error);
 
 #endif

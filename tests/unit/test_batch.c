@@ -66,7 +66,7 @@ static void pass(rk_work *work, run *r) {
         weights[l] = rk_network_weights(r->gradient, l);
         biases[l] = rk_network_biases(r->gradient, l);
     }
-    const rk_adjoints wanted = {weights, biases};
+    const rk_adjoint wanted = {.weight = weights, .bias = biases};
     if (!r->gradient) return;
     rk_batch_back(work, &batch, &wanted, r->input != NULL);
     for (size_t i = 0; r->input && i < ROWS * n_in && !work->dry; i++)
@@ -184,7 +184,7 @@ static void test_what_is_not_wanted(void **state) {
     pass_with(&all, 1);
     double *none[3] = {NULL, NULL, NULL}, *weights[3] = {NULL, NULL, NULL};
     weights[2] = rk_network_weights(some.gradient, 2);
-    const rk_adjoints wanted = {weights, none};
+    const rk_adjoint wanted = {.weight = weights, .bias = none};
     rk_work dry, wet;
     for (int is_wet = 0; is_wet < 2; is_wet++) {
         rk_work *work = is_wet ? &wet : &dry;
@@ -250,7 +250,7 @@ static void test_threads_change_nothing(void **state) {
             weights[l] = rk_network_weights(gradient[t], l);
             biases[l] = rk_network_biases(gradient[t], l);
         }
-        const rk_adjoints wanted = {weights, biases};
+        const rk_adjoint wanted = {.weight = weights, .bias = biases};
         assert_int_equal(rk_pool_create(&pool, t ? 4 : 1, NULL), RK_OK);
         rk_work_init_dry(&dry);
         rk_batch_take(&dry, net, MANY, true);

@@ -116,6 +116,7 @@ static void test_roots(void **state) {
 /* -------------------------------------------------------------------------------- the estimate */
 
 static const double mean_seed[N_OUT] = {1, -0.5, 0.3};
+static const double variance_seed[N_OUT] = {0.1, 0.7, -0.3};
 static const double covariance_seed[N_OUT * N_OUT] = {0.3, 0.1, -0.2, 0.1, -0.4, 0.5, -0.2, 0.5, 1};
 static const double hidden_seed[N_HIDDEN] = {0.2, -0.1, 0.3, 0.4, -0.5, 0.6};
 
@@ -136,9 +137,12 @@ static void go_path(rk_work *work, void *context) {
         biases[l] = rk_network_biases(r->gradient, l);
     }
     const double *const hidden_mean[N_LAYERS - 1] = {NULL, hidden_seed};
-    const rk_pathwise_seed seed = {mean_seed, covariance_seed, hidden_mean};
-    rk_pathwise_result result = {r->mean, {weights, biases}, r->mean_adjoint, r->adjoint};
-    assert_int_equal(rk_pathwise(work, r->net, &r->input, &r->spec, &seed, &result, NULL), RK_OK);
+    const rk_cotangent f = {.mean = mean_seed,
+                            .variance = variance_seed,
+                            .covariance = covariance_seed,
+                            .hidden_mean = hidden_mean};
+    const rk_adjoint to = {weights, biases, r->mean_adjoint, r->adjoint};
+    assert_int_equal(rk_pathwise(work, r->net, &r->input, &r->spec, &f, &to, r->mean, NULL), RK_OK);
 }
 
 /* The same by plain loops over the same inputs. */
@@ -164,6 +168,8 @@ static void estimate(rk_work *work, void *context) {
     for (size_t k = 0; k < n; k++) {
         for (size_t i = 0; i < N_HIDDEN; i++)
             r->f += hidden_seed[i] * h[k * N_HIDDEN + i] / (double)n;
+        for (size_t i = 0; i < N_OUT; i++)
+            r->f += variance_seed[i] * pow(y[k * N_OUT + i] - mean[i], 2) / (double)(n - 1);
         for (size_t i = 0; i < N_OUT * N_OUT; i++)
             r->f += covariance_seed[i] * (y[k * N_OUT + i / N_OUT] - mean[i / N_OUT]) *
                     (y[k * N_OUT + i % N_OUT] - mean[i % N_OUT]) / (double)(n - 1);
@@ -265,7 +271,8 @@ static void test_linear(void **state) {
             G[i * N_IN + j] = 0;
             for (size_t k = 0; k < N_OUT * N_OUT; k++)
                 G[i * N_IN + j] +=
-                    covariance_seed[k] * J[k / N_OUT * N_IN + i] * J[k % N_OUT * N_IN + j];
+                    (covariance_seed[k] + (k % (N_OUT + 1) ? 0 : variance_seed[k % N_OUT])) *
+                    J[k / N_OUT * N_IN + i] * J[k % N_OUT * N_IN + j];
             assert_near(r.adjoint[i * N_IN + j], G[i * N_IN + j], 0.02);
         }
     destroy(&r);

@@ -59,7 +59,7 @@ static void go(rk_work *work, void *context) {
         weights[l] = rk_network_weights(r->gradient, l);
         biases[l] = rk_network_biases(r->gradient, l);
     }
-    const rk_adjoints gradient = {weights, biases};
+    const rk_adjoint gradient = {.weight = weights, .bias = biases};
     rk_sampled_loss loss;
     assert_int_equal(
         rk_sampled_loss_take(work, &r->examples, r->student, r->block, r->back, &loss, NULL),
