@@ -10,11 +10,14 @@
 #include <string.h>
 
 #define PIECEWISE(name, kind, degree)                                                              \
-    { #name, degree, kind, rk_##name##_value, rk_##name##_value_float, rk_piecewise_wick }
+    {                                                                                              \
+#name, degree, kind, rk_##name##_value, rk_##name##_value_float, rk_##name##_slope,        \
+            rk_piecewise_wick                                                                      \
+    }
 #define SMOOTH(name, asymptote)                                                                    \
     {                                                                                              \
 #name, RK_NO_DEGREE, asymptote, rk_##name##_value, rk_##name##_value_float,                \
-            rk_quadrature_wick                                                                     \
+            rk_##name##_slope, rk_quadrature_wick                                                  \
     }
 
 static const rk_activation_ops table[RK_ACTIVATION_COUNT] = {

@@ -19,6 +19,8 @@ typedef struct rk_activation_ops {
     /** h_i = phi(z_i); `z` and `h` may be the same array. */
     void (*value)(const rk_activation *self, size_t n, const double *z, double *h);
     void (*value_float)(const rk_activation *self, size_t n, const float *z, float *h);
+    /** d_i = phi'(z_i), at a kink that of one side, at a jump 0; not in place. */
+    void (*slope)(const rk_activation *self, size_t n, const double *z, double *d);
     /** As rk_wick. */
     void (*wick)(const rk_activation *self, size_t n, const double *mu, const double *var,
                  int k_max, int p_max, double *centre, double *w);

@@ -7,19 +7,21 @@
 #include <cerf.h>
 #include <math.h>
 
-#define VALUE(name, type, suffix, expression)                                                      \
-    void rk_##name##_value##suffix(const rk_activation *self, size_t n, const type *x, type *h) {  \
-        const type slope = (type)self->parameter;                                                  \
-        (void)slope;                                                                               \
+#define EACH(name, type, expression)                                                               \
+    void rk_##name(const rk_activation *self, size_t n, const type *x, type *out) {                \
+        const type left = (type)self->parameter;                                                   \
+        (void)left;                                                                                \
         for (size_t i = 0; i < n; i++) {                                                           \
             const type z = x[i];                                                                   \
-            h[i] = expression;                                                                     \
+            (void)z;                                                                               \
+            out[i] = expression;                                                                   \
         }                                                                                          \
     }
-#define VALUES(name, expression)                                                                   \
-    VALUE(name, double, , expression)                                                              \
-    VALUE(name, float, _float, expression)
-RK_PIECEWISE_LIST(VALUES)
+#define FUNCTIONS(name, value, slope)                                                              \
+    EACH(name##_value, double, value)                                                              \
+    EACH(name##_value_float, float, value)                                                         \
+    EACH(name##_slope, double, slope)
+RK_PIECEWISE_LIST(FUNCTIONS)
 
 /* phi(z) = right z^degree for z > 0 and left z^degree for z < 0. */
 typedef struct shape {

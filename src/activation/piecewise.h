@@ -5,18 +5,20 @@
 
 #include "activation/activation.h"
 
+/* Name, value, derivative. */
 #define RK_PIECEWISE_LIST(X)                                                                       \
-    X(identity, z)                                                                                 \
-    X(relu, z < 0 ? 0 : z)                                                                         \
-    X(leaky_relu, (z < 0 ? 0 : z) + slope * (z < 0 ? z : 0))                                       \
-    X(abs, z < 0 ? -z : z)                                                                         \
-    X(heaviside, z > 0 ? 1 : z < 0 ? 0 : z)                                                        \
-    X(sign, z > 0 ? 1 : z < 0 ? -1 : z)                                                            \
-    X(square, z *z)                                                                                \
-    X(cube, z *z *z)
+    X(identity, z, 1)                                                                              \
+    X(relu, z < 0 ? 0 : z, z <= 0 ? 0 : 1)                                                         \
+    X(leaky_relu, (z < 0 ? 0 : z) + left * (z < 0 ? z : 0), z < 0 ? left : 1)                      \
+    X(abs, z < 0 ? -z : z, z < 0 ? -1 : 1)                                                         \
+    X(heaviside, z > 0 ? 1 : z < 0 ? 0 : z, 0)                                                     \
+    X(sign, z > 0 ? 1 : z < 0 ? -1 : z, 0)                                                         \
+    X(square, z *z, 2 * z)                                                                         \
+    X(cube, z *z *z, 3 * z * z)
 
-#define RK_PIECEWISE_DECLARE(name, expression)                                                     \
+#define RK_PIECEWISE_DECLARE(name, value, slope)                                                   \
     void rk_##name##_value(const rk_activation *self, size_t n, const double *z, double *h);       \
+    void rk_##name##_slope(const rk_activation *self, size_t n, const double *z, double *d);       \
     void rk_##name##_value_float(const rk_activation *self, size_t n, const float *z, float *h);
 RK_PIECEWISE_LIST(RK_PIECEWISE_DECLARE)
 #undef RK_PIECEWISE_DECLARE

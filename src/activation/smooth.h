@@ -8,7 +8,8 @@
 
 #define RK_SMOOTH_DECLARE(name)                                                                    \
     void rk_##name##_value(const rk_activation *self, size_t n, const double *z, double *h);       \
-    void rk_##name##_value_float(const rk_activation *self, size_t n, const float *z, float *h);
+    void rk_##name##_value_float(const rk_activation *self, size_t n, const float *z, float *h);   \
+    void rk_##name##_slope(const rk_activation *self, size_t n, const double *z, double *d);
 RK_SMOOTH_DECLARE(gelu)
 RK_SMOOTH_DECLARE(tanh)
 RK_SMOOTH_DECLARE(sigmoid)

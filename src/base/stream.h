@@ -23,7 +23,8 @@ enum {
     RK_STREAM_PROBES = 4,  /**< item: the probe of a matrix */
     RK_STREAM_TAIL = 5,    /**< + 256 e, item: the pass of the event with key e of rk_tail */
     RK_STREAM_LEVELS = 6,  /**< + 256 e, item: the pass of its subset simulation */
-    RK_STREAM_WIDE = 7     /**< + 256 e, item: the pass of the search for its parts */
+    RK_STREAM_WIDE = 7,    /**< + 256 e, item: the pass of the search for its parts */
+    RK_STREAM_TRAINING = 8 /**< item: the sample or pair that a network is trained on */
 };
 
 typedef struct rk_stream {

@@ -3,49 +3,10 @@
 #include "activation/activation.h"
 #include "base/simd.h"
 #include "linalg/blas.h"
-#include "linalg/lapack.h"
 #include "sample/increment.h"
 
 #include <float.h>
 #include <math.h>
-
-static double deviation_of(const double *covariance, size_t n, size_t i) {
-    return sqrt(covariance[i * n + i]);
-}
-
-/* Of a constant: itself with itself. */
-static void correlate(size_t n, const double *covariance, double *out) {
-    for (size_t i = 0; i < n; i++) {
-        const double s = deviation_of(covariance, n, i);
-        for (size_t j = 0; j < n; j++) {
-            const double t = deviation_of(covariance, n, j);
-            const bool both = s > 0 && t > 0;
-            out[i * n + j] = i == j ? 1 : both ? covariance[i * n + j] / s / t : 0;
-        }
-    }
-}
-
-rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
-                        rk_error *error) {
-    double *vectors = rk_work_doubles(work, n, n), *values = rk_work_doubles(work, n, 1);
-    if (rk_work_charge(work, 0)) correlate(n, covariance, vectors);
-    if (!rk_eigen_symmetric(work, n, vectors, values))
-        return rk_fail(error, RK_ERROR_ARGUMENT,
-                       "the input covariance of %zu inputs is too large for its eigenvalues", n);
-    if (rk_work_charge(work, (uint64_t)n * n)) {
-        for (size_t k = 0; k < n; k++) { /* below zero: rounding, or network/input.c had refused */
-            double scale = values[k] > 0 ? sqrt(sqrt(values[k])) : 0;
-            for (size_t j = 0; j < n; j++)
-                vectors[k * n + j] *= scale;
-        }
-    }
-    rk_gemm(work, RK_TRANS, RK_NO_TRANS, n, n, n, 1, vectors, n, vectors, n, 0, root, n);
-    if (rk_work_charge(work, (uint64_t)n * n))
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++)
-                root[i * n + j] *= deviation_of(covariance, n, i);
-    return RK_OK;
-}
 
 /* In units of a frame only a neuron that never moves can have so large a factor: 0 times that is 0.
  */

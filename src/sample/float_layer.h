@@ -5,6 +5,7 @@
 #include "base/work.h"
 #include "network/network.h"
 #include "sample/frame.h"
+#include "sample/root.h"
 
 typedef struct rk_float_layer {
     size_t rows, cols;
@@ -29,14 +30,6 @@ void rk_float_layers_take_standard(rk_work *work, const rk_network *net, const d
 
 /** One plain layer as it is, without a frame. */
 rk_float_layer rk_float_layer_take(rk_work *work, const rk_layer *layer);
-
-/** root (n x n) of a covariance C: root root' = C, root = D R with the deviations D and the
- *  symmetric square root R of the correlations. It is unique, unlike a Cholesky factor of a
- * singular matrix or eigenvectors, so x = mu + root z depends on nobody's LAPACK, nor on units.
- *  Eigenvalues below zero count as zero: rk_input_accept has seen that they are rounding.
- *  RK_ERROR_ARGUMENT if there are more inputs than LAPACK can count. */
-rk_status rk_input_root(rk_work *work, size_t n, const double *covariance, double *root,
-                        rk_error *error);
 
 /** out = what the layer makes of n rows of what it reads and adds (NULL: nothing), each in its own
  *  units. `read` NULL: the product W u is in `out` already. Adds the rows of `out` to `sum` (`rows`

@@ -78,6 +78,13 @@ static void widen(size_t count, const float *x, double *out) {
         out[i] = (double)x[i];
 }
 
+/* W', cols x rows; of no layer: the identity. */
+static void widen_layer(const rk_float_layer *layer, size_t cols, size_t rows, double *out) {
+    if (layer) widen(cols * rows, layer->transposed, out);
+    for (size_t i = 0; !layer && i < cols * rows; i++)
+        out[i] = i % (cols + 1) == 0;
+}
+
 static void narrow(size_t count, const double *x, float *out) {
     for (size_t i = 0; i < count; i++)
         out[i] = (float)x[i];
@@ -95,7 +102,7 @@ rk_status rk_points_rotate(rk_work *work, rk_points *points, uint64_t replicate,
                       n);
     if (!rk_cholesky(work, n, points->gram))
         return rk_fail(error, RK_ERROR_NUMERIC, "a random matrix is singular");
-    if (rk_work_charge(work, 0)) widen(n * m, points->layer->transposed, points->solved);
+    if (rk_work_charge(work, 0)) widen_layer(points->layer, n, m, points->solved);
     rk_solve_lower(work, RK_TRANS, n, m, points->gram, points->solved);
     if (rk_work_charge(work, 0)) narrow(n * m, points->solved, points->rounded);
     const double length = points->length > 0 ? points->length : 1;
@@ -140,9 +147,11 @@ void rk_points_products(const rk_points *points, uint64_t replicate, size_t firs
     for (size_t done = 0; done < n; done += chunk) {
         const size_t count = n - done < chunk ? n - done : chunk;
         const uint64_t item = points->first + replicate * items + first + done;
+        float *drawn = points->layer ? scratch : z + done * m;
         for (size_t i = 0; i < count; i++)
-            rk_normal_floats(points->stream, item + i, n_in, scratch + i * n_in);
-        rk_block_sgemm(count, m, n_in, scratch, points->layer->transposed, z + done * m);
+            rk_normal_floats(points->stream, item + i, n_in, drawn + i * n_in);
+        if (points->layer)
+            rk_block_sgemm(count, m, n_in, drawn, points->layer->transposed, z + done * m);
     }
 }
 

@@ -29,7 +29,7 @@ typedef struct rk_points {
     rk_stream stream;
     uint64_t first; /**< item, or replicate of a rotated set, that item or replicate 0 stands for */
     size_t rows, cols;           /**< of the first layer */
-    const rk_float_layer *layer; /**< itself */
+    const rk_float_layer *layer; /**< itself; NULL: the identity, which shows the points */
     /* of rotated sets */
     size_t dimension; /**< N */
     double length;    /**< E|z| if that is every point's, otherwise 0 */
@@ -52,9 +52,9 @@ static inline bool rk_points_are_rotated(rk_point_set set) {
 /** Items of a replicate: where it could be any number, RK_POINTS_CHUNK pairs or as many points. */
 size_t rk_points_per_replicate(rk_point_set set, size_t n_in);
 
-/** The points of `set` as the network's first layer (rows x cols) sees them, in memory of `work`. A
- *  rotated set keeps the rotations of the last `n_slots` replicates and, if `homogeneous`, gives
- *  all points the same length. */
+/** The points of `set` as the network's first layer (rows x cols) sees them, in memory of `work`;
+ *  `layer` NULL, rows = cols: the points themselves. A rotated set keeps the rotations of the last
+ * `n_slots` replicates and, if `homogeneous`, gives all points the same length. */
 rk_points rk_points_take(rk_work *work, rk_point_set set, rk_stream stream, uint64_t first,
                          size_t rows, size_t cols, const rk_float_layer *layer, bool homogeneous,
                          size_t n_slots);

@@ -1,6 +1,7 @@
 /* Residual networks: closures against the joint law of all values at once. */
 #include "activation/activation.h"
 #include "network/network.h"
+#include "support/drawn.h"
 #include "support/method.h"
 
 #include <math.h>
@@ -11,58 +12,7 @@
 
 #include <cmocka.h>
 
-enum { MOST_LAYERS = 12, MOST_WIDTH = 9, MOST = MOST_LAYERS * MOST_WIDTH };
-
-/* ------------------------------------------------------------------------- any such network */
-
-typedef struct drawn {
-    rk_layer layers[MOST_LAYERS];
-    size_t n_layers;
-    double numbers[MOST_LAYERS * MOST_WIDTH * (MOST_WIDTH + 1)];
-} drawn;
-
-static uint64_t next_seed;
-
-static size_t pick(size_t n) {
-    next_seed = next_seed * 6364136223846793005U + 1442695040888963407U;
-    return (size_t)(next_seed >> 33) % n;
-}
-
-static double uniform(void) {
-    return (double)pick(1 << 20) / (1 << 19) - 1;
-}
-
-static size_t size_of(const drawn *d, size_t value) {
-    return value == 0 ? d->layers[0].cols : d->layers[value - 1].rows;
-}
-
-/* Layers that read and add whatever fits; some have no weights. */
-static void draw(drawn *d, uint64_t seed, const rk_activation *activations, size_t n_activations) {
-    next_seed = seed + 1;
-    size_t widths[] = {3, 5, MOST_WIDTH};
-    double *number = d->numbers;
-    memset(d->layers, 0, sizeof d->layers);
-    d->n_layers = 3 + pick(MOST_LAYERS - 3);
-    for (size_t l = 0; l < d->n_layers; l++) {
-        rk_layer *layer = &d->layers[l];
-        size_t read = l == 0 || pick(2) ? l : pick(l + 1);
-        layer->cols = l == 0 ? widths[pick(3)] : size_of(d, read);
-        layer->reads = read == l ? 0 : read + 1;
-        layer->rows = widths[pick(3)];
-        if (layer->rows != layer->cols || pick(4)) {
-            layer->weight = number;
-            for (size_t i = 0; i < layer->rows * layer->cols; i++)
-                *number++ = uniform();
-        }
-        layer->bias = pick(2) ? number : NULL;
-        for (size_t i = 0; i < layer->rows; i++)
-            *number++ = uniform();
-        size_t added = pick(l + 1);
-        if (pick(2) && size_of(d, added) == layer->rows) layer->adds = added + 1;
-        if (l + 1 < d->n_layers || pick(3) == 0)
-            layer->activation = activations[pick(n_activations)];
-    }
-}
+enum { MOST = MOST_LAYERS * MOST_WIDTH };
 
 /* ---------------------------------------------------------------------- the law of all values */
 
@@ -175,7 +125,7 @@ static void test_covariance_is_that_of_all_values(void **state) {
         {.kind = RK_RELU}, {.kind = RK_TANH}, {.kind = RK_ABS}, {.kind = RK_IDENTITY}};
     double C[MOST_WIDTH * MOST_WIDTH];
     for (uint64_t seed = 0; seed < 300; seed++) {
-        draw(&d, seed, activations, 4);
+        draw_any(&d, seed, activations, 4);
         size_t n = d.layers[0].cols;
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++)
@@ -207,9 +157,9 @@ static double stated(const rk_layer *layers, size_t n_layers, const char *method
 static void test_what_is_not_mixed_is_not_promised(void **state) {
     (void)state;
     static double W[3][N * N];
-    next_seed = 7;
+    uint64_t chance = 7;
     for (size_t i = 0; i < 3 * N * N; i++)
-        W[i / (N * N)][i % (N * N)] = uniform() * sqrt(3. / N);
+        W[i / (N * N)][i % (N * N)] = draw_uniform(&chance) * sqrt(3. / N);
 #define AFFINE(k) .rows = N, .cols = N, .weight = W[k]
 #define SAME      .rows = N, .cols = N
 #define RELU      .activation = {.kind = RK_RELU }

@@ -136,6 +136,34 @@ static void test_far_values(void **state) {
     assert_true(h[0] == 0);
 }
 
+/* Against differences of the textbook, away from kinks and jumps. */
+static void test_slopes(void **state) {
+    (void)state;
+    double z[N], d[N], one;
+    grid(z);
+    for (int a = 0; a < RK_ACTIVATION_COUNT; a++) {
+        const rk_activation phi = kind(a);
+        const rk_activation_ops *ops = rk_activation_get(phi.kind);
+        ops->slope(&phi, N, z, d);
+        for (int i = 0; i < N; i++) {
+            const double h = 1e-4 * (1 + fabs(z[i]));
+            if (fabs(z[i]) < 3 * h) continue;
+            const double near = textbook(a, z[i] + h) - textbook(a, z[i] - h);
+            const double far = textbook(a, z[i] + 2 * h) - textbook(a, z[i] - 2 * h);
+            const double expected = (8 * near - far) / (12 * h);
+            const double scale = 1 + fabs(textbook(a, z[i]) / z[i]);
+            if (!(fabs(d[i] - expected) <= 1e-10 * scale))
+                fail_msg("%s at %g: %.15g, by differences %.15g", ops->name, z[i], d[i], expected);
+            ops->slope(&phi, 1, &z[i], &one);
+            assert_true(one == d[i]);
+        }
+        static const double far[] = {-1e300, -800, 0, 800, 1e300};
+        if (a < RK_CUSTOM) ops->slope(&phi, 5, far, d);
+        for (int i = 0; a < RK_CUSTOM && i < 5; i++)
+            assert_true(d[i] == d[i]);
+    }
+}
+
 static void test_degree_means_it(void **state) {
     (void)state;
     static const double z[] = {-1.7, -0.3, 0, 0.4, 2.5};
@@ -250,10 +278,11 @@ static void test_parse_complains(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),          cmocka_unit_test(test_values_are_independent),
-        cmocka_unit_test(test_far_values),      cmocka_unit_test(test_degree_means_it),
-        cmocka_unit_test(test_asymptotes),      cmocka_unit_test(test_names_round_trip),
-        cmocka_unit_test(test_parse_complains), cmocka_unit_test(test_names_of_others),
+        cmocka_unit_test(test_values),           cmocka_unit_test(test_values_are_independent),
+        cmocka_unit_test(test_far_values),       cmocka_unit_test(test_slopes),
+        cmocka_unit_test(test_degree_means_it),  cmocka_unit_test(test_asymptotes),
+        cmocka_unit_test(test_names_round_trip), cmocka_unit_test(test_parse_complains),
+        cmocka_unit_test(test_names_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
