@@ -359,10 +359,12 @@ typedef struct rk_method_spec {
     rk_old_sources old;      /**< AUTO: folded from width 512 on */
     bool all_neurons;        /**< also those that nobody listens to */
     bool double_legs;        /**< keep the third cumulant in double, not float */
-    int order;               /**< of reference, which needs it: K, 1 to 4 */
+    int order;               /**< of reference, which needs it: K, 1 to 4; of covariance with
+                                  COMPLETED pairs: 0 is 2, or 1 to 4 */
     bool dense;              /**< of reference: the cumulant of degree K as a tensor */
     rk_point_set points;     /**< of sample */
     rk_control_kind control; /**< of sample */
+    rk_pair_closure pairs;   /**< of covariance */
 } rk_method_spec;
 
 /** The methods this library has, by rk_method_kind: name and one-line summary; NULL past the end.

@@ -69,8 +69,13 @@ const rk_method rk_method_mean = {
     .flops_convention = flops_of_mean,
 };
 
-static const rk_word covariance_words[] = {
-    RK_WORD("gauge=none", angular, 0), RK_WORD("gauge=angular", angular, 1), {NULL, 0, 0, 0, 0}};
+static const rk_word covariance_words[] = {RK_WORD("gauge=none", angular, 0),
+                                           RK_WORD("gauge=angular", angular, 1),
+                                           RK_WORD("pairs=first", pairs, RK_PAIRS_FIRST),
+                                           RK_WORD("pairs=completed", pairs, RK_PAIRS_COMPLETED),
+                                           RK_WORD("pairs=exact", pairs, RK_PAIRS_EXACT),
+                                           RK_NUMBER("order=", order, 1, RK_PAIRS_MAX_ORDER),
+                                           {NULL, 0, 0, 0, 0}};
 
 static const rk_variant covariance_variants[] = {
     {.spec = {.kind = RK_COVARIANCE, .angular = true},
@@ -84,11 +89,40 @@ static const rk_variant covariance_variants[] = {
 };
 
 static bool covariance_covers(const rk_method_spec *variant, const rk_method_spec *spec) {
-    return variant->angular == spec->angular;
+    return variant->angular == spec->angular && variant->pairs == spec->pairs &&
+           variant->order == spec->order;
+}
+
+/* Where rho^3 is left to the others, nobody has measured the difference to exact pairs. */
+enum { USUAL_ORDER = 2 };
+
+static rk_status resolve_covariance(rk_problem *problem, rk_error *error) {
+    (void)error;
+    rk_method_spec *spec = &problem->spec;
+    if (spec->pairs == RK_PAIRS_COMPLETED && spec->order == 0) spec->order = USUAL_ORDER;
+    return RK_OK;
+}
+
+static rk_status check_pairs(const rk_problem *problem, rk_error *error) {
+    const rk_network *net = problem->net;
+    if (problem->spec.order && problem->spec.pairs != RK_PAIRS_COMPLETED)
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "covariance:order=%d is of completed pairs: say pairs=completed,order=%d",
+                       problem->spec.order, problem->spec.order);
+    if (problem->spec.pairs != RK_PAIRS_EXACT) return RK_OK;
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (isnan(rk_pairs_kink(&net->layers[l].activation)))
+            return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                           "covariance:pairs=exact knows activations that are linear on both sides "
+                           "of zero; layer %zu is %s: take pairs=completed,order=%d",
+                           l + 1, rk_activation_name(net->layers[l].activation.kind),
+                           RK_PAIRS_MAX_ORDER);
+    return RK_OK;
 }
 
 static rk_status check_covariance(const rk_problem *problem, rk_error *error) {
-    if (!problem->spec.angular) return RK_OK;
+    rk_status known = check_pairs(problem, error);
+    if (known != RK_OK || !problem->spec.angular) return known;
     if (problem->input.covariance)
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "covariance:gauge=angular takes standard normal inputs only");
@@ -104,19 +138,21 @@ static double flops_of_covariance(const rk_problem *problem) {
 static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_report *report,
                                 rk_error *error) {
     (void)error;
-    rk_covariance_spec spec = {problem->spec.angular};
+    rk_covariance_spec spec = {problem->spec.angular, {problem->spec.pairs, problem->spec.order}};
     rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
     return RK_OK;
 }
 
 const rk_method rk_method_covariance = {
-    .info = {"covariance", "means and the full covariance (K=2)", "gauge=none|angular"},
+    .info = {"covariance", "means and the full covariance (K=2)",
+             "gauge=none|angular, pairs=first|completed|exact, order=1..4"},
     .words = covariance_words,
     .takes_residuals = true,
     RK_VARIANTS(covariance_variants),
     .covers = covariance_covers,
     .pace = {0.8, 80},
     .check = check_covariance,
+    .resolve = resolve_covariance,
     .run = run_covariance,
     .flops_convention = flops_of_covariance,
 };

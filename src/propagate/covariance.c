@@ -1,7 +1,6 @@
 #include "propagate/covariance.h"
 
 #include "base/gamma.h"
-#include "base/sweep.h"
 #include "linalg/blas.h"
 #include "propagate/back.h"
 #include "propagate/kept.h"
@@ -13,8 +12,8 @@ typedef struct adjoints {
     double *mean, *mean_next;     /* width */
     double *second, *second_next; /* of a covariance, or, if `pairs` is false, of variances */
     bool any, pairs;              /* whether f depends on second moments here at all */
-    double *w;                    /* Wick coefficients, k <= BACK_K, p <= 2 */
     double *product;              /* as large as the largest W */
+    rk_pairs_adjoint side;
 } adjoints;
 
 typedef struct state {
@@ -25,7 +24,9 @@ typedef struct state {
     double *C, *Z; /* take turns */
     double radius; /* E |x| / sqrt(n) of an input whose length is left out, or 1 */
     rk_kept kept;
-    double *records; /* for the way back: of every layer its z */
+    rk_covariance_spec spec;
+    rk_pairs_side side; /* of the present layer */
+    double *records;    /* for the way back: of every layer its z */
     adjoints bar;
 } state;
 
@@ -59,28 +60,14 @@ static void keep_record(const state *s, const rk_stage *stage, const double *Z) 
     if (Z) rk_set(s->work, n * n, Z, r.Z);
 }
 
-typedef struct pairs {
-    size_t n;
-    const double *slope, *var; /* E phi', Var phi */
-    double *C;
-} pairs;
-
-static void activate_rows(void *context, size_t first, size_t last) {
-    const pairs *p = context;
-    for (size_t i = first; i < last; i++) {
-        double *C = p->C + i * p->n;
-        for (size_t j = 0; j < p->n; j++)
-            C[j] *= p->slope[i] * p->slope[j];
-        C[i] = p->var[i];
-    }
-}
-
-/* C_ii = var_i = Var phi, C_ij = E phi'_i E phi'_j C_ij. */
-static void activate_pairs(rk_work *work, size_t n, const double *slope, const double *var,
-                           double *C) {
-    if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return;
-    pairs p = {n, slope, var, C};
-    rk_sweep(work->pool, n, n, activate_rows, &p);
+/* Mean and variance of h = phi(z) from those of z, and if `pairs` what its covariance takes. */
+static void look(state *s, const rk_layer *layer, const double *mu, double *var_z, bool pairs) {
+    const size_t n = layer->rows;
+    rk_wick_step(s->work, &layer->activation, n, mu, var_z, 2, 2, s->centre, s->w);
+    rk_wick_moments(s->work, n, 2, s->centre, s->w, s->m, s->var_h);
+    if (!pairs) return;
+    rk_pairs_side_prepare(s->work, &s->spec.pairs, &layer->activation, n, mu, var_z,
+                          s->w + rk_wick_at(n, 2, 1, 1), s->var_h, &s->side);
 }
 
 static const char *name(void *context, const rk_stage *stage) {
@@ -130,10 +117,9 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
     state *s = context;
     size_t n = stage->layer->rows;
     const double *slope = s->w + rk_wick_at(n, 2, 1, 1);
-    rk_wick_step(s->work, &stage->layer->activation, n, s->mu, s->var_z, 2, 2, s->centre, s->w);
+    look(s, stage->layer, s->mu, s->var_z, view->C != NULL);
     if (s->chain->recorded) keep_record(s, stage, view->C);
-    rk_wick_moments(s->work, n, 2, s->centre, s->w, s->m, s->var_h);
-    if (view->C) activate_pairs(s->work, n, slope, s->var_h, view->C);
+    if (view->C) rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, view->C);
     rk_kept_activate(&s->kept, n, slope);
     *view = (rk_view){.mean = s->m,
                       .var = s->var_h,
@@ -163,9 +149,6 @@ static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outp
 
 /* --------------------------------------------------------------------------------- the way back */
 
-/* Two derivatives more than the way there: one by the mean, two by the variance. */
-enum { BACK_K = 3 };
-
 /* What layer l read: mean and covariance, anew from the z below. */
 static const double *remember(state *s, size_t l) {
     if (l == 0) {
@@ -176,11 +159,10 @@ static const double *remember(state *s, size_t l) {
     const record r = record_of(s, l - 1);
     const size_t n = below.layer->rows;
     const bool full = below.need != RK_NEED_MEAN;
-    rk_wick_step(s->work, &below.layer->activation, n, r.mu, r.var, 2, 2, s->centre, s->w);
-    rk_wick_moments(s->work, n, 2, s->centre, s->w, s->m, s->var_h);
+    look(s, below.layer, r.mu, r.var, full);
     if (full) {
         rk_set(s->work, n * n, r.Z, s->C);
-        activate_pairs(s->work, n, s->w + rk_wick_at(n, 2, 1, 1), s->var_h, s->C);
+        rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, s->C);
     }
     if (l == 1 && s->radius != 1)
         rk_rescale(s->work, n, 1 / s->radius, s->m, s->var_h, full ? s->C : NULL);
@@ -212,34 +194,24 @@ static void begin_back(void *context, const rk_stage *stage, const rk_cotangent 
         rk_rescale_back(s->work, n, s->radius, s->chain->outputs->mean, second_of(bar), bar->mean);
 }
 
-static void swap_adjoints(adjoints *bar) {
-    double *mean = bar->mean, *second = bar->second;
-    bar->mean = bar->mean_next;
-    bar->second = bar->second_next;
-    bar->mean_next = mean;
-    bar->second_next = second;
+static void swap(double **x, double **y) {
+    double *keep = *x;
+    *x = *y;
+    *y = keep;
 }
 
-typedef struct pairs_back {
-    size_t n;
-    const double *Z, *bar, *w1, *w2, *w3;
-    double *mu_bar, *Z_bar;
-} pairs_back;
-
-/* With O the adjoint of C off its diagonal, mu_i gets 2 w(2,1)_i sum_j (O Z)_ij w(1,1)_j, var_i
- * half of that one derivative higher, Z_ij: O_ij w(1,1)_i w(1,1)_j. */
-static void back_rows(void *context, size_t first, size_t last) {
-    const pairs_back *p = context;
-    for (size_t i = first; i < last; i++) {
-        const double *bar = p->bar + i * p->n, *Z = p->Z + i * p->n, own = p->Z_bar[i * (p->n + 1)];
-        double sum = 0, *out = p->Z_bar + i * p->n;
-        for (size_t j = 0; j < p->n; j++) {
-            sum += j == i ? 0 : bar[j] * Z[j] * p->w1[j];
-            out[j] = bar[j] * p->w1[i] * p->w1[j];
-        }
-        p->mu_bar[i] += 2 * p->w2[i] * sum;
-        out[i] = own + p->w3[i] * sum;
-    }
+/* Of a covariance: its adjoint becomes that of z's, whose diagonal is what variances take. */
+static void pairs_back(state *s, size_t n, const double *Z) {
+    adjoints *bar = &s->bar;
+    const rk_pairs_spec *pairs = &s->spec.pairs;
+    double *var_bar = s->var_z;
+    rk_pairs_adjoint_zero(s->work, pairs, n, &bar->side);
+    rk_pairs_activate_back(s->work, pairs, &s->side, &s->side, Z, bar->second, &bar->side,
+                           &bar->side);
+    rk_set(s->work, n, NULL, bar->mean_next);
+    rk_set(s->work, n, NULL, var_bar);
+    rk_pairs_side_back(s->work, pairs, &s->side, &bar->side, bar->mean, bar->mean_next, var_bar);
+    rk_add_strided(s->work, n, 1, var_bar, n + 1, bar->second);
 }
 
 static void activate_back(void *context, const rk_stage *stage) {
@@ -247,22 +219,16 @@ static void activate_back(void *context, const rk_stage *stage) {
     adjoints *bar = &s->bar;
     const size_t n = stage->layer->rows;
     const record r = record_of(s, stage->l);
-    const double *w = bar->w;
-    rk_wick_step(s->work, &stage->layer->activation, n, r.mu, r.var, BACK_K, 2, s->centre, bar->w);
-    rk_wick_moments_back(s->work, n, BACK_K, w, bar->mean, bar->any ? bar->second : NULL,
-                         bar->pairs ? n + 1 : 1, bar->mean_next, bar->second_next);
-    pairs_back p = {.n = n,
-                    .Z = r.Z,
-                    .bar = bar->second,
-                    .w1 = w + rk_wick_at(n, BACK_K, 1, 1),
-                    .w2 = w + rk_wick_at(n, BACK_K, 2, 1),
-                    .w3 = w + rk_wick_at(n, BACK_K, 3, 1),
-                    .mu_bar = bar->mean_next,
-                    .Z_bar = bar->second_next};
-    if (bar->pairs && rk_work_charge(s->work, 6 * (uint64_t)n * n))
-        rk_sweep(s->work->pool, n, n, back_rows, &p);
+    look(s, stage->layer, r.mu, r.var, bar->pairs);
+    if (bar->pairs) {
+        pairs_back(s, n, r.Z);
+    } else {
+        rk_wick_moments_back(s->work, n, 2, s->w, bar->mean, bar->any ? bar->second : NULL, 1,
+                             bar->mean_next, bar->second_next);
+        swap(&bar->second, &bar->second_next);
+    }
+    swap(&bar->mean, &bar->mean_next);
     bar->any = true;
-    swap_adjoints(bar);
 }
 
 static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *to) {
@@ -277,7 +243,8 @@ static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *
     if (bar->any)
         rk_affine_covariance_back(s->work, stage->layer, C, second_of(bar), bar->product,
                                   all ? bar->second_next : NULL, dW);
-    swap_adjoints(bar);
+    swap(&bar->mean, &bar->mean_next);
+    swap(&bar->second, &bar->second_next);
     bar->pairs = bar->any;
     if (l == 1 && s->radius != 1)
         rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, second_of(bar),
@@ -312,7 +279,8 @@ static double mean_radius(size_t n) {
     return exp(rk_log_gamma(half + 0.5) - rk_log_gamma(half)) / sqrt(half);
 }
 
-static adjoints adjoints_take(rk_work *work, const rk_network *net, bool input_covariance) {
+static adjoints adjoints_take(rk_work *work, const rk_network *net, const rk_pairs_spec *pairs,
+                              bool input_covariance) {
     size_t product = 0, width = rk_network_max_width(net);
     size_t second = input_covariance ? width : rk_network_max_rows(net);
     for (size_t l = 0; l < net->n_layers; l++)
@@ -322,8 +290,8 @@ static adjoints adjoints_take(rk_work *work, const rk_network *net, bool input_c
                       .mean_next = rk_work_doubles(work, width, 1),
                       .second = rk_work_doubles(work, second, second),
                       .second_next = rk_work_doubles(work, second, second),
-                      .w = rk_work_doubles(work, width, 2 * (BACK_K + 1)),
-                      .product = rk_work_doubles(work, product, 1)};
+                      .product = rk_work_doubles(work, product, 1),
+                      .side = rk_pairs_adjoint_take(work, pairs, rk_network_max_rows(net))};
 }
 
 static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec *spec, state *s) {
@@ -342,10 +310,12 @@ static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec
                  .C = rk_work_doubles(work, width, width),
                  .Z = rk_work_doubles(work, width, width),
                  .radius = spec->angular ? mean_radius(rk_network_n_in(net)) : 1,
-                 .kept = rk_kept_take(chain, true)};
+                 .kept = rk_kept_take(chain, true),
+                 .spec = *spec,
+                 .side = rk_pairs_side_take(work, &spec->pairs, width)};
     if (chain->recorded) {
         s->records = records_take(work, net);
-        s->bar = adjoints_take(work, net, chain->input_covariance);
+        s->bar = adjoints_take(work, net, &spec->pairs, chain->input_covariance);
     }
     rk_input_mean(work, rk_network_n_in(net), chain->input, s->m);
 }

@@ -3,18 +3,23 @@
 #define RK_PROPAGATE_COVARIANCE_H
 
 #include "propagate/chain.h"
+#include "propagate/pairs.h"
 
 typedef struct rk_covariance_spec {
     /** Propagate the law for inputs on the sphere of radius sqrt(n_in) and put the radius back at
      *  the end: exact for homogeneous networks with x ~ N(0, I), and one common fluctuation less
      *  for the closure (docs/MATH.md#angular). */
     bool angular;
+    /** What becomes of the covariances of activations. EXACT takes no activation but those that
+     *  have a kink (rk_pairs_kink). */
+    rk_pairs_spec pairs;
 } rk_covariance_spec;
 
 /**
  * Covariance propagation (arXiv:2605.05179, Algorithm 2): variances exact for Gaussian
- * pre-activations, covariances to first order. About 3 n^3 FLOPs a layer; of the last hidden layer
- * only variances are formed (2 n^3) unless the output covariance is wanted. Memory 3 n^2.
+ * pre-activations, covariances by one of the closures of pairs, to first order as published. About
+ * 3 n^3 FLOPs a layer; of the last hidden layer only variances are formed (2 n^3) unless the output
+ * covariance is wanted. Memory 3 n^2.
  *
  * `tape` not NULL: keeps the run for rk_tape_back, which takes 5 n^3 a layer. Memory n^2 a layer
  * and 3 n^2 more.

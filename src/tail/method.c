@@ -100,7 +100,7 @@ static rk_status find_source(rk_method_spec *closure, rk_law_source *source, rk_
     *source = (rk_law_source){.closure = RK_LAW_REFERENCE};
     switch (closure->kind) {
     case RK_COVARIANCE:
-        if (closure->angular) break;
+        if (closure->angular || closure->pairs) break;
         *source = (rk_law_source){.closure = RK_LAW_COVARIANCE, .budget = 1};
         return RK_OK;
     case RK_THIRD: /* a tilt keeps means only */

@@ -18,19 +18,38 @@ static void covariance(rk_work *work, const rk_network *net, const rk_input *inp
 
 static void angular(rk_work *work, const rk_network *net, const rk_input *input,
                     rk_outputs *outputs, rk_tape *tape) {
-    rk_propagate_covariance(work, net, input, &(rk_covariance_spec){true}, outputs, tape);
+    rk_propagate_covariance(work, net, input, &(rk_covariance_spec){.angular = true}, outputs,
+                            tape);
+}
+
+static void completed(rk_work *work, const rk_network *net, const rk_input *input,
+                      rk_outputs *outputs, rk_tape *tape) {
+    const rk_covariance_spec spec = {.pairs = {RK_PAIRS_COMPLETED, 2}};
+    rk_propagate_covariance(work, net, input, &spec, outputs, tape);
+}
+
+static void exact(rk_work *work, const rk_network *net, const rk_input *input, rk_outputs *outputs,
+                  rk_tape *tape) {
+    const rk_covariance_spec spec = {.angular = true, .pairs = {RK_PAIRS_EXACT, 0}};
+    rk_propagate_covariance(work, net, input, &spec, outputs, tape);
 }
 
 static const taped_case any_network[] = {
     {.name = "covariance", .law = covariance},
     {.name = "covariance, all", .law = covariance, .covariance = true, .hidden = true},
     {.name = "covariance, N(0, I)", .law = covariance, .covariance = true, .fixed_input = true},
+    {.name = "completed pairs", .law = completed, .covariance = true, .hidden = true},
 };
 
 static const taped_case homogeneous[] = {
     {.name = "angular", .law = angular, .fixed_input = true},
     {.name = "angular, all",
      .law = angular,
+     .covariance = true,
+     .hidden = true,
+     .fixed_input = true},
+    {.name = "exact pairs, angular",
+     .law = exact,
      .covariance = true,
      .hidden = true,
      .fixed_input = true},

@@ -17,7 +17,7 @@ static bool same(const rk_method_spec *a, const rk_method_spec *b) {
            a->rank == b->rank && a->reach == b->reach && a->old == b->old &&
            a->all_neurons == b->all_neurons && a->double_legs == b->double_legs &&
            a->order == b->order && a->dense == b->dense && a->points == b->points &&
-           a->control == b->control;
+           a->control == b->control && a->pairs == b->pairs;
 }
 
 static void assert_round_trip(const char *text) {
@@ -68,6 +68,10 @@ static void test_text(void **state) {
         {NULL, "auto", {.kind = RK_AUTO}},
         {"covariance", "covariance", {.kind = RK_COVARIANCE}},
         {"covariance:gauge=none", "covariance", {.kind = RK_COVARIANCE}},
+        {"covariance:order=4,pairs=completed",
+         "covariance:pairs=completed,order=4",
+         {.kind = RK_COVARIANCE, .pairs = RK_PAIRS_COMPLETED, .order = 4}},
+        {"covariance:pairs=first", "covariance", {.kind = RK_COVARIANCE}},
         {"mean:metric=avg,base",
          "mean:base,metric=avg",
          {.kind = RK_MEAN, .metric = RK_METRIC_AVERAGE, .terms = RK_REFERENCE_BASE}},
@@ -122,6 +126,8 @@ static void test_what_is_no_method(void **state) {
         {"third:reach=2x", "method 'third': reach=2x: expected"},
         {"third:rank", "method 'third' does not know 'rank'"},
         {"reference:5", "method 'reference' does not know '5'"},
+        {"covariance:order=5", "method 'covariance': order=5: expected a whole number from 1 to 4"},
+        {"covariance:pairs=exact,pairs=first", "method 'covariance' takes only one of"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rk_method_spec spec = {.kind = RK_GAIN};
@@ -154,7 +160,10 @@ static void test_specs_are_checked(void **state) {
         {{.kind = RK_MEAN, .rank = 8}, "method 'mean' does not know 'rank=8'"},
         {{.kind = RK_SAMPLE, .points = (rk_point_set)4}, "method 'sample': 4 is no 'iid'"},
         {{.kind = RK_AUTO, .control = RK_CONTROL_ANCHOR}, "method 'auto' does not know 'anchor'"},
-        {{.kind = RK_REFERENCE, .order = 5}, "method 'reference': 5 is no '1'"},
+        {{.kind = RK_REFERENCE, .order = 5}, "method 'reference': 5 is no 'order'"},
+        {{.kind = RK_COVARIANCE, .order = 5}, "method 'covariance': 5 is no "},
+        {{.kind = RK_COVARIANCE, .pairs = (rk_pair_closure)3}, "method 'covariance': 3 is no "},
+        {{.kind = RK_GAIN, .pairs = RK_PAIRS_EXACT}, "method 'gain' does not know 'pairs=exact'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rk_method_spec own;
@@ -198,6 +207,8 @@ static void test_resolved_methods_are_whole(void **state) {
     (void)state;
     static const char *const methods[] = {"mean",
                                           "covariance:gauge=angular",
+                                          "covariance:pairs=completed",
+                                          "covariance:gauge=angular,pairs=exact",
                                           "third",
                                           "third:tilt=on",
                                           "third:tilt=off",
