@@ -91,17 +91,18 @@ RK_HOT static void move_with_momentum(size_t n, double rate, double momentum,
     }
 }
 
-/* A gradient that was always 0 moves nothing, whatever epsilon is. */
+/* Below this squares are 0: a gradient that was always 0 moves nothing, whatever epsilon is. */
+static const double NO_SIZE = 0x1p-511;
+
 RK_HOT static void move_by_adam(size_t n, const rk_first_order_spec *spec, double rate,
                                 double root_correction, const double *restrict g,
                                 double *restrict mean, double *restrict square,
                                 double *restrict theta) {
-    const double beta1 = spec->beta1, beta2 = spec->beta2, epsilon = spec->epsilon;
+    const double beta1 = spec->beta1, beta2 = spec->beta2, epsilon = spec->epsilon + NO_SIZE;
     for (size_t i = 0; i < n; i++) {
         mean[i] = beta1 * mean[i] + (1 - beta1) * g[i];
         square[i] = beta2 * square[i] + (1 - beta2) * g[i] * g[i];
-        const double size = sqrt(square[i]) * root_correction + epsilon;
-        theta[i] -= size > 0 ? rate * mean[i] / size : 0;
+        theta[i] -= rate * mean[i] / (sqrt(square[i]) * root_correction + epsilon);
     }
 }
 
