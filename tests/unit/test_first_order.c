@@ -1,8 +1,9 @@
-/* Parameters as a vector, and steps along gradients. */
+/* Parameters as a vector, steps along gradients, and the order of samples. */
 #include "train/first_order.h"
 
 #include "support/near.h"
 #include "train/parameters.h"
+#include "train/shuffle.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -210,6 +211,34 @@ static void test_trouble(void **state) {
     }
 }
 
+/* ------------------------------------------------------------------------------------ the order */
+
+static void test_shuffles(void **state) {
+    (void)state;
+    enum { FEW = 4, MANY = 1000, TIMES = 24000 };
+    const rk_stream stream = {1, RK_STREAM_TRAINING};
+    size_t order[MANY], again[MANY], count[FEW][FEW] = {{0}};
+    bool seen[MANY] = {false};
+    rk_shuffle(stream, 5, MANY, order);
+    rk_shuffle(stream, 5, MANY, again);
+    assert_memory_equal(order, again, sizeof order);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(order[i] < MANY && !seen[order[i]]);
+        seen[order[i]] = true;
+    }
+    rk_shuffle(stream, 6, MANY, again);
+    assert_memory_not_equal(order, again, sizeof order);
+    for (uint64_t epoch = 0; epoch < TIMES; epoch++) {
+        rk_shuffle(stream, epoch, FEW, order);
+        for (size_t i = 0; i < FEW; i++)
+            count[i][order[i]]++;
+    }
+    for (size_t i = 0; i < FEW * FEW; i++) /* four deviations of 67 */
+        assert_near((double)count[i / FEW][i % FEW], TIMES / FEW, 268);
+    rk_shuffle(stream, 0, 1, order);
+    assert_true(order[0] == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_network_is_a_vector),
@@ -219,6 +248,7 @@ int main(void) {
         cmocka_unit_test(test_resuming),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_trouble),
+        cmocka_unit_test(test_shuffles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
