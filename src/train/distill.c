@@ -207,9 +207,8 @@ static rk_status train(job *j, rk_work *work, rk_error *error) {
     if (status != RK_OK) return status;
     if (expects) data->teacher_square = loss.square;
     if (starts_from_pivots(j)) {
-        status = rk_pivots_start(&loss, j->options.seed, error);
+        status = rk_pivots_start(&loss, j->options.seed, &data->closure_loss, error);
         if (status == RK_OK) rk_parameters_moved(&j->student);
-        if (status == RK_OK && !is_mechanistic(j)) rk_expected_loss_value(&loss, true);
     }
     if (status == RK_OK && is_mechanistic(j)) status = descend(j, &loss, error);
     if (status == RK_OK && !is_mechanistic(j)) {

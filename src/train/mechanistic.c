@@ -98,11 +98,12 @@ rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error) {
     if (!at) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the parameters");
     memcpy(at, theta->x, theta->n_hidden * sizeof *at);
     m->is_known = false;
-    value(m, at);
+    if (!isfinite(*loss)) *loss = value(m, at);
     memcpy(m->best, theta->x, theta->n * sizeof *m->best);
-    rk_lbfgs_result result = {.value = m->value};
+    rk_lbfgs_result result = {.value = *loss};
     rk_status status = RK_OK;
-    if (rk_course_point(m->course, 0, m->value)) {
+    if (rk_course_point(m->course, 0, *loss)) {
+        value(m, at);
         look(m);
         const rk_lbfgs_problem problem = {m, theta->n_hidden, value, gradient, precondition, go_on};
         const rk_lbfgs_spec spec = {.tolerance = m->spec.tolerance,
