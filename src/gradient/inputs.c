@@ -6,6 +6,8 @@
 #include "sample/bases.h"
 #include "sample/root.h"
 
+#include <assert.h>
+
 static size_t copies_of(rk_point_set set) {
     return rk_points_are_mirrored(set) ? 2 : 1;
 }
@@ -90,6 +92,8 @@ static void shift_rows(void *context, size_t first, size_t last) {
 rk_status rk_inputs_draw(rk_work *work, rk_inputs *inputs, uint64_t first, size_t rows,
                          rk_error *error) {
     const size_t n = inputs->n, copies = copies_of(inputs->points.set);
+    const size_t unit = rk_inputs_block(inputs->points.set, n, 1);
+    assert(first % unit == 0 && rows % unit == 0 && rows <= inputs->most);
     inputs->rows = rows;
     rk_status status = draw_points(work, inputs, first / copies, rows / copies, error);
     if (status != RK_OK) return status;

@@ -189,6 +189,16 @@ static rk_status measure_values(rk_network *net, rk_error *error) {
                          net->most_kept, (int)RK_MOST_KEPT);
 }
 
+void rk_network_measure_rows(rk_network *net) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        for (size_t i = 0; i < layer->rows; i++) {
+            const double *row = layer->weight ? layer->weight + i * layer->cols : NULL;
+            net->row_square[l][i] = row ? rk_dot(layer->cols, row, row) : 1;
+        }
+    }
+}
+
 rk_status rk_network_measure(rk_network *net, rk_error *error) {
     rk_status status = measure_values(net, error);
     if (status != RK_OK) return status;
@@ -204,13 +214,10 @@ rk_status rk_network_measure(rk_network *net, rk_error *error) {
         return rk_fail(error, RK_ERROR_MEMORY, "no memory for a network");
     }
     for (size_t l = 0; l < net->n_layers; l++) {
-        const rk_layer *layer = &net->layers[l];
         net->row_square[l] = squares;
-        for (size_t i = 0; i < layer->rows; i++) {
-            const double *row = layer->weight ? layer->weight + i * layer->cols : NULL;
-            *squares++ = row ? rk_dot(layer->cols, row, row) : 1;
-        }
+        squares += net->layers[l].rows;
     }
+    rk_network_measure_rows(net);
     return RK_OK;
 }
 

@@ -30,6 +30,8 @@ rk_status rk_network_seal(rk_network **net, rk_error *error);
 /** Fills row_square, last_use and most_kept. 2 FLOPs a weight. RK_ERROR_UNSUPPORTED: more than
  *  RK_MOST_KEPT values are kept at a time. */
 rk_status rk_network_measure(rk_network *net, rk_error *error);
+/** Fills row_square again, after the weights have changed. */
+void rk_network_measure_rows(rk_network *net);
 
 /** Values of a network, from 0: the input, then what each layer makes (rk_layer counts from 1). How
  *  many entries one has; which one layer l reads; and which it adds, false if none. */
