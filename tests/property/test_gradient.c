@@ -2,6 +2,7 @@
 #include "gradient/mean_gradient.h"
 #include "propagate/covariance.h"
 #include "support/taped.h"
+#include "third/third.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -21,13 +22,38 @@ static void angular(rk_work *work, const rk_network *net, const rk_input *input,
     rk_propagate_covariance(work, net, input, &(rk_covariance_spec){true}, outputs, tape);
 }
 
+static void third(rk_work *work, const rk_network *net, const rk_input *input, rk_outputs *outputs,
+                  rk_tape *tape, rk_tilt_kind tilt, rk_fourth_kind fourth) {
+    const rk_third_spec spec = {.double_legs = true, .tilt = tilt, .fourth = fourth, .reach = 1};
+    rk_propagate_third(work, net, input, &spec, outputs, tape);
+}
+
+static void third_average(rk_work *work, const rk_network *net, const rk_input *input,
+                          rk_outputs *outputs, rk_tape *tape) {
+    third(work, net, input, outputs, tape, RK_TILT_OFF, RK_FOURTH_AVERAGE);
+}
+
+static void third_zero(rk_work *work, const rk_network *net, const rk_input *input,
+                       rk_outputs *outputs, rk_tape *tape) {
+    third(work, net, input, outputs, tape, RK_TILT_ON, RK_FOURTH_ZERO);
+}
+
+static void third_diagonal(rk_work *work, const rk_network *net, const rk_input *input,
+                           rk_outputs *outputs, rk_tape *tape) {
+    third(work, net, input, outputs, tape, RK_TILT_ON, RK_FOURTH_DIAGONAL);
+}
+
 static const taped_case any_network[] = {
+    {.name = "third", .law = third_average},
+    {.name = "third, all", .law = third_average, .covariance = true, .hidden = true},
     {.name = "covariance", .law = covariance},
     {.name = "covariance, all", .law = covariance, .covariance = true, .hidden = true},
     {.name = "covariance, N(0, I)", .law = covariance, .covariance = true, .fixed_input = true},
 };
 
 static const taped_case homogeneous[] = {
+    {.name = "third, zero", .law = third_zero, .hidden = true},
+    {.name = "third, diagonal", .law = third_diagonal, .hidden = true},
     {.name = "angular", .law = angular, .fixed_input = true},
     {.name = "angular, all",
      .law = angular,
