@@ -48,7 +48,6 @@ static void begin(void *context, const rk_stage *stage, const rk_cotangent *f) {
     for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
         rk_set(c->work, c->width, NULL, vectors[k]);
     if (N > 0) {
-        rk_set(c->work, c->width * c->width, NULL, back->z.D.d);
         rk_set(c->work, (N + 1) * c->slot, NULL, back->legs.d);
         rk_set(c->work, 4 * N * c->width, NULL, back->statics);
     }
@@ -194,7 +193,7 @@ static bool moves(const rk_third *c, const rk_stage *stage) {
 
 static void higher(void *context, const rk_stage *stage) {
     rk_third *c = context;
-    const bool pairs = c->back.pairs && stage->need != RK_NEED_MEAN;
+    const bool pairs = stage->activated && stage->need != RK_NEED_MEAN; /* or else none was read */
     if (!moves(c, stage)) return;
     rk_third_recall(c, stage);
     rk_third_move_back(c, stage->l, stage->layer, pairs);

@@ -46,13 +46,19 @@ static void third_diagonal(rk_work *work, const rk_network *net, const rk_input 
 static const taped_case any_network[] = {
     {.name = "third", .law = third_average},
     {.name = "third, all", .law = third_average, .covariance = true, .hidden = true},
+    {.name = "third, N(0, I)", .law = third_average, .covariance = true, .fixed_input = true},
+    {.name = "third, cumulants", .law = third_average, .cumulants = true},
+    {.name = "third, cumulants and all",
+     .law = third_average,
+     .covariance = true,
+     .cumulants = true,
+     .hidden = true},
     {.name = "covariance", .law = covariance},
     {.name = "covariance, all", .law = covariance, .covariance = true, .hidden = true},
     {.name = "covariance, N(0, I)", .law = covariance, .covariance = true, .fixed_input = true},
 };
 
 static const taped_case homogeneous[] = {
-    {.name = "third, zero", .law = third_zero, .hidden = true},
     {.name = "third, diagonal", .law = third_diagonal, .hidden = true},
     {.name = "angular", .law = angular, .fixed_input = true},
     {.name = "angular, all",
