@@ -106,7 +106,7 @@ static void activate_again(rk_third *c, const rk_stage *stage) {
 }
 
 /* The newborn's c, and y of h with that of z in it. */
-static void feed_back(rk_third *c, size_t l, size_t n, double *var_z_bar) {
+static void feed_back(rk_third *c, size_t l, size_t n) {
     rk_third_back *back = &c->back;
     const rk_source bar = rk_third_source_bar(c, l, l);
     if (!rk_work_charge(c->work, 12 * n)) return;
@@ -119,7 +119,7 @@ static void feed_back(rk_third *c, size_t l, size_t n, double *var_z_bar) {
         back->z.y[i] += before * w1[i];
         back->tilt.feed[i] = back->y[i];
         back->tilt.excess[i] = 0;
-        var_z_bar[i] = -w1[i] * w1[i] * bar.c[i];
+        back->var_gained[i] = -w1[i] * w1[i] * bar.c[i];
     }
     *back->tilt.along_C = 0;
 }
@@ -138,13 +138,13 @@ static void average_core_back(rk_third *c, size_t n) {
 }
 
 /* give_birth backwards; what is born gave its legs back already. */
-static void birth_back(rk_third *c, size_t l, size_t n, double *var_z_bar) {
+static void birth_back(rk_third *c, size_t l, size_t n) {
     rk_third_back *back = &c->back;
     const rk_source bar = rk_third_source_bar(c, l, l);
     const rk_legs a = back->born, residual = rk_legs_view(a, n, a.stride);
     if (c->spec->fourth == RK_FOURTH_ZERO) rk_set(c->work, n, NULL, back->tilt.core);
     if (rk_third_carries(c)) {
-        feed_back(c, l, n, var_z_bar);
+        feed_back(c, l, n);
         rk_tilt_back(c->work, n, &c->neurons, c->C_next, &c->tilt, &back->tilt, back->second,
                      &back->neurons);
     } else {
@@ -159,10 +159,9 @@ static void activate(void *context, const rk_stage *stage) {
     rk_third_back *back = &c->back;
     const size_t n = stage->layer->rows;
     const bool pairs = stage->need != RK_NEED_MEAN;
-    double *const var_z_bar = back->tilt.b, *const var_bar = back->tilt.r; /* free to use */
     activate_again(c, stage);
     clear_z(c, n);
-    rk_set(c->work, n, NULL, var_z_bar);
+    rk_set(c->work, n, NULL, back->var_gained);
     rk_neurons_clear(c->work, n, &back->neurons);
     rk_set(c->work, n, back->mean, back->neurons.m);
     if (pairs)
@@ -171,17 +170,17 @@ static void activate(void *context, const rk_stage *stage) {
         rk_set(c->work, n, back->second, back->neurons.var);
     if (stage->need == RK_NEED_ALL) {
         rk_set(c->work, n, back->slope, back->neurons.w.k1);
-        birth_back(c, stage->l, n, var_z_bar);
+        birth_back(c, stage->l, n);
     } else if (pairs) {
         rk_pairs_back(c->work, n, &c->z, c->terms, &c->neurons, rk_third_record_of(c, stage->l).C_z,
                       NULL, NULL, NULL, NULL, back->second, &back->neurons, &back->z);
     }
     rk_neurons_back(c->work, &stage->layer->activation, n, c->mu, c->var, &c->z, pairs, &c->neurons,
-                    &back->neurons, back->mean, var_bar, &back->z);
+                    &back->neurons, back->mean, back->var, &back->z);
     const size_t stride = pairs ? n + 1 : 1;
     if (!pairs) rk_set(c->work, n, NULL, back->second);
-    rk_add_strided(c->work, n, 1, var_bar, stride, back->second);
-    rk_add_strided(c->work, n, 1, var_z_bar, stride, back->second);
+    rk_add_strided(c->work, n, 1, back->var, stride, back->second);
+    rk_add_strided(c->work, n, 1, back->var_gained, stride, back->second);
     back->any = true;
 }
 
@@ -258,6 +257,8 @@ rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain) {
               .y = rk_work_doubles(work, n, 1),
               .core_scale = rk_work_doubles(work, 1, 1)},
         .tilt = rk_tilt_take(work, n, false),
+        .var = rk_work_doubles(work, n, 1),
+        .var_gained = rk_work_doubles(work, n, 1),
         .y = rk_work_doubles(work, n, 1),
         .slope = rk_work_doubles(work, n, 1),
     };

@@ -29,8 +29,9 @@ typedef struct rk_third_back {
     rk_neurons neurons;
     rk_slices_bar z;
     rk_tilt tilt;
-    double *y, *slope; /* of h; slope: the w1 that T_slope has */
-    double *W, *older; /* what weights get but through mean and covariance; of T_slope */
+    double *var, *var_gained; /* of z, by its neurons, and by what they add to the covariance */
+    double *y, *slope;        /* of h; slope: the w1 that T_slope has */
+    double *W, *older;        /* what weights get but through mean and covariance; of T_slope */
     rk_legs left, born;
     rk_legs legs;    /* n_sources + 1 slots */
     double *statics; /* n_sources times w2, s, e, c */

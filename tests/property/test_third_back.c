@@ -23,6 +23,7 @@ typedef struct kernel {
     size_t n_x, n_y;
     int kind;
     double size; /* of x */
+    double step, tolerance;
 } kernel;
 
 /* Takes numbers from a list, or puts them there, in the order in which it is asked. */
@@ -55,7 +56,7 @@ static void run_tilt(rk_work *work, const kernel *k, const double *x, double *y,
     rk_neurons neurons = rk_neurons_take(work, N, false), neurons_bar = neurons;
     rk_tilt tilt = rk_tilt_take(work, N, k->kind != RK_THETA_GIVEN), tilt_bar = tilt;
     double *C = rk_work_doubles(work, N, N), *tilted = rk_work_doubles(work, N, N);
-    double **const vectors[] = {&neurons.m, &neurons.var, &neurons.k3, &neurons.k4,
+    double **const vectors[] = {&neurons.m, &neurons.var, &neurons.k3,   &neurons.k4,
                                 &neurons.q, &neurons.k22, &neurons.k21_q};
     for (size_t v = 0; v < 7; v++)
         get(&in, N, *vectors[v]);
@@ -64,8 +65,8 @@ static void run_tilt(rk_work *work, const kernel *k, const double *x, double *y,
         neurons.m[i] += 1;
         C[i * (N + 1)] += 1;
         neurons.var[i] += 1;
-        neurons.k4[i] += k->kind == RK_THETA_LEAST ? 3 : 1;
-        neurons.k3[i] += k->kind == RK_THETA_LEAST ? 0.3 : 0.6;
+        neurons.k4[i] += k->kind == RK_THETA_LEAST ? 4 : 0.3;
+        neurons.k3[i] += 1.5;
         neurons.q[i] += 1. / N;
     }
     *tilt.gain = k->kind == RK_THETA_GIVEN;
@@ -102,9 +103,10 @@ static void run_tilt(rk_work *work, const kernel *k, const double *x, double *y,
 /* ------------------------------------------------------------------------------------- all */
 
 static const kernel kernels[] = {
-    {"tilt, given", run_tilt, 7 * N + N * N, 4 * N + 2 + N * N, RK_THETA_GIVEN, 0.2},
-    {"tilt, root", run_tilt, 7 * N + N * N, 4 * N + 2 + N * N, RK_THETA_ROOT, 0.2},
-    {"tilt, least", run_tilt, 7 * N + N * N, 4 * N + 2 + N * N, RK_THETA_LEAST, 0.2},
+    {"tilt, given", run_tilt, 7 * N + N *N, 4 * N + 2 + N *N, RK_THETA_GIVEN, 0.2, 1e-3, 1e-7},
+    {"tilt, root", run_tilt, 7 * N + N *N, 4 * N + 2 + N *N, RK_THETA_ROOT, 0.2, 1e-3, 1e-7},
+    /* theta is known to 1e-8 there */
+    {"tilt, least", run_tilt, 7 * N + N *N, 4 * N + 2 + N *N, RK_THETA_LEAST, 0.2, 1e-2, 1e-5},
 };
 
 static void evaluate(const kernel *k, const double *x, double *y, const double *bar,
@@ -132,7 +134,7 @@ static void test_kernels(void **state) {
         double scale = 0;
         for (size_t i = 0; i < k->n_x; i++)
             scale = fmax(scale, fabs(x_bar[i]));
-        const double h = 1e-3;
+        const double h = k->step;
         for (size_t i = 0; i < k->n_x; i++) {
             double difference = 0, at = x[i];
             for (int s = 0; s < 4; s++) {
@@ -142,7 +144,7 @@ static void test_kernels(void **state) {
                     difference += weights[s] * bar[j] * y[j] / h;
             }
             x[i] = at;
-            if (!(fabs(x_bar[i] - difference) <= 1e-7 * scale))
+            if (!(fabs(x_bar[i] - difference) <= k->tolerance * scale))
                 fail_msg("%s, %zu: %.12g, by differences %.12g", k->name, i, x_bar[i], difference);
         }
     }
