@@ -99,7 +99,7 @@ static const double *propagate_to_anchor(rk_work *work, const rk_problem *proble
     size_t mark = rk_work_mark(work);
     rk_third_spec spec = rk_third_spec_of(&rk_anchor_closure, problem->roles);
     rk_work_listen(work, true); /* without an anchor there are no samples to keep */
-    rk_propagate_third(work, problem->net, &problem->input, &spec, &outputs);
+    rk_propagate_third(work, problem->net, &problem->input, &spec, &outputs, NULL);
     rk_work_listen(work, false);
     rk_work_release(work, mark);
     return outputs.mean;
