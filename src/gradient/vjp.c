@@ -1,7 +1,9 @@
 #include "gradient/linearisation.h"
 
 #include "base/size.h"
+#include "base/stream.h"
 #include "estimate/words.h"
+#include "gradient/pathwise.h"
 #include "linalg/blas.h"
 
 #include <string.h>
@@ -70,16 +72,35 @@ static void leave(const rk_linearisation *run, rk_work *work, const rk_adjoint *
     }
 }
 
+/* The samples of the way there, once more. */
+static rk_status pass_back(rk_linearisation *run, rk_work *work, const rk_cotangent *f,
+                           const rk_adjoint *to, rk_error *error) {
+    enum { BLOCK = 256 };
+    const rk_problem *problem = &run->plan->problem;
+    const rk_pathwise_spec spec = {
+        .n_samples = problem->options.samples,
+        .points = problem->spec.points,
+        .stream = {.seed = problem->options.seed, .stream = RK_STREAM_SAMPLES},
+        .block = BLOCK};
+    if (!rk_work_step(work, "samples, back")) return RK_OK;
+    rk_status status = rk_pathwise(work, problem->net, &problem->input, &spec, f, to, NULL, error);
+    rk_work_end(work);
+    return status;
+}
+
 rk_status rk_linearisation_back(rk_linearisation *run, rk_work *work, const rk_cotangents *f,
                                 const rk_derivatives *to, rk_error *error) {
-    (void)error;
     const size_t mark = rk_work_mark(work);
     const rk_cotangent seen = enter(run, work, f);
     const rk_adjoint add = begin(run, work, to);
-    rk_tape_back(&run->tape, &seen, &add);
+    rk_status status = RK_OK;
+    if (run->plan->method->samples)
+        status = pass_back(run, work, &seen, &add, error);
+    else
+        rk_tape_back(&run->tape, &seen, &add);
     leave(run, work, &add);
     rk_work_release(work, mark);
-    return RK_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------------------------- what is asked
@@ -123,6 +144,7 @@ static rk_status go(rk_linearisation *run, const rk_cotangents *f, const rk_deri
     work->steps = run->steps;
     work->n_steps = run->n_steps;
     work->n_steps_done = 0;
+    rk_work_listen(work, true);
     rk_blas_make_serial();
     rk_status status = rk_linearisation_back(run, work, f, to, error);
     rk_blas_restore();

@@ -23,6 +23,7 @@ typedef struct subject {
     bool standard; /* the input is NULL */
     rk_options options;
     rk_method_spec method;
+    double step, tolerance; /* of differences */
     const char *name, *kind;
 } subject;
 
@@ -158,7 +159,7 @@ static double value_at(const subject *s, const sum *f, double *size) {
 static void compare(const subject *s, const sum *f, const char *what, size_t l, size_t rows,
                     size_t cols, bool symmetric, double *x, const double *gradient) {
     static const double steps[] = {-2, -1, 1, 2}, weights[] = {1. / 12, -2. / 3, 2. / 3, -1. / 12};
-    const double h = 1e-3;
+    const double h = s->step;
     double *at = copy(rows * cols, x), *direction = chances(30 + l, rows * cols);
     double difference = 0, wanted = 0, square = 0, size = 0;
     for (size_t i = 0; i < rows; i++) {
@@ -184,7 +185,7 @@ static void compare(const subject *s, const sum *f, const char *what, size_t l, 
     }
     memcpy(x, at, rows * cols * sizeof *x);
     const double scale = fabs(difference) + sqrt(square) + 1e-4 * size;
-    if (!(fabs(wanted - difference) <= 1e-6 * scale))
+    if (!(fabs(wanted - difference) <= s->tolerance * scale))
         fail_msg("%s on %s, %s %zu: %.12g, by differences %.12g (scale %.3g)", s->name, s->kind,
                  what, l + 1, wanted, difference, scale);
     free(at), free(direction);
@@ -213,7 +214,7 @@ static bool check(subject *s) {
     const rk_cotangents seen = cotangents_of(s, &f);
     double size;
     const double value = value_in(&f, rk_linearisation_view(run)->answer, &size);
-    assert_true(value == value_at(s, &f, &size));
+    assert_true(fabs(value - value_at(s, &f, &size)) <= 1e-13 * size);
     if (rk_vjp(run, &seen, to, &error) != RK_OK) fail_msg("%s", error.message);
     for (size_t l = 0; l < s->n_layers; l++) {
         const rk_layer *layer = &s->layers[l];
@@ -235,57 +236,346 @@ static bool check(subject *s) {
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------
- * methods */
+/* --------------------------------------------------------------------------------------- methods
+ */
 
 static const struct asked {
     const char *text;
     bool covariance; /* it knows one */
     bool standard;   /* and only the standard input */
+    bool smooth;     /* differences of what is not are none of it */
+    double step, tolerance;
 } methods[] = {
-    {"covariance", true, false},
-    {"covariance:gauge=angular", true, true},
+    {"covariance", true, false, false, 1e-3, 1e-6},
+    {"covariance:gauge=angular", true, true, false, 1e-3, 1e-6},
+    {"sample", true, false, true, 1e-2, 1e-3}, /* in single precision */
+    {"sample:antithetic", false, false, true, 1e-2, 1e-3},
 };
 enum { METHODS = sizeof methods / sizeof *methods };
 
 static void ask(subject *s, const struct asked *method) {
     s->name = method->text;
+    s->step = method->step;
+    s->tolerance = method->tolerance;
     s->options.covariance = method->covariance;
     s->options.layers = true;
     s->options.input_covariance = !method->standard;
+    s->options.samples = 2000;
+    s->options.threads = 1;
     assert_int_equal(rk_method_parse(method->text, &s->method, NULL), RK_OK);
 }
 
-static void check_kinds(const char *activation, size_t hidden) {
-    size_t taken[METHODS] = {0};
-    const char *kind;
-    for (size_t k = 0; (kind = kind_name(k)); k++) {
-        kind_case c = kind_draw(kind, activation, 32, hidden, 3);
-        for (size_t m = 0; m < METHODS; m++) {
-            const bool standard = !c.mean && !c.covariance;
-            subject s = subject_of(c.net, standard && methods[m].standard ? NULL : &c.input);
-            s.kind = kind;
-            ask(&s, &methods[m]);
-            taken[m] += check(&s);
-            release(&s);
-        }
-        kind_release(&c);
+/* Of a kind, by every method; how many networks each takes is added to `taken`. */
+static void check_kind(const char *kind, const char *activation, size_t hidden,
+                       void (*change)(subject *s), size_t *taken) {
+    kind_case c = kind_draw(kind, activation, 32, hidden, 3);
+    const bool standard = !c.mean && !c.covariance, smooth = strcmp(activation, "relu") != 0;
+    for (size_t m = 0; m < METHODS; m++) {
+        if (methods[m].smooth && (change || !smooth)) continue;
+        subject s = subject_of(c.net, standard && methods[m].standard ? NULL : &c.input);
+        s.kind = kind;
+        ask(&s, &methods[m]);
+        if (change) change(&s);
+        taken[m] += check(&s);
+        release(&s);
     }
-    for (size_t m = 0; m < METHODS; m++)
-        if (strcmp(activation, "relu") == 0) assert_true(taken[m] > 0);
+    kind_release(&c);
 }
 
 static void test_relu(void **state) {
     (void)state;
-    check_kinds("relu", 2);
+    size_t taken[METHODS] = {0};
+    for (size_t k = 0; kind_name(k); k++)
+        check_kind(kind_name(k), "relu", 2, NULL, taken);
+    assert_true(taken[0] >= 32 && taken[1] >= 10);
 }
 
-static void test_tanh(void **state) {
+static void test_smooth(void **state) {
     (void)state;
-    check_kinds("tanh", 1);
+    size_t taken[METHODS] = {0};
+    for (size_t k = 0; kind_name(k); k++)
+        check_kind(kind_name(k), k % 2 ? "tanh" : "gelu", 1 + k % 2, NULL, taken);
+    assert_true(taken[0] >= 32 && taken[2] >= 32 && taken[3] >= 32);
+}
+
+/* ------------------------------------------------------------------------ units, offsets, corners
+ */
+
+static void scale(subject *s, size_t l, double factor) {
+    for (size_t i = 0; i < s->layers[l].rows * s->layers[l].cols; i++)
+        s->weight[l][i] *= factor;
+}
+
+static void in_other_units(subject *s) {
+    for (size_t l = 0; l < s->n_layers; l++)
+        scale(s, l, l % 2 ? 1e-8 : 1e8);
+}
+
+static void with_a_loud_neuron(subject *s) {
+    for (size_t j = 0; j < s->layers[0].cols; j++)
+        s->weight[0][3 * s->layers[0].cols + j] *= 1e12;
+    s->bias[0][3] *= 1e12;
+    for (size_t i = 0; i < s->layers[1].rows; i++)
+        s->weight[1][i * s->layers[1].cols + 3] *= 1e-12;
+}
+
+static void with_offsets(subject *s) {
+    for (size_t l = 0; l < s->n_layers; l++)
+        for (size_t i = 0; i < s->layers[l].rows; i++)
+            s->bias[l][i] += 1 + 50. * (double)(i % 2);
+}
+
+static void far_away(subject *s) {
+    for (size_t j = 0; j < s->n_in; j++)
+        s->mean[j] = 100 + (double)(j % 3);
+}
+
+static void far_away_in_other_units(subject *s) {
+    far_away(s);
+    in_other_units(s);
+}
+
+/* Neurons without any weights or bias: their rows stay as they are. */
+static void with_dead_neurons(subject *s) {
+    for (size_t l = 0; l + 1 < s->n_layers; l++)
+        for (size_t i = 0; i < s->layers[l].rows; i += 4) {
+            memset(s->weight[l] + i * s->layers[l].cols, 0, s->layers[l].cols * sizeof(double));
+            s->bias[l][i] = 0;
+        }
+}
+
+static void with_one_output(subject *s) {
+    s->layers[s->n_layers - 1].rows = s->n_out = 1;
+}
+
+static void of_one_layer(subject *s) {
+    for (size_t l = 1; l < s->n_layers; l++)
+        free(s->weight[l]), free(s->bias[l]);
+    s->n_layers = 1;
+    s->n_out = s->layers[0].rows;
+    s->layers[0].activation = (rk_activation){.kind = RK_IDENTITY};
+}
+
+static void activated_at_the_end(subject *s) {
+    s->layers[s->n_layers - 1].activation = s->layers[0].activation;
+}
+
+static void test_corners(void **state) {
+    (void)state;
+    static void (*const changes[])(subject *) = {
+        in_other_units, with_a_loud_neuron,      with_offsets,
+        far_away,       far_away_in_other_units, with_one_output,
+        of_one_layer,   with_dead_neurons,       activated_at_the_end};
+    for (size_t c = 0; c < sizeof changes / sizeof *changes; c++) {
+        size_t taken[METHODS] = {0};
+        check_kind("random", "relu", 2, changes[c], taken);
+        check_kind("biases .3", "relu", 3, changes[c], taken);
+        check_kind("narrow input", "gelu", 2, changes[c], taken);
+        assert_true(taken[0] == 3);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ a single run
+ */
+
+typedef struct fixture {
+    kind_case c;
+    subject s;
+    rk_network *net;
+    sum f;
+    rk_cotangents seen;
+    rk_derivatives *to;
+} fixture;
+
+static fixture set_up(void) {
+    fixture x = {.c = kind_draw("biases .3", "relu", 64, 3, 5)};
+    x.s = subject_of(x.c.net, NULL);
+    ask(&x.s, &methods[0]);
+    x.s.options.threads = 2;
+    x.net = network_of(&x.s);
+    x.f = sum_of(&x.s);
+    x.seen = cotangents_of(&x.s, &x.f);
+    assert_int_equal(rk_derivatives_create(&x.to, x.net, &x.s.options, NULL), RK_OK);
+    return x;
+}
+
+static void tear_down(fixture *x) {
+    rk_derivatives_destroy(x->to);
+    sum_release(&x->f);
+    release(&x->s);
+    rk_network_destroy(x->net);
+    kind_release(&x->c);
+}
+
+static rk_linearisation *linearised(fixture *x) {
+    rk_linearisation *run;
+    rk_error error;
+    x->s.options.method = &x->s.method;
+    if (rk_linearise(&run, x->net, NULL, &x->s.options, &error) != RK_OK)
+        fail_msg("%s", error.message);
+    return run;
+}
+
+static bool same(const subject *s, const rk_derivatives *a, const rk_derivatives *b) {
+    bool is =
+        memcmp(a->input_mean, b->input_mean, s->n_in * sizeof(double)) == 0 &&
+        memcmp(a->input_covariance, b->input_covariance, s->n_in * s->n_in * sizeof(double)) == 0;
+    for (size_t l = 0; is && l < s->n_layers; l++) {
+        const size_t rows = s->layers[l].rows, cols = s->layers[l].cols;
+        is = memcmp(a->weight[l], b->weight[l], rows * cols * sizeof(double)) == 0 &&
+             memcmp(a->bias[l], b->bias[l], rows * sizeof(double)) == 0;
+    }
+    return is;
+}
+
+typedef struct puller {
+    rk_linearisation *run;
+    const rk_cotangents *f;
+    rk_derivatives *to;
+} puller;
+
+static void *pull(void *context) {
+    const puller *p = context;
+    for (int k = 0; k < 5; k++)
+        if (rk_vjp(p->run, p->f, p->to, NULL) != RK_OK) return context;
+    return NULL;
+}
+
+/* Twice from one run, in two threads, by one call; each replaces what was there. */
+static void test_same_bits(void **state) {
+    (void)state;
+    fixture x = set_up();
+    rk_linearisation *run = linearised(&x);
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, NULL), RK_OK);
+    rk_derivatives *others[3];
+    puller pullers[2];
+    pthread_t threads[2];
+    for (int k = 0; k < 3; k++)
+        rk_derivatives_create(&others[k], x.net, &x.s.options, NULL);
+    for (int k = 0; k < 2; k++) {
+        pullers[k] = (puller){run, &x.seen, others[k]};
+        assert_int_equal(pthread_create(&threads[k], NULL, pull, &pullers[k]), 0);
+    }
+    for (int k = 0; k < 2; k++) {
+        void *failed;
+        pthread_join(threads[k], &failed);
+        assert_null(failed);
+    }
+    x.s.options.threads = 1;
+    assert_int_equal(rk_gradient(others[2], x.net, NULL, &x.seen, &x.s.options, NULL), RK_OK);
+    for (int k = 0; k < 3; k++) {
+        assert_true(same(&x.s, x.to, others[k]));
+        rk_derivatives_destroy(others[k]);
+    }
+    rk_linearisation_destroy(run);
+    tear_down(&x);
+}
+
+/* What is not wanted is not touched; what is asked for is planned, and no dearer than promised. */
+static void test_costs(void **state) {
+    (void)state;
+    fixture x = set_up();
+    rk_linearisation *run = linearised(&x);
+    const rk_linearisation_data *data = rk_linearisation_view(run);
+    const uint64_t there = data->answer->cost.flops_executed, bytes = data->bytes;
+    assert_true(there + data->vjp_flops <= 4 * there);
+    rk_derivatives *whole = x.to, input = {.input_mean = numbers(x.s.n_in)};
+    assert_int_equal(rk_vjp(run, &x.seen, whole, NULL), RK_OK);
+    assert_int_equal(rk_vjp(run, &x.seen, &input, NULL), RK_OK);
+    assert_memory_equal(input.input_mean, whole->input_mean, x.s.n_in * sizeof(double));
+    free(input.input_mean);
+    rk_linearisation_destroy(run);
+
+    rk_error error;
+    x.s.options.memory_limit = bytes - 1;
+    assert_int_equal(rk_linearise(&run, x.net, NULL, &x.s.options, &error), RK_ERROR_TOO_LARGE);
+    assert_null(run);
+    assert_non_null(strstr(error.message, "bytes"));
+    tear_down(&x);
+}
+
+static bool until(void *context, double fraction) {
+    (void)fraction;
+    return --*(int *)context > 0;
+}
+
+static void test_interrupt(void **state) {
+    (void)state;
+    enum { LONG = 1 << 20 };
+    fixture x = set_up();
+    int patience = LONG;
+    x.s.options.progress = until;
+    x.s.options.progress_context = &patience;
+    rk_linearisation *run = linearised(&x);
+    patience = 2;
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, NULL), RK_ERROR_INTERRUPTED);
+    patience = LONG;
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, NULL), RK_OK);
+    rk_derivatives *other;
+    rk_derivatives_create(&other, x.net, &x.s.options, NULL);
+    assert_int_equal(rk_gradient(other, x.net, NULL, &x.seen, &x.s.options, NULL), RK_OK);
+    assert_true(same(&x.s, x.to, other));
+    rk_linearisation_destroy(run);
+    patience = 2;
+    assert_int_equal(rk_linearise(&run, x.net, NULL, &x.s.options, NULL), RK_ERROR_INTERRUPTED);
+    rk_derivatives_destroy(other);
+    tear_down(&x);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    fixture x = set_up();
+    rk_linearisation *run;
+    rk_error error;
+    rk_options options = x.s.options;
+    const rk_method_spec fourth = {.kind = RK_FOURTH};
+    options.method = &fourth;
+    assert_int_equal(rk_linearise(&run, x.net, NULL, &options, &error), RK_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "covariance"));
+    options.method = &x.s.method;
+    options.covariance = options.input_covariance = false;
+    assert_int_equal(rk_linearise(&run, x.net, NULL, &options, &error), RK_OK);
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, &error), RK_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "rk_options.covariance"));
+    x.seen.covariance = x.seen.variance = NULL;
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, &error), RK_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "rk_options.input_covariance"));
+    double *kept = x.to->input_covariance;
+    x.to->input_covariance = NULL;
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, &error), RK_OK);
+    x.to->input_covariance = kept;
+    x.seen.size = 8;
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, &error), RK_ERROR_ARGUMENT);
+    rk_linearisation_destroy(run);
+    tear_down(&x);
+}
+
+/* What is chosen has the derivatives that it has when it is asked for. */
+static void test_auto(void **state) {
+    (void)state;
+    fixture x = set_up();
+    rk_linearisation *run;
+    rk_error error;
+    x.s.options.method = NULL;
+    if (rk_linearise(&run, x.net, NULL, &x.s.options, &error) != RK_OK)
+        fail_msg("%s", error.message);
+    const rk_method_spec chosen = *rk_linearisation_view(run)->answer->spec;
+    assert_int_equal(rk_vjp(run, &x.seen, x.to, NULL), RK_OK);
+    rk_derivatives *other;
+    rk_derivatives_create(&other, x.net, &x.s.options, NULL);
+    x.s.options.method = &chosen;
+    assert_int_equal(rk_gradient(other, x.net, NULL, &x.seen, &x.s.options, NULL), RK_OK);
+    assert_true(same(&x.s, x.to, other));
+    rk_derivatives_destroy(other);
+    rk_linearisation_destroy(run);
+    tear_down(&x);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_relu), cmocka_unit_test(test_tanh)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_relu),     cmocka_unit_test(test_smooth),
+        cmocka_unit_test(test_corners),  cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_costs),    cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_auto)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
