@@ -51,7 +51,7 @@ static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *r
                           rk_error *error) {
     (void)error;
     rk_mean_spec spec = {problem->spec.metric, is_base(&problem->spec)};
-    rk_propagate_mean(work, problem->net, &problem->input, &spec, &report->outputs);
+    rk_propagate_mean(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
     return RK_OK;
 }
 
@@ -172,7 +172,7 @@ static rk_status check_gain(const rk_problem *problem, rk_error *error) {
 static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *report,
                           rk_error *error) {
     (void)error;
-    rk_propagate_gain(work, problem->net, &problem->input, &report->outputs);
+    rk_propagate_gain(work, problem->net, &problem->input, &report->outputs, NULL);
     return RK_OK;
 }
 

@@ -29,7 +29,7 @@ static rk_network *network(void) {
 }
 
 static void mean(rk_work *work, const rk_network *net, rk_outputs *outputs) {
-    rk_propagate_mean(work, net, &(rk_input){0}, &(rk_mean_spec){0}, outputs);
+    rk_propagate_mean(work, net, &(rk_input){0}, &(rk_mean_spec){0}, outputs, NULL);
 }
 
 static void covariance(rk_work *work, const rk_network *net, rk_outputs *outputs) {
@@ -37,7 +37,7 @@ static void covariance(rk_work *work, const rk_network *net, rk_outputs *outputs
 }
 
 static void gain(rk_work *work, const rk_network *net, rk_outputs *outputs) {
-    rk_propagate_gain(work, net, &(rk_input){0}, outputs);
+    rk_propagate_gain(work, net, &(rk_input){0}, outputs, NULL);
 }
 
 static void third(rk_work *work, const rk_network *net, rk_outputs *outputs) {
