@@ -93,7 +93,7 @@ static bool covariance_covers(const rk_method_spec *variant, const rk_method_spe
            variant->order == spec->order;
 }
 
-/* Where rho^3 is left to the others, nobody has measured the difference to exact pairs. */
+/* What order 4 and exact pairs are better by is not worth their price (docs/METHODS.md#pairs). */
 enum { USUAL_ORDER = 2 };
 
 static rk_status resolve_covariance(rk_problem *problem, rk_error *error) {
@@ -106,7 +106,7 @@ static rk_status resolve_covariance(rk_problem *problem, rk_error *error) {
 static rk_status check_pairs(const rk_problem *problem, rk_error *error) {
     const rk_network *net = problem->net;
     if (problem->spec.order && problem->spec.pairs != RK_PAIRS_COMPLETED)
-        return rk_fail(error, RK_ERROR_ARGUMENT,
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "covariance:order=%d is of completed pairs: say pairs=completed,order=%d",
                        problem->spec.order, problem->spec.order);
     if (problem->spec.pairs != RK_PAIRS_EXACT) return RK_OK;
