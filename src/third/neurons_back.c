@@ -135,7 +135,7 @@ void rk_neurons_back(rk_work *work, const rk_activation *activation, size_t n, c
             z_bar->d3[i] += bounded_back(z->d3[i], most.skewed, 1.5, var[i], x_bar.d3, &var_bar[i]);
             double k4_bar = bounded_back(k4, most.peaked, 2, var[i], x_bar.d4, &var_bar[i]);
             if (z->k4) {
-                z_bar->k4[i] = k4_bar;
+                z_bar->k4[i] += k4_bar;
             } else {
                 z_bar->core[i] += k4_bar * z->metric[i];
                 z_bar->metric[i] += k4_bar * z->core[i];
