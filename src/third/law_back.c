@@ -108,6 +108,8 @@ static void activate_again(rk_third *c, const rk_stage *stage) {
     const size_t l = stage->l, n = stage->layer->rows;
     const bool newborn = stage->need == RK_NEED_ALL, pairs = stage->need != RK_NEED_MEAN;
     rk_third_recall(c, stage);
+    rk_set(c->work, n, c->var, c->back.var_again); /* which the step changes */
+    c->var = c->back.var_again;
     rk_neurons_step(c->work, &stage->layer->activation, n, c->mu, c->var, &c->z, pairs,
                     &c->neurons);
     if (!pairs) return;
@@ -139,7 +141,7 @@ static void feed_back(rk_third *c, size_t l, size_t n) {
         back->z.y[i] += before * w1[i];
         back->tilt.feed[i] = back->y[i];
         back->tilt.excess[i] = 0;
-        back->var_gained[i] = -w1[i] * w1[i] * bar.c[i];
+        back->var[i] = -w1[i] * w1[i] * bar.c[i];
     }
     *back->tilt.along_C = 0;
 }
@@ -164,7 +166,7 @@ static void followed_back(rk_third *c, size_t l, size_t n) {
     const bool carries = c->spec->reach > 1 && l > 0;
     rk_newborn_fourth_set_back(c->work, n, &c->neurons, &c->z, c->var, carries ? r.carried : NULL,
                                &r.born, &back->fourth[l % c->spec->reach], &back->tilt,
-                               &back->neurons, &back->z, back->var_gained, back->carried);
+                               &back->neurons, &back->z, back->var, back->carried);
     if (l > 0)
         rk_followed_fourth_keep_back(c->work, n, &c->z, &c->neurons, back->kept + l, &back->neurons,
                                      &back->z);
@@ -201,7 +203,7 @@ static void activate(void *context, const rk_stage *stage) {
     const bool pairs = stage->need != RK_NEED_MEAN;
     activate_again(c, stage);
     clear_z(c, n);
-    rk_set(c->work, n, NULL, back->var_gained);
+    rk_set(c->work, n, NULL, back->var);
     rk_neurons_clear(c->work, n, &back->neurons);
     rk_set(c->work, n, back->mean, back->neurons.m);
     if (pairs)
@@ -215,12 +217,12 @@ static void activate(void *context, const rk_stage *stage) {
         rk_pairs_back(c->work, n, &c->z, c->terms, &c->neurons, rk_third_record_of(c, stage->l).C_z,
                       NULL, NULL, NULL, NULL, back->second, &back->neurons, &back->z);
     }
-    rk_neurons_back(c->work, &stage->layer->activation, n, c->mu, c->var, &c->z, pairs, &c->neurons,
-                    &back->neurons, back->mean, back->var, &back->z);
+    rk_neurons_back(c->work, &stage->layer->activation, n, c->mu,
+                    rk_third_record_of(c, stage->l).var, &c->z, pairs, &c->neurons, &back->neurons,
+                    back->mean, back->var, &back->z);
     const size_t stride = pairs ? n + 1 : 1;
     if (!pairs) rk_set(c->work, n, NULL, back->second);
     rk_add_strided(c->work, n, 1, back->var, stride, back->second);
-    rk_add_strided(c->work, n, 1, back->var_gained, stride, back->second);
     back->any = true;
 }
 
@@ -319,7 +321,7 @@ rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain) {
               .core_scale = rk_work_doubles(work, 1, 1)},
         .tilt = rk_tilt_take(work, n, false),
         .var = rk_work_doubles(work, n, 1),
-        .var_gained = rk_work_doubles(work, n, 1),
+        .var_again = rk_work_doubles(work, n, 1),
         .y = rk_work_doubles(work, n, 1),
         .slope = rk_work_doubles(work, n, 1),
     };

@@ -34,9 +34,10 @@ typedef struct rk_third_back {
     rk_neurons neurons;
     rk_slices_bar z;
     rk_tilt tilt;
-    double *var, *var_gained; /* of z, by its neurons, and by what they add to the covariance */
-    double *y, *slope;        /* of h; slope: the w1 that T_slope has */
-    double *W, *older;        /* what weights get but through mean and covariance; of T_slope */
+    double *var_again; /* no adjoint: what the activation makes of it */
+    double *var;       /* of z, by its neurons, and what they add to the covariance */
+    double *y, *slope; /* of h; slope: the w1 that T_slope has */
+    double *W, *older; /* what weights get but through mean and covariance; of T_slope */
     rk_legs left;
     rk_legs born;    /* of as many layers as a fourth cumulant is followed for, or one */
     rk_legs legs;    /* rk_third_slots_back of them */
@@ -87,7 +88,8 @@ _Static_assert(sizeof(rk_third) <= RK_TAPE_STATE, "a tape holds it");
 
 /* The fourth cumulant that activations make. */
 static inline bool rk_third_follows(const rk_third *c) {
-    return c->spec->fourth == RK_FOURTH_LEAN || c->spec->fourth == RK_FOURTH_FULL;
+    const rk_fourth_kind fourth = c->spec->fourth;
+    return c->n_sources > 0 && (fourth == RK_FOURTH_LEAN || fourth == RK_FOURTH_FULL);
 }
 
 /* For how many layers the legs of a source are kept. */
