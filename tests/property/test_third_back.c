@@ -1,10 +1,7 @@
-/* The kernels of the third order run backwards, each against differences of its twin; and the whole
- * of it through deeper networks. */
+/* The kernels of the third order run backwards, each against differences of its twin. */
 #include "linalg/blas.h"
-#include "support/taped.h"
 #include "third/newborn_fourth_back.h"
 #include "third/source_back.h"
-#include "third/third.h"
 #include "third/tilt_back.h"
 
 #include <math.h>
@@ -452,56 +449,7 @@ static void test_kernels(void **state) {
     }
 }
 
-/* ------------------------------------------------------------------------------- all of them */
-
-/* The spec that the law below is run with. */
-static rk_third_spec spec;
-
-static void third(rk_work *work, const rk_network *net, const rk_input *input, rk_outputs *outputs,
-                  rk_tape *tape) {
-    rk_propagate_third(work, net, input, &spec, outputs, tape);
-}
-
-/* Widths that differ, layers that outlive what is followed, and wide enough that a tilt is a root;
- * drawn so that differences meet no kink. */
-static void test_deep_networks(void **state) {
-    (void)state;
-    static const size_t hidden[] = {17, 19, 16, 18, 15};
-    static const rk_third_spec specs[] = {
-        {.tilt = RK_TILT_OFF, .fourth = RK_FOURTH_AVERAGE, .reach = 1},
-        {.tilt = RK_TILT_OFF, .fourth = RK_FOURTH_AVERAGE, .metric = RK_METRIC_AVERAGE, .reach = 1},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_ZERO, .reach = 1},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_DIAGONAL, .reach = 1},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_LEAN, .reach = 1},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_LEAN, .reach = 4},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_FULL, .reach = 1},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_FULL, .reach = 2},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_FULL, .reach = 3},
-        {.tilt = RK_TILT_ON, .fourth = RK_FOURTH_FULL, .reach = 8},
-    };
-    for (size_t n_hidden = 1; n_hidden <= 5; n_hidden += 2) {
-        rk_random_spec random = {.n_in = 6,
-                                 .n_out = 5,
-                                 .hidden = hidden,
-                                 .n_hidden = n_hidden,
-                                 .activation = {.kind = RK_LEAKY_RELU, .parameter = 0.1},
-                                 .seed = 6};
-        rk_network *net;
-        assert_int_equal(rk_network_random(&net, &random, NULL), RK_OK);
-        for (size_t k = 0; k < sizeof specs / sizeof *specs; k++) {
-            char name[64];
-            snprintf(name, sizeof name, "%zu layers, spec %zu", n_hidden, k);
-            spec = specs[k];
-            spec.double_legs = true;
-            const taped_case c = {.name = name, .law = third, .hidden = true};
-            taped_check(&c, net, NULL, NULL, 1e-6);
-        }
-        rk_network_destroy(net);
-    }
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels),
-                                       cmocka_unit_test(test_deep_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
