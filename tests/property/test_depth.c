@@ -61,11 +61,8 @@ static uint64_t run(closure *propagate, const rk_network *net, size_t depth, boo
     rk_pool *pool;
     assert_int_equal(rk_pool_create(&pool, 1, NULL), RK_OK);
     rk_regime regime = {0};
-    rk_outputs asked = {.depth = depth,
-                        .bare = bare,
-                        .mean = moments,
-                        .variance = moments + N,
-                        .regime = &regime};
+    rk_outputs asked = {
+        .depth = depth, .bare = bare, .mean = moments, .variance = moments + N, .regime = &regime};
     rk_outputs outputs = asked;
     rk_work_init_dry(&dry);
     propagate(&dry, net, &outputs);

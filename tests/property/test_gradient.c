@@ -41,7 +41,7 @@ static void exact(rk_work *work, const rk_network *net, const rk_input *input, r
 
 static void third(rk_work *work, const rk_network *net, const rk_input *input, rk_outputs *outputs,
                   rk_tape *tape, rk_tilt_kind tilt, rk_fourth_kind fourth) {
-    const rk_third_spec spec = {.double_legs = true, .tilt = tilt, .fourth = fourth, .reach = 1};
+    const rk_third_spec spec = {.double_legs = true, .tilt = tilt, .fourth = fourth, .reach = 2};
     rk_propagate_third(work, net, input, &spec, outputs, tape);
 }
 
@@ -53,6 +53,16 @@ static void third_average(rk_work *work, const rk_network *net, const rk_input *
 static void third_zero(rk_work *work, const rk_network *net, const rk_input *input,
                        rk_outputs *outputs, rk_tape *tape) {
     third(work, net, input, outputs, tape, RK_TILT_ON, RK_FOURTH_ZERO);
+}
+
+static void third_lean(rk_work *work, const rk_network *net, const rk_input *input,
+                       rk_outputs *outputs, rk_tape *tape) {
+    third(work, net, input, outputs, tape, RK_TILT_ON, RK_FOURTH_LEAN);
+}
+
+static void third_full(rk_work *work, const rk_network *net, const rk_input *input,
+                       rk_outputs *outputs, rk_tape *tape) {
+    third(work, net, input, outputs, tape, RK_TILT_ON, RK_FOURTH_FULL);
 }
 
 static void third_diagonal(rk_work *work, const rk_network *net, const rk_input *input,
@@ -126,6 +136,8 @@ static const taped_case scaling[] = {
  * over their step. */
 static const taped_case tilted[] = {
     {.name = "third, zero", .law = third_zero, .hidden = true},
+    {.name = "third, lean", .law = third_lean, .hidden = true},
+    {.name = "third, full", .law = third_full, .hidden = true},
     {.name = "third, diagonal", .law = third_diagonal, .hidden = true},
 };
 
