@@ -46,7 +46,7 @@ static int parse_pairs(const char *text, rk_distill_options *out) {
     if (!strcmp(text, "exact"))
         out->pairs = RK_PAIRS_EXACT;
     else if (!strcmp(text, "first"))
-        out->pairs = RK_PAIRS_FIRST_ORDER;
+        out->pairs = RK_PAIRS_FIRST;
     else if (sscanf(text, "completed:%d%c", &out->pairs_order, &rest) != 1)
         return fail(EXIT_USAGE,
                     "--pairs: '%s' is none of first, completed, completed:1 .. 4, exact", text);
