@@ -17,7 +17,8 @@ enum { MAX_HIDDEN = 4096 };
 typedef struct distill {
     const options *opts;
     model teacher;
-    rk_network *student; /* to go on from, or NULL */
+    rk_network *given;   /* a student to go on from, or NULL */
+    rk_network *student; /* what came of it */
     const rk_distill_data *data;
 } distill;
 
@@ -107,7 +108,7 @@ static int print_json(const void *result, FILE *stream) {
     json_document doc = json_begin("reckon.distill/1");
     json_t *o = doc.root, *receipt = json_object(), *flops = json_object();
     json_object_set_new(o, "student", json_text_or_null(d->opts->output));
-    json_object_set_new(o, "network", json_string(model_summary(a->student, summary)));
+    json_object_set_new(o, "network", json_string(model_summary(d->student, summary)));
     json_object_set_new(o, "teacher_square", json_double(&doc, a->teacher_square));
     json_object_set_new(o, "closure_loss", json_optional(&doc, a->closure_loss));
     json_object_set_new(receipt, "loss", json_optional(&doc, a->loss));
@@ -129,7 +130,7 @@ static int print_json(const void *result, FILE *stream) {
         json_warn(&doc, a->warnings[i]);
     json_object_set_new(o, "seed", json_count(a->seed));
     json_object_set_new(o, "threads", json_count((uint64_t)a->threads));
-    json_object_set_new(o, "weights_sha256", json_weights_sha256(a->student));
+    json_object_set_new(o, "weights_sha256", json_weights_sha256(d->student));
     return json_end(&doc, stream);
 }
 
@@ -138,7 +139,7 @@ static int print_human(const void *result, FILE *stream) {
     const rk_distill_data *a = d->data;
     char summary[256], cell[CELL], error[CELL];
     heading(stream, "Student of %s (%s)", d->teacher.name, model_summary(d->teacher.net, summary));
-    fprintf(stream, "\nstudent  %s: %s\n", d->opts->output, model_summary(a->student, summary));
+    fprintf(stream, "\nstudent  %s: %s\n", d->opts->output, model_summary(d->student, summary));
     if (isfinite(a->loss))
         fprintf(stream, "loss     %s %s %s of the teacher's E|T|^2 (%llu passes)\n",
                 value_to_error(relative(d, a->loss), relative(d, a->loss_standard_error), cell),
@@ -171,8 +172,7 @@ static int report(const distill *d) {
     for (size_t i = 0; !d->opts->json && i < d->data->n_warnings; i++)
         warn("%s", d->data->warnings[i]);
     rk_error error;
-    int code =
-        rk_network_write(d->data->student, d->opts->output, &error) ? fail_status(&error) : 0;
+    int code = rk_network_write(d->student, d->opts->output, &error) ? fail_status(&error) : 0;
     if (!code) code = output_result(&printed, print_human, print_json, d);
     if (!code && d->opts->csv) code = output_print(d->opts->csv, print_csv, d);
     if (!code && d->data->interrupted) {
@@ -183,11 +183,26 @@ static int report(const distill *d) {
     return !code && d->data->unmet ? EXIT_UNMET : code;
 }
 
+/* What the file will say of how the student was made. */
+static void say_origin(distill *d) {
+    const rk_distill_data *a = d->data;
+    char text[900], loss[80] = "", sha256[65] = "unknown";
+    rk_network_sha256(d->teacher.net, sha256, NULL);
+    if (isfinite(a->loss))
+        snprintf(loss, sizeof loss, ", loss %.4g +- %.2g of E|T|^2", relative(d, a->loss),
+                 relative(d, a->loss_standard_error));
+    snprintf(text, sizeof text,
+             "student of weights %s%s%s: reckon %s distill, %.3g FLOPs, seed %llu", sha256, loss,
+             d->opts->input_mean || d->opts->input_cov ? ", inputs as given" : "", rk_version(),
+             a->flops, (unsigned long long)a->seed);
+    rk_network_set_origin(d->student, text, NULL);
+}
+
 static int run(distill *d, rk_distill_options *how) {
     rk_error error;
     rk_distilled *distilled = NULL;
     training watch;
-    how->student = d->student;
+    how->student = d->given;
     how->progress = training_watch;
     how->progress_context = &watch;
     interrupt_catch();
@@ -196,6 +211,8 @@ static int run(distill *d, rk_distill_options *how) {
     training_end(&watch);
     if (status != RK_OK) return fail_status(&error);
     d->data = rk_distilled_view(distilled);
+    d->student = rk_distilled_take(distilled);
+    say_origin(d);
     int code = report(d);
     rk_distilled_destroy(distilled);
     return code;
@@ -204,7 +221,7 @@ static int run(distill *d, rk_distill_options *how) {
 static int load_student(distill *d) {
     rk_error error;
     if (!d->opts->student) return 0;
-    return rk_network_read(&d->student, d->opts->student, NULL, &error) ? fail_status(&error) : 0;
+    return rk_network_read(&d->given, d->opts->student, NULL, &error) ? fail_status(&error) : 0;
 }
 
 int cmd_distill(const options *opts) {
@@ -216,6 +233,7 @@ int cmd_distill(const options *opts) {
     if (code) return code;
     code = load_student(&d);
     if (!code) code = run(&d, &how);
+    rk_network_destroy(d.given);
     rk_network_destroy(d.student);
     model_free(&d.teacher);
     return code;

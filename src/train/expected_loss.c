@@ -139,7 +139,7 @@ void rk_expected_loss_gradient(rk_expected_loss *e, bool with_readout) {
     const rk_layer *W = last_of(e->teacher);
     const rk_regression of = regression(e);
     const double *S = e->student->theta.weight[e->depth];
-    rk_vector *bar = &e->student->gradient;
+    rk_parameter_vector *bar = &e->student->gradient;
     rk_set(e->work, bar->n, NULL, bar->x);
     if (with_readout)
         rk_readout_back(e->work, &of, S, e->d, bar->weight[e->depth], bar->bias[e->depth]);
