@@ -242,6 +242,14 @@ RK_API rk_status rk_network_write(const rk_network *net, const char *path, rk_er
  *  metadata"); "" if the network was not read from a file. Borrowed from the network. */
 RK_API const char *rk_network_notes(const rk_network *net);
 
+/** How the network was made, a line for people: what rk_network_set_origin said, here or before it
+ *  was written to the file that it was read from; "" if nothing. Borrowed from the network. */
+RK_API const char *rk_network_origin(const rk_network *net);
+
+/** Says so, with a copy of `text`. RK_ERROR_ARGUMENT: longer than 1000 bytes, or with other than
+ *  printable ASCII characters, quotes or backslashes. Not while others use the network. */
+RK_API rk_status rk_network_set_origin(rk_network *net, const char *text, rk_error *error);
+
 /** A real array read from a .npy file (or "-" for stdin). */
 typedef struct rk_array {
     size_t n_dims;
@@ -309,7 +317,7 @@ typedef enum rk_fourth_kind {
 typedef enum rk_pair_closure {
     RK_PAIRS_FIRST,     /**< to first order in the correlation, as published */
     RK_PAIRS_COMPLETED, /**< to a higher one, and what is missing given to the next */
-    RK_PAIRS_EXACT      /**< of Gaussian pairs, where activations are linear on both sides of zero */
+    RK_PAIRS_EXACT /**< of Gaussian pairs, where activations are linear on both sides of zero */
 } rk_pair_closure;
 
 /** What becomes of the third cumulant that older layers made. */
