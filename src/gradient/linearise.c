@@ -27,6 +27,8 @@ static rk_status run_back(rk_linearisation *run, rk_work *dry, rk_error *error) 
     const rk_cotangents f = {.mean = somewhere,
                              .variance = options->covariance ? somewhere : NULL,
                              .covariance = options->covariance ? somewhere : NULL,
+                             .third_marginal = options->marginals ? somewhere : NULL,
+                             .fourth_marginal = options->marginals ? somewhere : NULL,
                              .hidden_mean = (const double *const *)all};
     const rk_derivatives to = {.weight = all,
                                .bias = NULL, /* which takes most memory */
