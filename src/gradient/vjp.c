@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/stream.h"
 #include "estimate/words.h"
+#include "gradient/constant.h"
 #include "gradient/pathwise.h"
 #include "linalg/blas.h"
 
@@ -99,6 +100,9 @@ rk_status rk_linearisation_back(rk_linearisation *run, rk_work *work, const rk_c
     rk_status status = RK_OK;
     if (run->plan->method->samples)
         status = pass_back(run, work, &seen, &add, error);
+    else if (run->plan->problem.homogeneous)
+        rk_tape_back_through_constant(work, &run->plan->problem, &run->tape, &seen, &add,
+                                      run->constant);
     else
         rk_tape_back(&run->tape, &seen, &add);
     leave(run, work, &add);
