@@ -32,24 +32,29 @@ typedef struct state {
 
 _Static_assert(sizeof(state) <= RK_TAPE_STATE, "a tape holds it");
 
-/* z of an activated layer: n, n, and n x n where h has a covariance. */
+/* z of an activated layer: n each, and n x n where h has a covariance. */
 typedef struct record {
-    double *mu, *var, *Z;
+    double *mu, *var, *raw, *Z; /* raw: variances before what is negative counts as none */
 } record;
 
 static record record_of(const state *s, size_t l) {
     const rk_layer *layers = s->chain->net.layers;
     double *next = s->records;
     for (size_t k = 0; k < l; k++)
-        next += layers[k].rows * (layers[k].rows + 2);
-    return (record){next, next + layers[l].rows, next + 2 * layers[l].rows};
+        next += layers[k].rows * (layers[k].rows + 3);
+    const size_t n = layers[l].rows;
+    return (record){next, next + n, next + 2 * n, next + 3 * n};
 }
 
 static double *records_take(rk_work *work, const rk_network *net) {
     size_t count = 0;
     for (size_t l = 0; l < net->n_layers; l++)
-        count += net->layers[l].rows * (net->layers[l].rows + 2);
+        count += net->layers[l].rows * (net->layers[l].rows + 3);
     return rk_work_doubles(work, count, 1);
+}
+
+static void keep_variances(const state *s, const rk_stage *stage) {
+    rk_set(s->work, stage->layer->rows, s->var_z, record_of(s, stage->l).raw);
 }
 
 static void keep_record(const state *s, const rk_stage *stage, const double *Z) {
@@ -117,6 +122,7 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
     state *s = context;
     size_t n = stage->layer->rows;
     const double *slope = s->w + rk_wick_at(n, 2, 1, 1);
+    if (s->chain->recorded) keep_variances(s, stage);
     look(s, stage->layer, s->mu, s->var_z, view->C != NULL);
     if (s->chain->recorded) keep_record(s, stage, view->C);
     if (view->C) rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, view->C);
@@ -217,6 +223,13 @@ static void pairs_back(state *s, const rk_stage *stage, const double *Z) {
     rk_add_strided(s->work, n, 1, var_bar, n + 1, bar->second);
 }
 
+/* What counts as none does not move. */
+static void drop_negative(rk_work *work, size_t n, const double *var, double *bar, size_t stride) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        if (var[i] < 0) bar[i * stride] = 0;
+}
+
 static void activate_back(void *context, const rk_stage *stage) {
     state *s = context;
     adjoints *bar = &s->bar;
@@ -231,6 +244,7 @@ static void activate_back(void *context, const rk_stage *stage) {
         swap(&bar->second, &bar->second_next);
     }
     swap(&bar->mean, &bar->mean_next);
+    drop_negative(s->work, n, r.raw, bar->second, bar->pairs ? n + 1 : 1);
     bar->any = true;
 }
 
