@@ -279,10 +279,8 @@ static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *
 }
 
 static void end_back(void *context, const rk_adjoint *to) {
-    state *s = context;
-    const size_t n = rk_network_n_in(&s->chain->net);
-    rk_add_strided(s->work, n, 1, s->bar.mean, 1, to->input_mean);
-    if (s->bar.any) rk_add_strided(s->work, n * n, 1, s->bar.second, 1, to->input_covariance);
+    const state *s = context;
+    rk_bars_end(s->work, rk_network_n_in(&s->chain->net), &s->bar, to);
 }
 
 static const rk_law_back back = {.begin = begin_back,
