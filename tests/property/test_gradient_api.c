@@ -291,6 +291,10 @@ static const struct asked {
      1e-6},
     {"third:tilt=on,fourth=diagonal,rank=full,neurons=all,legs=double", false, false, false, 1e-3,
      1e-6},
+    {"third:tilt=on,fourth=lean,rank=full,neurons=all,legs=double", false, false, false, 1e-3,
+     1e-6},
+    {"third:tilt=on,fourth=full,rank=full,neurons=all,legs=double", false, false, false, 1e-3,
+     1e-6},
     {"sample", true, false, true, 1e-2, 1e-3}, /* in single precision */
     {"sample:antithetic", false, false, true, 1e-2, 1e-3},
 };
