@@ -130,9 +130,10 @@ static double value_in(const sum *f, const rk_answer_data *a, double *size) {
     double value = *size = 0;
     for (size_t i = 0; i < n; i++)
         add(f->mean[i] * a->mean[i], &value, size);
+    for (size_t i = 0; a->covariance && i < n; i++)
+        add(f->variance[i] * a->variance[i], &value, size);
     for (size_t i = 0; a->covariance && i < n * n; i++)
-        add((f->covariance[i] + (i % (n + 1) ? 0 : f->variance[i / n])) * a->covariance[i], &value,
-            size);
+        add(f->covariance[i] * a->covariance[i], &value, size);
     for (size_t l = 0; l < a->n_hidden; l++)
         for (size_t i = 0; i < a->hidden_width[l]; i++)
             add(f->hidden[l][i] * a->hidden_mean[l][i], &value, size);
@@ -286,6 +287,9 @@ static const struct asked {
     {"covariance:pairs=completed,order=2", true, false, false, 1e-3, 1e-6},
     {"covariance:pairs=exact", true, false, false, 1e-3, 1e-6},
     {"covariance:gauge=angular", true, true, false, 1e-3, 1e-6},
+    {"mean", true, false, false, 1e-3, 1e-6},
+    {"mean:metric=avg", true, false, false, 1e-3, 1e-6},
+    {"gain", true, false, false, 1e-3, 1e-6},
     {"third:tilt=off,legs=double", true, false, false, 1e-3, 1e-6},
     {"third:tilt=on,fourth=zero,rank=full,neurons=all,legs=double", false, false, false, 1e-3,
      1e-6},
