@@ -652,8 +652,7 @@ RK_API rk_status rk_estimate_many(rk_job *jobs, size_t n_jobs, const rk_options 
 typedef struct rk_cotangents {
     size_t size;
     const double *mean;     /**< n_out */
-    const double *variance; /**< n_out: of the diagonal of `covariance`, added to its own; wants
-                             *   options.covariance, too */
+    const double *variance; /**< n_out; wants options.covariance */
     /** n_out x n_out: df = sum_ij G_ij dC_ij over all i and j; its symmetric part counts. */
     const double *covariance;
     const double *const *hidden_mean; /**< [n_layers - 1], each as wide as the layer, or NULL */
