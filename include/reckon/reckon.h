@@ -309,7 +309,7 @@ typedef enum rk_fourth_kind {
 typedef enum rk_pair_closure {
     RK_PAIRS_FIRST,     /**< to first order in the correlation, as published */
     RK_PAIRS_COMPLETED, /**< to a higher one, and what is missing given to the next */
-    RK_PAIRS_EXACT      /**< of Gaussian pairs, where activations are linear on both sides of zero */
+    RK_PAIRS_EXACT /**< of Gaussian pairs, where activations are linear on both sides of zero */
 } rk_pair_closure;
 
 /** What becomes of the third cumulant that older layers made. */
@@ -450,7 +450,7 @@ typedef struct rk_options {
     uint64_t memory_limit;
     rk_progress progress; /**< may be NULL */
     void *progress_context;
-    rk_context *context; /**< borrowed, bounds threads and memory_limit; NULL: one for the call */
+    rk_context *context;   /**< borrowed, bounds threads and memory_limit; NULL: one for the call */
     bool input_covariance; /**< rk_linearise: derivatives by it will be wanted; n_in^2 memory */
 } rk_options;
 
@@ -958,7 +958,7 @@ RK_INLINE rk_distill_options rk_distill_options_default(void) {
 typedef struct rk_distill_data {
     const rk_network *student;
     double teacher_square;      /**< E|T(x)|^2, as the closure has it: what losses compare with */
-    double closure_loss;        /**< what was minimised, at the student; NaN: no closure was */
+    double closure_loss;        /**< what was minimised, before a finish; NaN: no closure was */
     double loss;                /**< by the receipt: unbiased; NaN if there is none */
     double loss_standard_error; /**< of that */
     double true_teacher_square; /**< E|T(x)|^2 by the receipt's samples */
