@@ -33,6 +33,10 @@ typedef struct options {
     const char *plot;
     bool example;
 
+    const char *student, *start, *pairs, *finish, *schedule;
+    double rate;
+    uint64_t batch;
+
     uint64_t width, hidden, in, out;
     const char *widths, *init;
     bool residual;
