@@ -983,7 +983,7 @@ RK_INLINE rk_distill_options rk_distill_options_default(void) {
 typedef struct rk_distill_data {
     const rk_network *student;
     double teacher_square;      /**< E|T(x)|^2, as the closure has it: what losses compare with */
-    double closure_loss;        /**< what was minimised, at the student; NaN: no closure was */
+    double closure_loss;        /**< what was minimised, before a finish; NaN: no closure was */
     double loss;                /**< by the receipt: unbiased; NaN if there is none */
     double loss_standard_error; /**< of that */
     double true_teacher_square; /**< E|T(x)|^2 by the receipt's samples */
