@@ -1,0 +1,58 @@
+#include "train/event_objective.h"
+
+#include <math.h>
+
+rk_status rk_event_objective_create(rk_event_objective *out, rk_event_view view,
+                                    const rk_rare_event *event, rk_error *error) {
+    *out = (rk_event_objective){.view = view,
+                                .event = event,
+                                .rounds = 6,
+                                .research = 8,
+                                .log_normal = (double)NAN,
+                                .log_tilts = (double)NAN};
+    return view == RK_EVENT_BY_NORMAL ? RK_OK : rk_tilts_create(&out->tilts, event->n, error);
+}
+
+void rk_event_objective_free(rk_event_objective *objective) {
+    rk_tilts_free(&objective->tilts);
+}
+
+static double by_normal(rk_work *work, const rk_event_objective *o, const rk_network *net,
+                        double weight, const rk_adjoint *to) {
+    const size_t mark = rk_work_mark(work);
+    rk_functional_run run;
+    rk_functional_run_start(work, net, &o->event->input, &o->closure, &o->event->functional, true,
+                            false, &run);
+    const rk_normal_tail tail = rk_normal_tail_at(run.mean, run.variance, o->event->t);
+    const double by_variance = weight * tail.by_variance;
+    rk_functional_run_back(work, &run, weight * tail.by_mean, &by_variance, to);
+    rk_work_release(work, mark);
+    return tail.log_p;
+}
+
+static double by_tilts(rk_work *work, rk_event_objective *o, const rk_network *net, double weight,
+                       const rk_adjoint *to) {
+    const rk_tilt_scene scene = {net, o->event, &o->closure};
+    const size_t before = o->tilts.count;
+    const bool search = before == 0 || o->step % o->research == 0;
+    if (search)
+        rk_tilts_find(work, &scene, o->rounds, &o->tilts);
+    else
+        rk_tilts_follow(work, &scene, &o->tilts);
+    if (work->dry) o->tilts.count = search ? RK_MAX_TILTS : before; /* at most */
+    const double log_p = rk_tilts_gradient(work, &scene, &o->tilts, weight, to);
+    if (work->dry) o->tilts.count = before;
+    return log_p;
+}
+
+double rk_event_objective_step(rk_work *work, rk_event_objective *o, const rk_network *net,
+                               double weight, const rk_adjoint *to) {
+    const double share = o->view == RK_EVENT_BY_BOTH ? 0.5 : 1;
+    double log_p = 0;
+    if (o->view != RK_EVENT_BY_TILTS)
+        log_p += share * (o->log_normal = by_normal(work, o, net, share * weight, to));
+    if (o->view != RK_EVENT_BY_NORMAL)
+        log_p += share * (o->log_tilts = by_tilts(work, o, net, share * weight, to));
+    if (!work->dry) o->step++;
+    return log_p;
+}
