@@ -765,6 +765,142 @@ RK_API rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_i
 RK_API const rk_tail_data *rk_tail_view(const rk_tail_answer *answer);
 RK_API void rk_tail_destroy(rk_tail_answer *answer);
 
+/* ------------------------------------------------------------------------------- distillation */
+
+/** Where a student's hidden layers come from, if it is not given. */
+typedef enum rk_student_start {
+    RK_START_PIVOTS, /**< the teacher's own neurons, chosen and refitted layer by layer in closed
+                          form (docs/MATH.md#pivots) */
+    RK_START_RANDOM  /**< drawn as rk_network_random draws them */
+} rk_student_start;
+
+typedef enum rk_distill_method {
+    RK_DISTILL_MECHANISTIC, /**< the loss as an expectation: no samples, but for the finish */
+    RK_DISTILL_ADAM,        /**< samples, for comparison: with rate, batch and schedule */
+    RK_DISTILL_SGD
+} rk_distill_method;
+
+/** What becomes of a rate from the first step to the last. */
+typedef enum rk_schedule {
+    RK_SCHEDULE_LINEAR, /**< to 0 */
+    RK_SCHEDULE_COSINE, /**< likewise, half a period */
+    RK_SCHEDULE_CONSTANT
+} rk_schedule;
+
+/** Whether steps on samples follow, which take away what the closure's loss is wrong by. */
+typedef enum rk_finish {
+    RK_FINISH_AUTO, /**< where samples can see that: docs/METHODS.md#distill */
+    RK_FINISH_OFF,
+    RK_FINISH_ON
+} rk_finish;
+
+/** What a training run is at. */
+typedef enum rk_train_phase {
+    RK_PHASE_START,   /**< the student as it starts */
+    RK_PHASE_CLOSURE, /**< steps on the loss as an expectation */
+    RK_PHASE_SAMPLES, /**< steps on samples: the finish, Adam, SGD */
+    RK_PHASE_RECEIPT  /**< samples that tell the loss without bias */
+} rk_train_phase;
+
+/** "start", "closure", "samples", "receipt"; NULL if out of range. */
+RK_API const char *rk_train_phase_name(rk_train_phase phase);
+
+/** A moment of a training run. */
+typedef struct rk_train_point {
+    rk_train_phase phase;
+    uint64_t step;  /**< of the phase, from 0: before the first */
+    double loss;    /**< as the phase sees it: the closure, or an average over recent samples; NaN:
+                         not known yet */
+    double flops;   /**< all so far, starts included, receipts not */
+    double seconds; /**< likewise */
+} rk_train_point;
+
+/** Called now and then by the thread that made the call, with the fraction of the work that is
+ *  done. Returning false ends the phase: the best student so far is finished and returned. */
+typedef bool (*rk_train_progress)(void *context, const rk_train_point *now, double fraction);
+
+/** How to train a student. Start from rk_distill_options_default. */
+typedef struct rk_distill_options {
+    size_t size;          /**< see rk_method_spec */
+    const size_t *hidden; /**< widths of the student's hidden layers, from 1 on */
+    size_t n_hidden;
+    /** A student to go on from instead: plain, with hidden layers, of the teacher's inputs and
+     *  outputs, without activation at the output. Copied. */
+    const rk_network *student;
+    rk_student_start start;
+    rk_distill_method method;
+    rk_pair_closure pairs; /**< how the loss closes covariances of neurons */
+    int pairs_order;       /**< of RK_PAIRS_COMPLETED: 1 to 4 */
+    rk_finish finish;
+    /** What all steps may cost, receipts apart; 0: until they gain no more. With both, whatever
+     *  ends first. Adam and SGD need one. */
+    double budget_flops, budget_seconds;
+    double rate;          /**< of steps on samples; 0: the finish's own; Adam and SGD need one */
+    size_t batch;         /**< samples a step; 0: likewise */
+    rk_schedule schedule; /**< of Adam and SGD */
+    uint64_t seed;        /**< of random starts, and of samples */
+    /** Forward passes for the receipt; 0: as many as tell 1 % of the loss, at most 10^6. */
+    uint64_t receipt_samples;
+    int threads;                /**< as in rk_options */
+    uint64_t memory_limit;      /**< likewise */
+    rk_train_progress progress; /**< may be NULL */
+    void *progress_context;
+    rk_context *context; /**< borrowed; NULL: one for the call */
+} rk_distill_options;
+
+/** From pivots, mechanistic, completed pairs of order 2, until it gains no more. */
+RK_INLINE rk_distill_options rk_distill_options_default(void) {
+    rk_distill_options rk_standard;
+    memset(&rk_standard, 0, sizeof rk_standard);
+    rk_standard.size = sizeof rk_standard;
+    rk_standard.pairs = RK_PAIRS_COMPLETED;
+    rk_standard.pairs_order = 2;
+    return rk_standard;
+}
+
+/** What came of it. Losses are E|T(x) - S(x)|^2, in the outputs' units. */
+typedef struct rk_distill_data {
+    const rk_network *student;
+    double teacher_square;      /**< E|T(x)|^2, as the closure has it: what losses compare with */
+    double closure_loss;        /**< what was minimised, at the student; NaN: no closure was */
+    double loss;                /**< by the receipt: unbiased; NaN if there is none */
+    double loss_standard_error; /**< of that */
+    double true_teacher_square; /**< E|T(x)|^2 by the receipt's samples */
+    uint64_t receipt_samples;   /**< 0: there is no receipt */
+    double receipt_flops;
+    const rk_train_point *curve; /**< one a step, of the phases as they came */
+    size_t n_curve;
+    uint64_t closure_steps, sample_steps;
+    double flops, seconds; /**< of all steps; `receipt_flops` apart */
+    uint64_t bytes;        /**< working memory */
+    uint64_t seed;
+    int threads;
+    bool finished;    /**< steps on samples followed those of the closure */
+    bool interrupted; /**< before the budget or the end of all gain */
+    bool unmet;       /**< a budget that was given: a warning says which */
+    size_t n_warnings;
+    const char *const *warnings;
+} rk_distill_data;
+
+typedef struct rk_distilled rk_distilled;
+
+/**
+ * A student that does what `teacher` does for x ~ N(mean, covariance) of `input` (NULL: the
+ * standard normal; a third cumulant is refused), with fewer neurons: plain layers, activated as the
+ * teacher's at the same height, with biases where the teacher has some. Its hidden layers are moved
+ * along exact derivatives of the loss that a closure computes, its last layer is the best there is
+ * for them (docs/METHODS.md#distill); a receipt by samples tells the true loss in the end.
+ *
+ * RK_ERROR_UNSUPPORTED: residual teachers; those with an activation at the output;
+ * RK_ERROR_ARGUMENT: no hidden layers, and options out of range. `options` is needed.
+ */
+RK_API rk_status rk_distill(rk_distilled **out, const rk_network *teacher, const rk_input *input,
+                            const rk_distill_options *options, rk_error *error);
+RK_API const rk_distill_data *rk_distilled_view(const rk_distilled *distilled);
+/** The student, now the caller's to destroy; NULL if it was taken before. */
+RK_API rk_network *rk_distilled_take(rk_distilled *distilled);
+RK_API void rk_distilled_destroy(rk_distilled *distilled);
+
 #ifdef __cplusplus
 }
 #endif

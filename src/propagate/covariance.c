@@ -328,3 +328,14 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
     start(work, chain, spec, s);
     rk_chain_run(chain, &law, s);
 }
+
+rk_marginals rk_covariance_marginals(const rk_tape *tape, size_t l) {
+    const record r = record_of((const state *)tape->state.bytes, l);
+    return (rk_marginals){r.mu, r.var};
+}
+
+rk_moments rk_covariance_read(rk_tape *tape, size_t l) {
+    state *s = (state *)tape->state.bytes;
+    const double *C = remember(s, l);
+    return (rk_moments){s->m, C};
+}

@@ -27,4 +27,18 @@ typedef struct rk_covariance_spec {
 void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_input *input,
                              const rk_covariance_spec *spec, rk_outputs *outputs, rk_tape *tape);
 
+/** Of a run that was recorded: mean and variance of the pre-activations of layer l, which is
+ *  activated (`var` as the law cleared it); memory of the tape. */
+typedef struct rk_marginals {
+    double *mu, *var;
+} rk_marginals;
+rk_marginals rk_covariance_marginals(const rk_tape *tape, size_t l);
+
+/** Mean and covariance of what layer l of a recorded run read, l > 0, made anew from the layer
+ *  below: n^2 FLOPs. Memory of the tape, until it is asked again or goes back. */
+typedef struct rk_moments {
+    const double *m, *C;
+} rk_moments;
+rk_moments rk_covariance_read(rk_tape *tape, size_t l);
+
 #endif

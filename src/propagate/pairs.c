@@ -201,7 +201,7 @@ void rk_pairs_activate_back(rk_work *work, const rk_pairs_spec *spec, const rk_p
     size_t n_blocks = rk_pool_blocks(a->n, k.rows), mark = rk_work_mark(work);
     k.Z = Z;
     k.a_bar = a_bar;
-    if (a != b) k.partial = rk_work_doubles(work, n_blocks * k.sums, b->n);
+    if (a != b && b_bar) k.partial = rk_work_doubles(work, n_blocks * k.sums, b->n);
     if (rk_work_charge(work, 3 * count_flops(spec, &k))) {
         rk_pool_run(work->pool, n_blocks, activate_block_back, &k);
         for (size_t s = 0; k.partial && s < k.sums; s++) {

@@ -6,12 +6,6 @@
 
 #include "base/status.h"
 
-typedef enum rk_schedule {
-    RK_SCHEDULE_CONSTANT,
-    RK_SCHEDULE_LINEAR, /**< to 0 after the last step */
-    RK_SCHEDULE_COSINE  /**< likewise, half a period */
-} rk_schedule;
-
 /** What is left of a rate at step `step` of [0, n_steps). */
 double rk_schedule_factor(rk_schedule schedule, uint64_t step, uint64_t n_steps);
 
