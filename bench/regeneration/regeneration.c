@@ -57,9 +57,9 @@ static void propagate(rk_pool *pool, const rk_network *net, const rk_amplitude *
     rk_input input = {0};
     rk_work dry, wet;
     rk_work_init_dry(&dry);
-    rk_propagate_third(&dry, net, &input, &spec, &outputs);
+    rk_propagate_third(&dry, net, &input, &spec, &outputs, NULL);
     if (rk_work_init_wet(&wet, &dry, pool, NULL)) study_stop("no memory");
-    rk_propagate_third(&wet, net, &input, &spec, &outputs);
+    rk_propagate_third(&wet, net, &input, &spec, &outputs, NULL);
     rk_work_finish(&wet);
     free(dry.steps);
 }

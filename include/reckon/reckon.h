@@ -451,6 +451,7 @@ typedef struct rk_options {
     rk_progress progress; /**< may be NULL */
     void *progress_context;
     rk_context *context; /**< borrowed, bounds threads and memory_limit; NULL: one for the call */
+    bool input_covariance; /**< rk_linearise: derivatives by it will be wanted; n_in^2 memory */
 } rk_options;
 
 /** method RK_AUTO, 100000 samples, seed 0, all processors; everything else off. Inline: the size is
@@ -617,6 +618,101 @@ typedef struct rk_job {
  */
 RK_API rk_status rk_estimate_many(rk_job *jobs, size_t n_jobs, const rk_options *options,
                                   rk_error *error);
+
+/* -------------------------------------------------------------------------------- derivatives */
+
+/**
+ * Derivatives of f, a function of what an estimate returns, by what it depends on: reverse mode,
+ * exact to rounding for the closure that is asked for (docs/MATH.md#reverse), not an approximation
+ * of it. Estimate once (rk_linearise), then take as many f back as there are (rk_vjp): for
+ * frameworks the forward and the backward of one function.
+ *
+ *     rk_options options = rk_options_default();
+ *     options.covariance = true;
+ *     rk_linearise(&run, net, NULL, &options, &error);
+ *     const rk_answer_data *answer = rk_linearisation_view(run)->answer;
+ *     ... df / d mean and df / d covariance from answer->mean and answer->covariance ...
+ *     rk_derivatives_create(&gradient, net, &options, &error);
+ *     rk_vjp(run, &(rk_cotangents){.mean = f_mean, .covariance = f_covariance}, gradient, &error);
+ *     ... gradient->weight[l][i * cols + j] is df / d W_l[i, j] ...
+ */
+
+/** df / dx of the numbers x of an answer, in the shapes they have there. NULL: f does not depend on
+ *  them. `size` as in rk_method_spec. */
+typedef struct rk_cotangents {
+    size_t size;
+    const double *mean;     /**< n_out */
+    const double *variance; /**< n_out: of the diagonal of `covariance`, added to its own; wants
+                             *   options.covariance, too */
+    /** n_out x n_out: df = sum_ij G_ij dC_ij over all i and j; its symmetric part counts. */
+    const double *covariance;
+    const double *const *hidden_mean; /**< [n_layers - 1], each as wide as the layer, or NULL */
+} rk_cotangents;
+
+/** Numbers in the shapes of a network and its input, one for each that an estimate depends on:
+ *  what derivatives by them are written to. NULL, a whole list or one of its entries: not wanted.
+ *  `size` as in rk_method_spec. */
+typedef struct rk_derivatives {
+    size_t size;
+    double *const *weight;    /**< [n_layers], rows x cols; those of a layer without are not
+                               *   touched */
+    double *const *bias;      /**< [n_layers], rows; also of a layer without, whose bias is 0 */
+    double *input_mean;       /**< n_in; the input may be standard normal */
+    double *input_covariance; /**< n_in x n_in, symmetric: df = sum_ij G_ij dS_ij over all i, j, for
+                               *   symmetric dS; wants options.input_covariance */
+} rk_derivatives;
+
+/** Room for all that a run with these options (NULL: defaults) has, zeros. */
+RK_API rk_status rk_derivatives_create(rk_derivatives **out, const rk_network *net,
+                                       const rk_options *options, rk_error *error);
+RK_API void rk_derivatives_destroy(rk_derivatives *derivatives);
+
+/** An estimate that has kept what the way back needs. */
+typedef struct rk_linearisation rk_linearisation;
+
+/** Pointers are owned by the rk_linearisation. */
+typedef struct rk_linearisation_data {
+    const rk_answer_data *answer; /**< that of rk_estimate, to the bit; without a receipt */
+    uint64_t vjp_flops;           /**< of one rk_vjp that wants everything, at most */
+    uint64_t bytes;               /**< that are held: work of both ways, and the answer */
+} rk_linearisation_data;
+
+/**
+ * Estimates, as rk_estimate, and keeps the run. Of `options` it reads what rk_estimate does but the
+ * receipt: there is none. RK_AUTO chooses among closures that have derivatives; other methods
+ * without are RK_ERROR_UNSUPPORTED, which names those with. Interrupted closures keep nothing:
+ * RK_ERROR_INTERRUPTED. RK_ERROR_TOO_LARGE names the bytes of both ways, before anything is done.
+ *
+ * `sample` keeps nothing: its way back passes the samples anew, in double, and differentiates along
+ * their paths: what it estimates for points iid and antithetic; without bias for the others, too.
+ * Activations that jump have no such derivatives and are refused; so are control and anchor.
+ *
+ * Borrows `net`, `input`, options->context and progress until rk_linearisation_destroy, none of
+ * which may change. What is held does not count against the limit of the context, only its making
+ * does. About n^2 doubles a layer more than the estimate.
+ */
+RK_API rk_status rk_linearise(rk_linearisation **out, const rk_network *net, const rk_input *input,
+                              const rk_options *options, rk_error *error);
+RK_API const rk_linearisation_data *rk_linearisation_view(const rk_linearisation *run);
+RK_API void rk_linearisation_destroy(rk_linearisation *run);
+
+/**
+ * The vector-Jacobian product: writes the derivatives of f to what `to` has. As often as it is
+ * called, with the same bits for any number of threads; several threads may, each then waiting for
+ * the others. For `covariance` 5 n^3 FLOPs a layer, where the estimate takes 3 n^3. At a kink of
+ * the closure (a variance of 0) it is one of its directional derivatives.
+ *
+ * RK_ERROR_ARGUMENT if f depends on, or derivatives are wanted by, what the run was not asked for;
+ * RK_ERROR_UNSUPPORTED for those by the input's law of closures that know the standard normal only.
+ * RK_ERROR_INTERRUPTED: `to` holds nothing; the next call may succeed.
+ */
+RK_API rk_status rk_vjp(rk_linearisation *run, const rk_cotangents *f, const rk_derivatives *to,
+                        rk_error *error);
+
+/** rk_linearise, rk_vjp and rk_linearisation_destroy in one, for an f whose derivatives are known
+ *  before the estimate is: f linear in the answer. */
+RK_API rk_status rk_gradient(const rk_derivatives *to, const rk_network *net, const rk_input *input,
+                             const rk_cotangents *f, const rk_options *options, rk_error *error);
 
 /* -------------------------------------------------------------------------------- rare events */
 

@@ -137,6 +137,12 @@ static rk_status refuse(const rk_choice *choice, const rk_problem *problem,
         goal.tolerance, what, best->method, best->error_rms);
 }
 
+/* Of samples the way back is as long as that there, which budgets do not count. */
+static bool is_in_question(const rk_problem *problem, const rk_variant *variant) {
+    return !variant->for_comparison &&
+           !(problem->goes_back && rk_method_of(&variant->spec)->samples);
+}
+
 rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_method_spec *only,
                     rk_error *error) {
     const rk_options *options = &problem->options;
@@ -155,7 +161,7 @@ rk_status rk_choose(rk_choice *choice, const rk_problem *problem, const rk_metho
     if (only)
         rk_candidate_assess(&choice->scout, &scouted, only, goal, &choice->candidates[choice->n++]);
     for (size_t i = 0; !only && i < n_variants; i++)
-        if (!rk_variant_at(i)->for_comparison)
+        if (is_in_question(problem, rk_variant_at(i)))
             rk_candidate_assess(&choice->scout, &scouted, &rk_variant_at(i)->spec, goal,
                                 &choice->candidates[choice->n++]);
     rk_candidate *best = pick(choice, goal, false);

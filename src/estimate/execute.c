@@ -160,22 +160,26 @@ static void restore_units(const rk_plan *plan, rk_answer *answer) {
         rk_normal_form_restore(&plan->form, l, hidden[l]);
 }
 
+rk_status rk_plan_run(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error) {
+    work->progress = plan->problem.options.progress;
+    work->progress_context = plan->problem.options.progress_context;
+    rk_work_listen(work, !plan->method->samples);
+    rk_blas_make_serial();
+    rk_status status =
+        rk_problem_run(&plan->problem, work, &answer->report, &answer->receipt, error);
+    restore_units(plan, answer);
+    rk_blas_restore();
+    if (status == RK_OK) report(plan, work, answer);
+    return status;
+}
+
 /* In memory that is there. */
 static rk_status run_wet(const rk_plan *plan, rk_pool *pool, rk_answer **out, rk_error *error) {
     rk_answer *answer = NULL;
     rk_work work = {.dry = false};
     rk_status status = rk_answer_create(&answer, &plan->problem, error);
     if (status == RK_OK) status = rk_work_init_wet(&work, &plan->dry, pool, error);
-    if (status == RK_OK) {
-        work.progress = plan->problem.options.progress;
-        work.progress_context = plan->problem.options.progress_context;
-        rk_work_listen(&work, !plan->method->samples);
-        rk_blas_make_serial();
-        status = rk_problem_run(&plan->problem, &work, &answer->report, &answer->receipt, error);
-        restore_units(plan, answer);
-        rk_blas_restore();
-    }
-    if (status == RK_OK) report(plan, &work, answer);
+    if (status == RK_OK) status = rk_plan_run(plan, &work, answer, error);
     rk_work_finish(&work);
     if (status != RK_OK) {
         rk_answer_destroy(answer);
@@ -296,14 +300,20 @@ static void judge(const rk_problem *problem, rk_answer *answer) {
 /* Fewer FLOPs than this, a millisecond at most, are not worth starting threads for. */
 static const uint64_t worth_threads = 4000000;
 
+rk_status rk_plan_pool(const rk_plan *plan, uint64_t flops, rk_pool **out, rk_error *error) {
+    const rk_options *options = &plan->problem.options;
+    const bool spreads = flops >= worth_threads;
+    *out = NULL;
+    rk_status status = rk_blas_check_room(spreads ? options->threads : 1, error);
+    return status == RK_OK && spreads ? rk_context_pool(out, options, error) : status;
+}
+
 rk_status rk_plan_execute(const rk_plan *plan, rk_answer **out, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_answer *answer = NULL;
     rk_pool *pool = NULL;
-    const bool spreads = plan->dry.flops >= worth_threads;
-    rk_status status = rk_blas_check_room(spreads ? plan->problem.options.threads : 1, error);
-    if (status == RK_OK && spreads) status = rk_context_pool(&pool, &plan->problem.options, error);
+    rk_status status = rk_plan_pool(plan, plan->dry.flops, &pool, error);
     if (status == RK_OK) status = execute(plan, pool, &answer, error);
     if (status == RK_OK) {
         memcpy(answer->reason, plan->choice.reason, sizeof answer->reason);

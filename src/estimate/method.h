@@ -5,7 +5,7 @@
 #include "estimate/anchor.h"
 #include "estimate/error_model.h"
 #include "network/network.h"
-#include "propagate/propagate.h"
+#include "propagate/chain.h"
 #include "sample/sample.h"
 #include "third/roles.h"
 
@@ -21,6 +21,7 @@ typedef struct rk_problem {
     rk_anchor anchor;            /* `sample`: what its control variate knows */
     const rk_roles *known_roles; /* of all of `net`, if somebody has guessed them; borrowed */
     rk_sample_spec receipt;      /* of the check; n_samples 0: none */
+    bool goes_back;              /* derivatives will be wanted */
 } rk_problem;
 
 /** Everything a method answers; memory of the caller. */
@@ -30,6 +31,8 @@ typedef struct rk_report {
     double *error_per_output; /**< n_out */
     uint64_t samples;         /**< forward passes done */
     rk_regime anchor;         /**< the same of the closure below an anchor */
+    /** Where a closure that goes back keeps its run; NULL: nowhere. Untouched if it cannot. */
+    rk_tape *tape;
 } rk_report;
 
 /** A word of a method's text: `text` sets a field of rk_method_spec to `least` or, where that is
@@ -65,6 +68,7 @@ typedef struct rk_method {
     bool samples; /* answers with a standard error, and with part of the work done if stopped */
     bool takes_third_cumulant; /* of the input */
     bool takes_residuals;      /* networks that are not plain */
+    bool goes_back;            /* has derivatives: a closure, if it can, on a tape */
     bool knows_no_covariance;  /* of input or output, beyond the variances */
     int most_cumulants;        /* degree of the output's cumulants it knows beyond 2, or 0 */
     const rk_variant *variants;

@@ -53,6 +53,9 @@ static double flops_of_sample(const rk_problem *problem) {
 
 static rk_status check_sample(const rk_problem *problem, rk_error *error) {
     const rk_control_kind control = problem->spec.control;
+    if (problem->goes_back && control != RK_CONTROL_NONE)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "what control and anchor take off has no derivatives: sample without");
     rk_status status =
         rk_sample_check(problem->net, problem->spec.points, control != RK_CONTROL_NONE, error);
     if (status != RK_OK || control != RK_CONTROL_ANCHOR) return status;
@@ -99,7 +102,7 @@ static const double *propagate_to_anchor(rk_work *work, const rk_problem *proble
     size_t mark = rk_work_mark(work);
     rk_third_spec spec = rk_third_spec_of(&rk_anchor_closure, problem->roles);
     rk_work_listen(work, true); /* without an anchor there are no samples to keep */
-    rk_propagate_third(work, problem->net, &problem->input, &spec, &outputs);
+    rk_propagate_third(work, problem->net, &problem->input, &spec, &outputs, NULL);
     rk_work_listen(work, false);
     rk_work_release(work, mark);
     return outputs.mean;
@@ -143,6 +146,7 @@ const rk_method rk_method_sample = {
     RK_VARIANTS(sample_variants),
     .covers = sample_covers,
     .takes_residuals = true,
+    .goes_back = true,
     .check = check_sample,
     .resolve = resolve_sample,
     .run = run_sample,

@@ -139,7 +139,8 @@ static rk_status run_covariance(rk_work *work, const rk_problem *problem, rk_rep
                                 rk_error *error) {
     (void)error;
     rk_covariance_spec spec = {problem->spec.angular, {problem->spec.pairs, problem->spec.order}};
-    rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
+    rk_propagate_covariance(work, problem->net, &problem->input, &spec, &report->outputs,
+                            report->tape);
     return RK_OK;
 }
 
@@ -148,6 +149,7 @@ const rk_method rk_method_covariance = {
              "gauge=none|angular, pairs=first|completed|exact, order=1..4"},
     .words = covariance_words,
     .takes_residuals = true,
+    .goes_back = true,
     RK_VARIANTS(covariance_variants),
     .covers = covariance_covers,
     .pace = {0.8, 80},

@@ -210,7 +210,7 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         if (rk_work_charge(work, 0)) longer[l] = mean;
     }
     if (wanted && rk_work_charge(work, 0)) outputs->hidden_mean = longer;
-    rk_propagate_third(work, net, &problem->input, spec, outputs);
+    rk_propagate_third(work, net, &problem->input, spec, outputs, NULL);
     outputs->hidden_mean = wanted;
     if (!rk_work_charge(work, 0) || work->interrupted) return;
     for (size_t l = 0; l < n_hidden; l++)
@@ -239,7 +239,7 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     if (problem->homogeneous)
         propagate_homogeneous(work, problem, &spec, &report->outputs);
     else
-        rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs);
+        rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
     return RK_OK;
 }
 

@@ -87,6 +87,7 @@ static rk_status fill(rk_plan *plan, const rk_options *asked, rk_error *error) {
     rk_options *options = &problem->options;
     rk_status status = accept(plan, asked, error);
     if (status == RK_OK) status = check_options(options, error);
+    if (problem->goes_back) options->receipt_samples = RK_NO_RECEIPT;
     if (status == RK_OK) look_around(plan);
     if (status == RK_OK) status = bring_to_normal_form(plan, error);
     if (status != RK_OK) return status;
@@ -96,13 +97,14 @@ static rk_status fill(rk_plan *plan, const rk_options *asked, rk_error *error) {
     return status == RK_OK ? rk_problem_prepare(problem, &plan->dry, error) : status;
 }
 
-rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
-                                  const rk_options *options, rk_error *error) {
+static rk_status create(rk_plan **out, bool goes_back, const rk_network *net, const rk_input *law,
+                        const rk_options *options, rk_error *error) {
     *out = NULL;
     rk_plan *plan = calloc(1, sizeof *plan);
     if (!plan) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     plan->net = plan->problem.net = net;
     plan->problem.input = *law;
+    plan->problem.goes_back = goes_back;
     rk_status status = fill(plan, options, error);
     if (status != RK_OK) {
         rk_plan_destroy(plan);
@@ -112,15 +114,20 @@ rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk
     return RK_OK;
 }
 
-rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
-                         const rk_options *options, rk_error *error) {
+rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
+                                  const rk_options *options, rk_error *error) {
+    return create(out, false, net, law, options, error);
+}
+
+rk_status rk_plan_create_for(rk_plan **out, bool goes_back, const rk_network *net,
+                             const rk_input *input, const rk_options *options, rk_error *error) {
     *out = NULL;
     const double start = rk_seconds();
     if (!net) return rk_fail(error, RK_ERROR_ARGUMENT, "no network");
     rk_input law;
     double *symmetric;
     rk_status status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
-    if (status == RK_OK) status = rk_plan_create_accepted(out, net, &law, options, error);
+    if (status == RK_OK) status = create(out, goes_back, net, &law, options, error);
     if (status != RK_OK) {
         free(symmetric);
         return status;
@@ -128,6 +135,11 @@ rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *i
     (*out)->symmetric = symmetric;
     (*out)->seconds = rk_seconds() - start;
     return RK_OK;
+}
+
+rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
+                         const rk_options *options, rk_error *error) {
+    return rk_plan_create_for(out, false, net, input, options, error);
 }
 
 void rk_plan_destroy(rk_plan *plan) {

@@ -21,6 +21,17 @@ struct rk_plan {
 rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
                                   const rk_options *options, rk_error *error);
 
+/** rk_plan_create, or, if it `goes_back`, among the methods with derivatives and without a receipt.
+ */
+rk_status rk_plan_create_for(rk_plan **out, bool goes_back, const rk_network *net,
+                             const rk_input *input, const rk_options *options, rk_error *error);
+
+/** Threads for so many FLOPs, *out NULL if they are not worth any but the caller's. */
+rk_status rk_plan_pool(const rk_plan *plan, uint64_t flops, rk_pool **out, rk_error *error);
+
+/** The plan's method in `work`, which is wet: fills `answer`, whose own its steps become. */
+rk_status rk_plan_run(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error);
+
 /** What `work`, dry or wet, has counted. */
 rk_cost rk_plan_cost_of(const rk_plan *plan, const rk_work *work);
 

@@ -2,7 +2,23 @@
 
 #include "base/size.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Names those that have. */
+static rk_status refuse_derivatives(const rk_problem *problem, rk_error *error) {
+    char text[RK_METHOD_TEXT], known[200] = "";
+    rk_method_spell(&problem->spec, text, sizeof text);
+    for (size_t k = 0, used = 0; k < RK_METHOD_COUNT; k++) {
+        const rk_method *method = rk_method_of(&(rk_method_spec){.kind = (rk_method_kind)k});
+        if (!method->goes_back) continue;
+        snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", method->info.name);
+        used = strlen(known);
+    }
+    return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s has no derivatives here; methods that have: %s",
+                   text, known);
+}
 
 rk_status rk_problem_check(const rk_problem *problem, rk_error *error) {
     const rk_method *method = rk_method_of(&problem->spec);
@@ -16,6 +32,7 @@ rk_status rk_problem_check(const rk_problem *problem, rk_error *error) {
     if (problem->options.cumulants > method->most_cumulants)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no cumulants of degree %d",
                        method->info.name, problem->options.cumulants);
+    if (problem->goes_back && !method->goes_back) return refuse_derivatives(problem, error);
     return method->check ? method->check(problem, error) : RK_OK;
 }
 
@@ -34,7 +51,9 @@ static rk_status run_dry(const rk_problem *problem, rk_work *dry, rk_error *erro
     double **hidden = rk_alloc(problem->net->n_layers, 1, sizeof *hidden);
     if (!hidden) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     const rk_options *options = &problem->options;
-    rk_report nowhere = {.outputs = {.covariance = options->covariance ? &wanted : NULL,
+    rk_tape tape = {.input_covariance = options->input_covariance};
+    rk_report nowhere = {.tape = problem->goes_back ? &tape : NULL,
+                         .outputs = {.covariance = options->covariance ? &wanted : NULL,
                                      .third = options->cumulants >= 3 ? &wanted : NULL,
                                      .fourth = options->cumulants >= 4 ? &wanted : NULL,
                                      .hidden_mean = options->layers ? hidden : NULL,
@@ -43,10 +62,12 @@ static rk_status run_dry(const rk_problem *problem, rk_work *dry, rk_error *erro
     rk_work_init_dry(dry);
     rk_status status = rk_problem_run(problem, dry, &nowhere, &none, error);
     free(hidden);
-    return status;
+    const bool is_lost = problem->goes_back && !rk_method_of(&problem->spec)->samples &&
+                         !(tape.law && tape.law->back);
+    return status == RK_OK && is_lost ? refuse_derivatives(problem, error) : status;
 }
 
-static rk_status check_memory(const rk_problem *problem, const rk_work *dry, rk_error *error) {
+rk_status rk_problem_check_memory(const rk_problem *problem, const rk_work *dry, rk_error *error) {
     static const uint64_t everybody_has = 1 << 26;
     uint64_t limit = problem->options.memory_limit;
     size_t bytes;
@@ -68,7 +89,7 @@ rk_status rk_problem_prepare(rk_problem *problem, rk_work *dry, rk_error *error)
     rk_status status = rk_problem_check(problem, error);
     if (status == RK_OK && method->resolve) status = method->resolve(problem, error);
     if (status == RK_OK) status = run_dry(problem, dry, error);
-    return status == RK_OK ? check_memory(problem, dry, error) : status;
+    return status == RK_OK ? rk_problem_check_memory(problem, dry, error) : status;
 }
 
 void rk_problem_clear(rk_problem *problem) {

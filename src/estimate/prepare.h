@@ -12,6 +12,10 @@ rk_status rk_problem_check(const rk_problem *problem, rk_error *error);
  * after success and failure alike. */
 rk_status rk_problem_prepare(rk_problem *problem, rk_work *dry, rk_error *error);
 
+/** RK_ERROR_TOO_LARGE, naming the bytes, if a run that takes what `dry` has found, and its answer,
+ *  are beyond the limit. */
+rk_status rk_problem_check_memory(const rk_problem *problem, const rk_work *dry, rk_error *error);
+
 /** Frees what preparing added. */
 void rk_problem_clear(rk_problem *problem);
 

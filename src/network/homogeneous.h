@@ -31,4 +31,11 @@ bool rk_network_can_be_homogeneous(const rk_network *net);
 rk_status rk_network_homogenise(rk_network **out, const rk_network *net, double input_square,
                                 rk_error *error);
 
+/** Adjoints of that network's weights and biases, [n_layers], go back to those of `net`, to which
+ *  they are added (NULL: not wanted; so any of theirs). Returns the adjoint of
+ *  `input_square`. About 4 FLOPs a weight. */
+double rk_network_homogenise_back(const rk_network *net, double input_square,
+                                  double *const *weight_bar, double *const *bias_bar,
+                                  double *const *dW, double *const *db);
+
 #endif

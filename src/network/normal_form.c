@@ -204,14 +204,14 @@ static rk_status measure(rk_layer *to, size_t l, bool last, double *room, moment
 
 static rk_status change_units(rk_normal_form *form, const rk_network *net, const rk_input *input,
                               rk_error *error) {
-    size_t width = rk_network_max_width(net), hidden = 0, n_in = rk_network_n_in(net);
-    for (size_t l = 0; l + 1 < net->n_layers; l++)
-        hidden += net->layers[l].rows;
+    size_t width = rk_network_max_width(net), neurons = 0, n_in = rk_network_n_in(net);
+    for (size_t l = 0; l < net->n_layers; l++)
+        neurons += net->layers[l].rows;
     double *numbers = rk_alloc(width, 6, sizeof *numbers);
     int *exponents = rk_alloc(width, 4, sizeof *exponents);
-    form->exponent = rk_alloc(hidden ? hidden : 1, 1, sizeof *form->exponent);
+    form->unit = rk_alloc(neurons, 1, sizeof *form->unit);
     rk_status status = RK_OK;
-    if (!numbers || !exponents || !form->exponent)
+    if (!numbers || !exponents || !form->unit)
         status = rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     moments h = {numbers, numbers ? numbers + width : NULL, exponents};
     for (size_t j = 0; status == RK_OK && j < n_in; j++) {
@@ -220,7 +220,7 @@ static rk_status change_units(rk_normal_form *form, const rk_network *net, const
         h.e[j] = 0;
     }
     double *room = form->net->storage;
-    int *exponent = form->exponent;
+    int *unit = form->unit;
     for (size_t l = 0; status == RK_OK && l < net->n_layers; l++) {
         rk_layer *layer = &form->net->layers[l];
         bool last = l + 1 == net->n_layers;
@@ -229,8 +229,8 @@ static rk_status change_units(rk_normal_form *form, const rk_network *net, const
         status =
             measure(layer, l, last, room, &h, form, numbers + 2 * width, exponents + width, error);
         room = bias + layer->rows;
-        if (!last) memcpy(exponent, h.e, layer->rows * sizeof *exponent);
-        exponent += last ? 0 : layer->rows;
+        memcpy(unit, exponents + width + layer->rows, layer->rows * sizeof *unit); /* z */
+        unit += layer->rows;
     }
     free(numbers);
     free(exponents);
@@ -264,15 +264,50 @@ rk_status rk_normal_form_create(rk_normal_form *form, const rk_network *net, con
 
 void rk_normal_form_clear(rk_normal_form *form) {
     rk_network_destroy(form->net);
-    free(form->exponent);
+    free(form->unit);
     *form = (rk_normal_form){NULL, NULL, false};
 }
 
-void rk_normal_form_restore(const rk_normal_form *form, size_t l, double *mean) {
-    if (!form->exponent) return;
-    const int *exponent = form->exponent;
+/* e of the neurons of layer l, and of what they say. */
+static const int *unit_of(const rk_normal_form *form, size_t l) {
+    const int *unit = form->unit;
     for (size_t k = 0; k < l; k++)
-        exponent += form->net->layers[k].rows;
+        unit += form->net->layers[k].rows;
+    return unit;
+}
+
+static int degree_of(const rk_normal_form *form, size_t l) {
+    const int degree = rk_activation_get(form->net->layers[l].activation.kind)->degree;
+    return degree == RK_NO_DEGREE ? 0 : degree;
+}
+
+void rk_normal_form_restore(const rk_normal_form *form, size_t l, double *mean) {
+    if (!form->unit) return;
+    const int *unit = unit_of(form, l), degree = degree_of(form, l);
     for (size_t i = 0; i < form->net->layers[l].rows; i++)
-        mean[i] = ldexp(mean[i], exponent[i]);
+        mean[i] = ldexp(mean[i], degree * unit[i]);
+}
+
+static void restore_units(const rk_normal_form *form, size_t l, double *weight, double *bias) {
+    const rk_layer *layer = &form->net->layers[l];
+    const int *unit = unit_of(form, l), *read = l > 0 ? unit_of(form, l - 1) : NULL;
+    const int degree = l > 0 ? degree_of(form, l - 1) : 0;
+    for (size_t i = 0; i < layer->rows; i++) {
+        bias[i] = ldexp(bias[i], -unit[i]);
+        for (size_t j = 0; weight && j < layer->cols; j++) {
+            double *w = &weight[i * layer->cols + j];
+            *w = ldexp(*w, (read ? degree * read[j] : 0) - unit[i]);
+        }
+    }
+}
+
+void rk_normal_form_restore_gradient(const rk_normal_form *form, const double *mean, size_t l,
+                                     double *weight, double *bias) {
+    if (!form->net) return;
+    const rk_layer *layer = &form->net->layers[l];
+    if (form->unit) restore_units(form, l, weight, bias);
+    if (!mean || !weight || rk_network_reads(form->net, l) != 0) return;
+    for (size_t i = 0; i < layer->rows; i++)
+        for (size_t j = 0; j < layer->cols; j++)
+            weight[i * layer->cols + j] += bias[i] * mean[j];
 }

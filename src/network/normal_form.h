@@ -11,7 +11,7 @@
 typedef struct rk_normal_form {
     rk_network *net; /**< takes an input of mean 0; NULL: the network is in that form already. May
                       *   borrow weights of the original */
-    int *exponent;   /**< of h, of every hidden neuron layer by layer; NULL: all are 0 */
+    int *unit;       /**< e of z, of every neuron layer by layer; NULL: all are 0 */
     bool is_extreme; /**< some layer is in units that single precision has no room for */
 } rk_normal_form;
 
@@ -21,7 +21,14 @@ rk_status rk_normal_form_create(rk_normal_form *form, const rk_network *net, con
                                 rk_error *error);
 void rk_normal_form_clear(rk_normal_form *form);
 
-/** The means of hidden layer l back in the network's own units, in place. */
+/** The means of hidden layer l back in the network's own units, in place; derivatives by them in
+ *  these units likewise become those by the form's. */
 void rk_normal_form_restore(const rk_normal_form *form, size_t l, double *mean);
+
+/** Derivatives by the form's weights (NULL: not wanted) and biases of layer l, in place, become
+ *  those by the network's own, which was made with the input mean `mean`. Those by the input's law
+ *  are the same for both. */
+void rk_normal_form_restore_gradient(const rk_normal_form *form, const double *mean, size_t l,
+                                     double *weight, double *bias);
 
 #endif

@@ -33,6 +33,7 @@ enum { RK_TAPE_STATE = 16384 };
  *  on with. The network, input and outputs it was made with must still be there. */
 typedef struct rk_tape {
     bool input_covariance; /**< set by the caller: its derivative will be wanted, n_in^2 doubles */
+    bool standard_input;   /**< set by the law: it is for N(0, I), with no derivatives by that */
     rk_chain chain;
     const rk_law *law;
     union {

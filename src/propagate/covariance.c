@@ -324,6 +324,7 @@ void rk_propagate_covariance(rk_work *work, const rk_network *net, const rk_inpu
                              const rk_covariance_spec *spec, rk_outputs *outputs, rk_tape *tape) {
     rk_chain plain = rk_chain_start(work, net, input, outputs);
     rk_chain *chain = tape ? rk_tape_start(tape, &law, plain) : &plain;
+    if (tape) tape->standard_input = spec->angular;
     state here, *s = tape ? (state *)tape->state.bytes : &here;
     start(work, chain, spec, s);
     rk_chain_run(chain, &law, s);

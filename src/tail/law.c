@@ -29,7 +29,7 @@ static void lean(rk_work *work, const rk_network *net, rk_law_closure closure, r
         outputs.third_diagonal = rk_work_doubles(work, n, 1);
         outputs.fourth_diagonal = rk_work_doubles(work, n, 1);
         rk_third_spec spec = {.fourth = RK_FOURTH_AVERAGE};
-        rk_propagate_third(work, net, &standard, &spec, &outputs);
+        rk_propagate_third(work, net, &standard, &spec, &outputs, NULL);
     }
     collect(work, n, &outputs, laws);
 }

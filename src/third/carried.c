@@ -139,13 +139,15 @@ static void followed_linear(rk_third *c, size_t l, size_t n, bool pairs) {
     z->followed31 = reach > 1 ? 1 : 0;
 }
 
+void rk_third_move_metric(rk_third *c, size_t l, const rk_layer *layer, bool pairs) {
+    c->z.M = pairs && rk_third_metric_average(c, l) == 0 && !rk_third_carries(c) ? c->M : NULL;
+    if (c->z.M) rk_congruence(c->work, layer->rows, layer->cols, layer->weight, NULL, NULL, c->z.M);
+}
+
 void rk_third_move_fourth(rk_third *c, size_t l, const rk_layer *layer, bool pairs) {
-    size_t n = layer->rows, k = layer->cols;
-    bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
-    fourth_diagonals(c, layer,
-                     exact || rk_third_carries(c) ? 0 : rk_network_weight_scale(c->net, l));
-    c->z.M = pairs && exact && !rk_third_carries(c) ? c->M : NULL;
-    if (c->z.M) rk_congruence(c->work, n, k, layer->weight, NULL, NULL, c->z.M);
+    size_t n = layer->rows;
+    fourth_diagonals(c, layer, rk_third_metric_average(c, l));
+    rk_third_move_metric(c, l, layer, pairs);
     if (rk_third_fitted(c))
         rk_regenerate(c->work, c->spec->amplitude, l, layer, c->neurons.var, c->var, &c->z);
     if (rk_third_follows(c)) followed_linear(c, l, n, pairs);

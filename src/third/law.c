@@ -12,9 +12,50 @@ static void ones(rk_work *work, size_t n, double *x) {
         x[i] = 1;
 }
 
-static rk_third start(rk_work *work, const rk_chain *chain, const rk_third_spec *spec) {
+/* What carries the third and the fourth cumulant. */
+static void take_sources(rk_third *c) {
+    rk_work *work = c->work;
+    const rk_third_spec *spec = c->spec;
+    bool in_double = spec->double_legs;
+    size_t width = c->width, n_sources = c->n_sources;
+    size_t rank = rk_third_rank(c, width), cols = 2 * width + rank + 1, bent = 0;
+    for (size_t s = 0; s < n_sources; s++)
+        if (rk_third_role(c, s).bent > bent) bent = rk_third_role(c, s).bent;
+    c->slot = width * (2 * bent + rank + 1);
+    c->M = rk_work_doubles(work, width, width);
+    c->z.D = rk_legs_take(work, in_double, width, width);
+    if (rk_third_follows(c)) {
+        c->followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach,
+                                              spec->fourth == RK_FOURTH_FULL);
+        c->z.K31 = rk_legs_take(work, in_double, width, width);
+        c->z.k4 = rk_work_doubles(work, width, 1);
+        rk_third_zero(work, width, c->z.k4);
+    }
+    c->T = rk_legs_take(work, in_double, width, width);
+    c->T_slope = rk_legs_take(work, in_double, width, width);
+    c->born = rk_legs_take(work, in_double, rk_third_copies(c) * width, bent + rank + 1);
+    c->slicing.left = rk_legs_take(work, in_double, width, cols);
+    c->slicing.square = rk_legs_take(work, in_double, width, rank < width ? width : 0);
+    for (size_t s = 0; s < n_sources; s++)
+        for (size_t l = s + 1; l <= n_sources; l++)
+            if (rk_third_span(c, s, l) > c->span) c->span = rk_third_span(c, s, l);
+    c->unfolded = rk_legs_take(work, in_double, c->span ? width : 0, cols);
+    c->K = rk_legs_take(work, in_double, n_sources * c->span, 2 * width);
+    c->legs = rk_legs_take(work, in_double, rk_third_slots(c), c->slot);
+    c->L = rk_legs_take(work, in_double, n_sources * rank, rank < width ? width : 0);
+    c->statics = rk_work_doubles(work, 4 * n_sources, width);
+}
+
+static void start(rk_work *work, const rk_chain *chain, const rk_third_spec *spec,
+                  rk_third *state) {
     const rk_network *net = &chain->net;
-    rk_third c = {.work = work, .net = net, .outputs = chain->outputs, .spec = spec};
+    rk_third c = {.work = work,
+                  .net = net,
+                  .input = chain->input,
+                  .outputs = chain->outputs,
+                  .spec = spec,
+                  .own = *spec,
+                  .recorded = chain->recorded};
     size_t scratch = 0, width = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
         const rk_layer *layer = &net->layers[l];
@@ -52,35 +93,13 @@ static rk_third start(rk_work *work, const rk_chain *chain, const rk_third_spec 
     rk_third_zero(work, width, c.y_z);
     c.z.y = c.y_z;
     if (spec->roles) c.labels = rk_relabelling_take(work, net);
-    if (c.n_sources == 0) return c;
-    bool in_double = spec->double_legs;
-    size_t rank = rk_third_rank(&c, width), cols = 2 * width + rank + 1, bent = 0;
-    for (size_t s = 0; s < c.n_sources; s++)
-        if (rk_third_role(&c, s).bent > bent) bent = rk_third_role(&c, s).bent;
-    c.slot = width * (2 * bent + rank + 1);
-    c.M = rk_work_doubles(work, width, width);
-    c.z.D = rk_legs_take(work, in_double, width, width);
-    if (rk_third_follows(&c)) {
-        c.followed = rk_followed_fourth_take(work, width, bent, in_double, spec->reach,
-                                             spec->fourth == RK_FOURTH_FULL);
-        c.z.K31 = rk_legs_take(work, in_double, width, width);
-        c.z.k4 = rk_work_doubles(work, width, 1);
-        rk_third_zero(work, width, c.z.k4);
+    if (c.n_sources > 0) take_sources(&c);
+    if (c.recorded) {
+        c.records = rk_third_records_take(work, net);
+        c.back = rk_third_back_take(&c, chain);
     }
-    c.T = rk_legs_take(work, in_double, width, width);
-    c.T_slope = rk_legs_take(work, in_double, width, width);
-    c.born = rk_legs_take(work, in_double, rk_third_copies(&c) * width, bent + rank + 1);
-    c.slicing.left = rk_legs_take(work, in_double, width, cols);
-    c.slicing.square = rk_legs_take(work, in_double, width, rank < width ? width : 0);
-    for (size_t s = 0; s < c.n_sources; s++)
-        for (size_t l = s + 1; l <= c.n_sources; l++)
-            if (rk_third_span(&c, s, l) > c.span) c.span = rk_third_span(&c, s, l);
-    c.unfolded = rk_legs_take(work, in_double, c.span ? width : 0, cols);
-    c.K = rk_legs_take(work, in_double, c.n_sources * c.span, 2 * width);
-    c.legs = rk_legs_take(work, in_double, rk_third_copies(&c) * c.n_sources + 1, c.slot);
-    c.L = rk_legs_take(work, in_double, c.n_sources * rank, rank < width ? width : 0);
-    c.statics = rk_work_doubles(work, 4 * c.n_sources, width);
-    return c;
+    *state = c;
+    state->spec = &state->own;
 }
 
 static void swap_covariances(rk_third *c) {
@@ -179,14 +198,9 @@ static const rk_layer *enter(void *context, const rk_stage *stage) {
     return c->spec->roles ? rk_relabelling_enter(c->work, stage->layer, &c->labels) : stage->layer;
 }
 
-/* Whether diagonals of the higher cumulants of z are asked for. */
-static bool wants_diagonals(const rk_third *c, const rk_stage *stage) {
-    return stage->activated || (stage->last && c->outputs->third_diagonal);
-}
-
 static void affine(void *context, const rk_stage *stage, rk_view *view) {
     rk_third *c = context;
-    bool pairs = stage->need != RK_NEED_MEAN, diagonals = wants_diagonals(c, stage);
+    bool pairs = stage->need != RK_NEED_MEAN, diagonals = rk_third_wants_diagonals(c, stage);
     view->C_in = c->C_in;
     second_linear(c, stage->layer, diagonals, pairs);
     view->mu = view->mean = c->mu;
@@ -202,9 +216,11 @@ static void higher(void *context, const rk_stage *stage) {
     bool pairs = stage->need != RK_NEED_MEAN;
     if (c->spec->roles && !stage->last) order_neurons(c, stage->l, pairs);
     c->z.has_D = stage->l > 0;
-    if (stage->l == 0 || !wants_diagonals(c, stage)) return;
-    rk_third_move(c, stage->l, stage->layer, pairs);
-    rk_third_move_fourth(c, stage->l, stage->layer, pairs);
+    if (stage->l > 0 && rk_third_wants_diagonals(c, stage)) {
+        rk_third_move(c, stage->l, stage->layer, pairs);
+        rk_third_move_fourth(c, stage->l, stage->layer, pairs);
+    }
+    if (c->recorded) rk_third_record_z(c, stage);
 }
 
 static void activate(void *context, const rk_stage *stage, rk_view *view) {
@@ -218,6 +234,7 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
     if (stage->need == RK_NEED_ALL) give_birth(c, stage->l, n);
     c->m = c->neurons.m;
     c->C_in = c->C;
+    if (c->recorded) rk_third_record_h(c, stage);
     *view = (rk_view){.mean = c->neurons.m,
                       .var = c->neurons.var,
                       .C = pairs ? c->C : NULL,
@@ -254,15 +271,30 @@ static const rk_law law = {.knows_pairs = true,
                            .affine = affine,
                            .higher = higher,
                            .activate = activate,
-                           .restore = restore};
+                           .restore = restore,
+                           .back = &rk_third_law_back};
+
+/* On a tape nothing is left out that costs only time, for what stands for it has no derivatives, or
+ * has them of rounding. */
+static rk_third_spec in_full(const rk_third_spec *spec) {
+    rk_third_spec full = *spec;
+    full.double_legs = true;
+    full.rank = 0;
+    full.fold = false;
+    full.roles = NULL;
+    return full;
+}
 
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
-                        const rk_third_spec *spec, rk_outputs *outputs) {
-    rk_chain chain = rk_chain_start(work, net, input, outputs);
-    rk_third c = start(work, &chain, spec);
+                        const rk_third_spec *spec, rk_outputs *outputs, rk_tape *tape) {
+    rk_chain plain = rk_chain_start(work, net, input, outputs);
+    rk_chain *chain = tape ? rk_tape_start(tape, &law, plain) : &plain;
+    rk_third here, *c = tape ? (rk_third *)tape->state.bytes : &here;
+    const rk_third_spec full = in_full(spec);
+    start(work, chain, tape ? &full : spec, c);
     double *m_in = rk_work_doubles(work, rk_network_n_in(net), 1);
     rk_input_mean(work, rk_network_n_in(net), input, m_in);
-    c.m = m_in;
-    c.C_in = input->covariance;
-    rk_chain_run(&chain, &law, &c);
+    c->m = m_in;
+    c->C_in = input->covariance;
+    rk_chain_run(chain, &law, c);
 }

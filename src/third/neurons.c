@@ -1,7 +1,7 @@
 #include "third/neurons.h"
 
-#include "base/simd.h"
 #include "base/sum.h"
+#include "third/connect.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,20 +42,10 @@ static void set_ends(const rk_ends *ends, size_t i, const double *k, double d3, 
     ends->tail[i] = k[4] * d3 / 6 + k[5] * d4 / 24;
 }
 
-static double within(double bound, double x) {
-    return x < -bound ? -bound : x > bound ? bound : x;
-}
-
-/* The third and fourth cumulants of z_i. Where next to nothing is left of a neuron, rounding of
- * others in single precision must not be all of its law: no more than its variance has room for. */
-static void own_cumulants(const rk_slices *z, size_t i, double var, double typical, double *d3,
-                          double *d4) {
+rk_bounds rk_neurons_bounds(double var, double typical) {
     static const double next_to_nothing = 1e-4, most_skewed = 10, most_peaked = 100;
-    *d3 = z->d3[i];
-    *d4 = rk_slices_k4(z, i);
-    if (!(var < next_to_nothing * typical)) return;
-    *d3 = within(most_skewed * var * sqrt(var), *d3);
-    *d4 = within(most_peaked * var * var, *d4);
+    if (!(var < next_to_nothing * typical)) return (rk_bounds){INFINITY, INFINITY};
+    return (rk_bounds){most_skewed * var * sqrt(var), most_peaked * var * var};
 }
 
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
@@ -66,8 +56,9 @@ void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, c
     double square = 0, typical = rk_sum(n, var) / (double)n;
     for (size_t i = 0; i < n; i++) {
         double w[MAX_K + 1][MAX_P + 1], moment[MAX_P + 1] = {1};
-        double d3, d4;
-        own_cumulants(z, i, var[i], typical, &d3, &d4);
+        const rk_bounds most = rk_neurons_bounds(var[i], typical);
+        const double d3 = rk_within(most.skewed, z->d3[i]);
+        const double d4 = rk_within(most.peaked, rk_slices_k4(z, i));
         for (int p = 1; p <= max_p; p++) {
             for (int k = 0; k <= MAX_K; k++)
                 w[k][p] = neurons->wick[rk_wick_at(n, MAX_K, k, p) + i];
@@ -124,47 +115,6 @@ static void transpose_rows(void *context, size_t block) {
     if (job->z->has_K31) transpose(n, &job->z->K31, first, count, job->neurons->K13);
 }
 
-/* Coefficients of an end at one neuron. */
-typedef struct end {
-    double k1, k2, k3, tail;
-} end;
-
-static inline end end_at(const rk_ends *ends, size_t i) {
-    return (end){ends->k1[i], ends->k2[i], ends->k3[i], ends->tail[i]};
-}
-
-static inline rk_ends ends_from(const rk_ends *ends, size_t j) {
-    return (rk_ends){ends->k1 + j, ends->k2 + j, ends->k3 + j, ends->tail + j};
-}
-
-/* The cumulants of z that connect a neuron x with another y, with their combinatorial factors. */
-typedef struct links {
-    double xy, xxy, xyy;
-    double xxyy;       /* a quarter */
-    double xxxy, xyyy; /* a sixth */
-} links;
-
-/* The sum of the terms that connect x with y. */
-RK_HOT_PART double connect(rk_pair_terms terms, links k, end x, end y) {
-    double both = k.xxyy + 0.5 * k.xy * k.xy;
-    double sum =
-        (x.k1 * k.xy + 0.5 * x.k2 * k.xxy) * y.k1 + (0.5 * x.k1 * k.xyy + x.k2 * both) * y.k2;
-    if (terms == RK_PAIRS_SIMPLE) return sum;
-    double with_edge = x.k1 * y.tail + x.tail * y.k1 +
-                       0.5 * (k.xyy * x.k2 * y.k3 + k.xxy * x.k3 * y.k2) +
-                       (k.xxyy + 1. / 6 * k.xy * k.xy) * x.k3 * y.k3;
-    sum += k.xy * with_edge;
-    if (terms == RK_PAIRS_AUGMENTED) return sum;
-    return sum + k.xxxy * x.k3 * y.k1 + k.xyyy * x.k1 * y.k3;
-}
-
-/* An edge from an outer neuron x to the centre of a tree, which has another: what stands for
- * x1 C there. */
-RK_HOT_PART double edge(rk_pair_terms terms, links k, end x, double bend) {
-    if (terms == RK_PAIRS_SIMPLE) return x.k1 * k.xy;
-    return x.k1 * (k.xy + 0.5 * bend * k.xyy) + 0.5 * x.k2 * k.xxy;
-}
-
 /* One neuron i against a stretch of others j; the entry j = i is put right by the caller. */
 typedef struct stretch {
     size_t count;
@@ -174,7 +124,7 @@ typedef struct stretch {
     rk_ends w, e;                        /* of j */
     const double *bend;
     double metric_i, core_i, core_scale, coherence, followed22, followed31;
-    end w_i, e_i, t_i;
+    rk_end w_i, e_i, t_i;
     double bend_i;
     double *C;                           /* in: of z; out: of phi(z) */
     double *a, *residual, *k22, *k21_q;  /* out, if newborn */
@@ -189,7 +139,7 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_pair_terms term
     const double *e1 = x->e.k1, *e2 = x->e.k2, *e3 = x->e.k3, *et = x->e.tail, *bend = x->bend;
     double core_i = x->core_i, metric_i = x->metric_i, scale = x->core_scale;
     double bend_i = x->bend_i, sixth = 1. / 6 * x->coherence;
-    end w_i = x->w_i, e_i = x->e_i, t_i = x->t_i;
+    rk_end w_i = x->w_i, e_i = x->e_i, t_i = x->t_i;
     double *C = x->C, *a = x->a, *residual = x->residual;
     double *k22 = x->k22, *k21_q = x->k21_q;
     double *left22 = x->left22, *left31 = x->left31, *tree_edge = x->tree_edge;
@@ -198,7 +148,7 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_pair_terms term
     RK_INDEPENDENT
     for (size_t j = 0; j < x->count; j++) {
         double c = C[j];
-        links ij = {.xy = c, .xxy = D21[j], .xyy = D12[j]};
+        rk_links ij = {.xy = c, .xxy = D21[j], .xyy = D12[j]};
         ij.xxyy = 1. / 24 * (core_i * metric[j] + core[j] * metric_i + 4 * scale * M[j] * M[j]);
         if (terms == RK_PAIRS_FOURTH) {
             ij.xxxy = 1. / 6 * K31[j];
@@ -206,19 +156,19 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_pair_terms term
         } else {
             ij.xxxy = ij.xyyy = sixth * c;
         }
-        end w_j = {w1[j], w2[j], w3[j], wt[j]};
-        double k11 = connect(terms, ij, w_i, w_j);
+        rk_end w_j = {w1[j], w2[j], w3[j], wt[j]};
+        double k11 = rk_connect(terms, ij, w_i, w_j);
         C[j] = k11;
         if (!newborn) continue;
-        end e_j = {e1[j], e2[j], e3[j], et[j]};
-        k21_q[j] = connect(terms, ij, e_i, w_j) * q[j];
-        k22[j] = connect(terms, ij, e_i, e_j) - 2 * k11 * k11;
-        a[j] = edge(terms, ij, w_i, bend[j]);
-        links ji = {.xy = c, .xxy = D12[j], .xyy = D21[j]};
-        double a_ji = edge(terms, ji, w_j, bend_i);
+        rk_end e_j = {e1[j], e2[j], e3[j], et[j]};
+        k21_q[j] = rk_connect(terms, ij, e_i, w_j) * q[j];
+        k22[j] = rk_connect(terms, ij, e_i, e_j) - 2 * k11 * k11;
+        a[j] = rk_edge(terms, ij, w_i, bend[j]);
+        rk_links ji = {.xy = c, .xxy = D12[j], .xyy = D21[j]};
+        double a_ji = rk_edge(terms, ji, w_j, bend_i);
         /* 3 (kappa_ijj - what p, a, e, the older sources and the new C already say of it) */
         double C_gains = k11 - w_i.k1 * w_j.k1 * c;
-        residual[j] = 3 * (connect(terms, ij, w_i, e_j) - e_j.k1 * a[j] -
+        residual[j] = 3 * (rk_connect(terms, ij, w_i, e_j) - e_j.k1 * a[j] -
                            w_i.k1 * w_j.k1 * w_j.k1 * D12[j] - w_i.k2 * a_ji * a_ji) -
                       2 * C_gains * w_j.k1 * y[j];
         if (terms != RK_PAIRS_FOURTH) continue;
@@ -228,7 +178,7 @@ RK_HOT_PART void pair_stretch(const stretch *x, bool newborn, rk_pair_terms term
                     e_i.k1 * w_j.k1 * w_j.k1 * D12[j] - e_j.k1 * w_i.k1 * w_i.k1 * D21[j] -
                     4 * w_i.k2 * tree_edge[j] * a[j] * a_ji -
                     w_i.k1 * w_i.k1 * w_j.k1 * w_j.k1 * followed22 * ij.xxyy;
-        left31[j] = connect(terms, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
+        left31[j] = rk_connect(terms, ij, t_i, w_j) - 3 * e_i.k1 * tree_edge[j] * a[j] -
                     3 * e_i.k1 * w_i.k1 * w_j.k1 * D21[j] - w_j.k3 * a[j] * a[j] * a[j] -
                     w_i.k1 * w_i.k1 * w_i.k1 * w_j.k1 * followed31 * ij.xxxy;
     }
@@ -270,8 +220,8 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .core = z->core + j,
                 .q = neurons->q + j,
                 .y = z->y + j,
-                .w = ends_from(&neurons->w, j),
-                .e = ends_from(&neurons->e, j),
+                .w = rk_ends_from(&neurons->w, j),
+                .e = rk_ends_from(&neurons->e, j),
                 .bend = neurons->bend + j,
                 .metric_i = z->metric[i],
                 .core_i = z->core[i],
@@ -279,9 +229,9 @@ RK_HOT static void pair_rows(void *context, size_t block) {
                 .coherence = *z->coherence,
                 .followed22 = z->followed22,
                 .followed31 = z->followed31,
-                .w_i = end_at(&neurons->w, i),
-                .e_i = end_at(&neurons->e, i),
-                .t_i = end_at(&neurons->t, i),
+                .w_i = rk_end_at(&neurons->w, i),
+                .e_i = rk_end_at(&neurons->e, i),
+                .t_i = rk_end_at(&neurons->t, i),
                 .bend_i = neurons->bend[i],
                 .C = job->C + at,
                 .a = a,

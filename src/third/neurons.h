@@ -27,6 +27,19 @@ static inline double rk_slices_k4(const rk_slices *z, size_t i) {
     return z->k4 ? z->k4[i] : z->core[i] * z->metric[i];
 }
 
+/** Of the third and fourth cumulant of a neuron. */
+typedef struct rk_bounds {
+    double skewed, peaked;
+} rk_bounds;
+
+/** Where next to nothing is left of a neuron, rounding of others in single precision must not be
+ *  all of its law: no more than its variance has room for. `typical`: the layer's average. */
+rk_bounds rk_neurons_bounds(double var, double typical);
+
+static inline double rk_within(double bound, double x) {
+    return x < -bound ? -bound : x > bound ? bound : x;
+}
+
 /** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
  *  `tail`: one leg beside the neuron's own third or fourth cumulant. */
 typedef struct rk_ends {

@@ -29,7 +29,8 @@ rk_source rk_third_source(const rk_third *c, size_t s, size_t l, size_t span) {
         .e = statics + 2 * width,
         .c = statics + 3 * width,
     };
-    size_t slot = (rk_third_copies(c) * s + l) % (rk_third_copies(c) * c->n_sources + 1);
+    size_t slot =
+        c->recorded ? l * (l - 1) / 2 + s : (rk_third_copies(c) * s + l) % rk_third_slots(c);
     source.legs = rk_legs_view(c->legs, slot * c->slot, rk_source_columns(&source));
     return source;
 }
@@ -44,6 +45,7 @@ typedef struct transports {
     rk_third *c;
     const rk_layer *layer;
     size_t k; /* inputs */
+    const double *mu, *a, *w1;
     bool older;
 } transports;
 
@@ -51,14 +53,14 @@ static void transport_rows(void *context, size_t first, size_t last) {
     const transports *x = context;
     const rk_third *c = x->c;
     const bool projects = rk_third_carries(c);
-    const double *a = c->tilt.a, *w1 = c->neurons.w.k1;
+    const double *a = x->a, *w1 = x->w1;
     double row[CHUNK];
     for (size_t i = first; i < last; i++)
         for (size_t from = 0; from < x->k; from += CHUNK) {
             const double *W = x->layer->weight + i * x->layer->cols + from;
             size_t count = rk_legs_within(x->k, from, CHUNK);
             for (size_t j = 0; j < count; j++) /* mu = W m: no biases where there is a tilt */
-                row[j] = projects ? W[j] - c->mu[i] * a[from + j] : W[j];
+                row[j] = projects ? W[j] - x->mu[i] * a[from + j] : W[j];
             rk_legs_write(&c->T, i, from, count, row);
             if (!x->older) continue;
             for (size_t j = 0; j < count; j++)
@@ -67,11 +69,11 @@ static void transport_rows(void *context, size_t first, size_t last) {
         }
 }
 
-/* T and T_slope, from the first k of the layer's inputs to its first n neurons. */
-static void prepare_transports(rk_third *c, const rk_layer *layer, size_t n, size_t k, bool older) {
+void rk_third_transports(rk_third *c, const rk_layer *layer, size_t n, size_t k, const double *mu,
+                         const double *a, const double *w1, bool older) {
     c->T = rk_legs_view(c->T, 0, k);
     c->T_slope = rk_legs_view(c->T_slope, 0, k);
-    transports x = {c, layer, k, older};
+    transports x = {c, layer, k, mu, a, w1, older};
     const uint64_t flops = (rk_third_carries(c) ? 2u : 0u) + (older ? 1u : 0u);
     if (rk_work_charge(c->work, flops * n * k)) rk_sweep(c->work->pool, n, k, transport_rows, &x);
 }
@@ -132,7 +134,7 @@ void rk_third_move(rk_third *c, size_t l, const rk_layer *layer, bool pairs) {
     size_t n = role.shifted, k = rk_third_role(c, l - 1).heard;
     c->z.D = rk_legs_view(c->z.D, 0, layer->rows);
     if (rk_third_follows(c)) rk_third_enter_fourth(c, l);
-    prepare_transports(c, layer, n, k, l > 1);
+    rk_third_transports(c, layer, n, k, c->mu, c->tilt.a, c->neurons.w.k1, l > 1);
     rk_third_zero(c->work, layer->rows, c->z.d3);
     for (size_t s = l; s-- > 0;) {
         size_t span = rk_third_span(c, s, l), next = rk_third_span(c, s, l + 1);

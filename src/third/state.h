@@ -1,22 +1,51 @@
 /* What the law of the third order keeps on its way (law.c), for the two that move it through W:
- * the third cumulant's sources (sources.c) and the fourth cumulant (carried.c). */
+ * the third cumulant's sources (sources.c) and the fourth cumulant (carried.c); and on its way back
+ * (law_back.c, sources_back.c, carried_back.c). */
 #ifndef RK_THIRD_STATE_H
 #define RK_THIRD_STATE_H
 
+#include "propagate/chain.h"
 #include "third/compress.h"
 #include "third/fourth.h"
+#include "third/neurons_back.h"
 #include "third/roles.h"
 #include "third/third.h"
 
 #include <string.h>
+
+/** What the way back needs of a layer of n neurons: n numbers each, one, or n x n. */
+typedef struct rk_third_record {
+    double *mu, *var, *d3, *core_z, *metric, *y_z; /* of z */
+    double *m, *slope, *a, *core, *y, *gain;       /* of h; gain is one number */
+    double *C_z, *C_h, *D;
+} rk_third_record;
+
+/** Adjoints on the way back, of what rk_third keeps under the same names. */
+typedef struct rk_third_back {
+    double *mean, *mean_next; /* of the present value, and room for the one before */
+    double *second, *second_next;
+    bool any, pairs; /* whether f depends on second moments, and on more than variances */
+    double *product; /* as large as the largest W */
+    rk_neurons neurons;
+    rk_slices_bar z;
+    rk_tilt tilt;
+    double *var, *var_gained; /* of z, by its neurons, and by what they add to the covariance */
+    double *y, *slope;        /* of h; slope: the w1 that T_slope has */
+    double *W, *older;        /* what weights get but through mean and covariance; of T_slope */
+    rk_legs left, born;
+    rk_legs legs;    /* n_sources + 1 slots */
+    double *statics; /* n_sources times w2, s, e, c */
+} rk_third_back;
 
 /** m, C and the core belong to h before the linear map of a layer; C to z after it and to h again
  *  after its activation. */
 typedef struct rk_third {
     rk_work *work;
     const rk_network *net;
+    const rk_input *input;
     const rk_outputs *outputs;
-    const rk_third_spec *spec;
+    const rk_third_spec *spec; /* its own */
+    bool recorded; /* for the way back: nothing is left out, and the legs of all layers are kept */
     rk_pair_terms terms;
     size_t width, n_sources, slot;
     double *mu, *var, *C, *C_next, *scratch;
@@ -37,7 +66,12 @@ typedef struct rk_third {
     size_t span;      /* the largest */
     rk_legs L;        /* n_sources times rank x width */
     double *statics;  /* n_sources times w2, s, e, c */
+    double *records;  /* if recorded */
+    rk_third_back back;
+    rk_third_spec own;
 } rk_third;
+
+_Static_assert(sizeof(rk_third) <= RK_TAPE_STATE, "a tape holds it");
 
 /* The fourth cumulant that activations make. */
 static inline bool rk_third_follows(const rk_third *c) {
@@ -46,7 +80,14 @@ static inline bool rk_third_follows(const rk_third *c) {
 
 /* For how many layers the legs of a source are kept. */
 static inline size_t rk_third_copies(const rk_third *c) {
+    if (c->recorded) return c->n_sources;
     return rk_third_follows(c) ? c->spec->reach : 1;
+}
+
+/** Room for the legs of all sources. */
+static inline size_t rk_third_slots(const rk_third *c) {
+    size_t n = c->n_sources;
+    return c->recorded ? n * (n + 1) / 2 : rk_third_copies(c) * n + 1;
 }
 
 static inline bool rk_third_fitted(const rk_third *c) {
@@ -81,7 +122,17 @@ static inline void rk_third_zero(rk_work *work, size_t n, double *x) {
     if (rk_work_charge(work, 0)) memset(x, 0, n * sizeof *x);
 }
 
+/** Whether diagonals of the higher cumulants of z are asked for. */
+static inline bool rk_third_wants_diagonals(const rk_third *c, const rk_stage *stage) {
+    return stage->activated || (stage->last && c->outputs->third_diagonal);
+}
+
 /* ---------------------------------------------------------- the third cumulant: sources.c */
+
+/** T, and if there are older sources T_slope, from the first k of the layer's inputs to its first n
+ *  neurons. mu: of z; a, w1: of the layer below. */
+void rk_third_transports(rk_third *c, const rk_layer *layer, size_t n, size_t k, const double *mu,
+                         const double *a, const double *w1, bool older);
 
 /** Source s (born at layer s) as it comes to layer l, if it is there. All sources move on by one
  * slot a layer, so that one spare slot is enough for products that cannot be done in place. */
@@ -112,6 +163,16 @@ void rk_third_pairs_below(rk_third *c, size_t l, size_t s, size_t span);
 /** H of each layer below, and D, by what was said of the layer below that. */
 void rk_third_pull_up(rk_third *c, size_t l, rk_roles role, bool pairs);
 
+/** What stands for the diagonal of the metric, and the squares of the weights; 0: they themselves.
+ */
+static inline double rk_third_metric_average(const rk_third *c, size_t l) {
+    bool exact = c->spec->metric == RK_METRIC_EXACT || l + 1 == c->net->n_layers;
+    return exact || rk_third_carries(c) ? 0 : rk_network_weight_scale(c->net, l);
+}
+
+/** Where the metric's entries off the diagonal are read: its own, or none. */
+void rk_third_move_metric(rk_third *c, size_t l, const rk_layer *layer, bool pairs);
+
 /** The fourth cumulant of z. */
 void rk_third_move_fourth(rk_third *c, size_t l, const rk_layer *layer, bool pairs);
 
@@ -120,5 +181,36 @@ rk_pair_cumulants *rk_third_fourth_born(rk_third *c, size_t l);
 
 /** And what the next layers need of it. */
 void rk_third_keep_fourth(rk_third *c, size_t l, size_t n, size_t bent);
+
+/* ----------------------------------------------------------------- for the way back: record.c */
+
+/** Of all layers. */
+double *rk_third_records_take(rk_work *work, const rk_network *net);
+rk_third_record rk_third_record_of(const rk_third *c, size_t l);
+
+/** What is known once the layer's z is, and once its h is. */
+void rk_third_record_z(rk_third *c, const rk_stage *stage);
+void rk_third_record_h(rk_third *c, const rk_stage *stage);
+
+/** z of the layer stands in `c` again. */
+void rk_third_recall(rk_third *c, const rk_stage *stage);
+
+/* -------------------------------------------------- the way back: law_back.c, sources_back.c ...
+ */
+
+extern const rk_law_back rk_third_law_back;
+
+/** Adjoints and scratch, for a state that is otherwise there. */
+rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain);
+
+/** Adjoint of source s at layer l, of its statics at any. */
+rk_source rk_third_source_bar(const rk_third *c, size_t s, size_t l);
+
+/** rk_third_move backwards: from back.z's d3 and D to the sources at the layer below, back.slope,
+ *  tilt.a, y and W (all made), and, added, to mean and second of z. */
+void rk_third_move_back(rk_third *c, size_t l, const rk_layer *layer, bool pairs);
+
+/** rk_third_move_fourth backwards: from back.z's core, metric and M, added, to W, and tilt.core. */
+void rk_third_move_fourth_back(rk_third *c, size_t l, const rk_layer *layer, bool pairs);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef RK_THIRD_THIRD_H
 #define RK_THIRD_THIRD_H
 
+#include "propagate/chain.h"
 #include "third/fourth.h"
 #include "third/roles.h"
 #include "third/tilt.h"
@@ -29,8 +30,12 @@ typedef struct rk_third_spec {
  * 80 n^2 for the rest. RK_FOURTH_FULL: about 11 n^3 L FLOPs and 60 n^2 bytes more, and 5 n^3 L and
  * 8 (L + 3) n^2 for each further layer of reach; RK_FOURTH_LEAN: 7 n^3 L FLOPs and 30 n^2 bytes,
  * and nothing but the bytes. `input->third_cumulant` is ignored.
+ *
+ * `tape` not NULL: keeps the run for rk_tape_back. It is made in full then (double legs, no rank,
+ * no folding, no roles), 12 L^2 n^2 bytes for the legs; the way back takes twice the FLOPs of such
+ * a run, and is there for RK_FOURTH_AVERAGE, ZERO and DIAGONAL.
  */
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
-                        const rk_third_spec *spec, rk_outputs *outputs);
+                        const rk_third_spec *spec, rk_outputs *outputs, rk_tape *tape);
 
 #endif

@@ -17,6 +17,7 @@ rk_tilt rk_tilt_take(rk_work *work, size_t width, bool entire) {
         .gain = rk_work_doubles(work, 1, 1),
         .along_C = rk_work_doubles(work, 1, 1),
         .excess = rk_work_doubles(work, width, 1),
+        .numbers = rk_work_take(work, 1, sizeof *tilt.numbers),
     };
     double **const vectors[] = {&tilt.c, &tilt.delta, &tilt.g,     &tilt.r,    &tilt.b,
                                 &tilt.d, &tilt.de,    &tilt.te_cp, &tilt.cp_cp};
@@ -38,9 +39,7 @@ typedef struct tilting {
     const rk_neurons *neurons;
     rk_tilt *tilt;
     double *C;
-    /* |m|^2, q'Cq, trace of C, |C|^2; T.q: trace, part along C, q' of its excess diagonal q */
-    double mm, qCq, trC, CC, trT, tau, sigma;
-    double theta, v, trCp, trTe;
+    rk_tilt_numbers at;
 } tilting;
 
 /* c = C q, and the squares of the rows of C. */
@@ -73,7 +72,7 @@ RK_HOT static void tilt_rows(void *context, size_t block) {
     const tilting *x = context;
     const rk_tilt *tilt = x->tilt;
     const double *m = x->neurons->m, *r = tilt->r, *g = tilt->g, *b = tilt->b;
-    double theta = x->theta, v = x->v, tau = x->tau, square = theta * theta;
+    double theta = x->at.theta, v = x->at.v, tau = x->at.tau, square = theta * theta;
     size_t n = x->n, first = block * ROWS, last = n - first < ROWS ? n : first + ROWS;
     double cp[CHUNK], te[CHUNK], tilted[CHUNK];
     for (size_t i = first; i < last; i++) {
@@ -86,7 +85,7 @@ RK_HOT static void tilt_rows(void *context, size_t block) {
                 size_t j = from + k;
                 cp[k] = C[k] + m[i] * r[j] + r[i] * m[j];
                 te[k] = theta * (tau * cp[k] - theta * (m[i] * g[j] + g[i] * m[j]) +
-                                 square * x->sigma * m[i] * m[j]);
+                                 square * x->at.sigma * m[i] * m[j]);
                 tilted[k] = (1 + v) * cp[k] - te[k] + 2 * b[i] * b[j];
             }
             if (from <= i && i < from + count) {
@@ -113,64 +112,62 @@ static void set_theta(tilting *x, double theta) {
     const double *m = x->neurons->m, *var = x->neurons->var;
     size_t n = x->n;
     double square = theta * theta;
-    x->theta = theta;
-    x->v = square * x->qCq;
-    x->trCp = x->trTe = 0;
+    x->at.theta = theta;
+    x->at.v = square * x->at.qCq;
+    x->at.trCp = x->at.trTe = 0;
     for (size_t i = 0; i < n; i++) {
         t->a[i] = theta * x->neurons->q[i];
-        t->b[i] = theta * (t->c[i] - theta * x->qCq * m[i]);
-        t->r[i] = -theta * t->c[i] + 0.5 * square * x->qCq * m[i];
+        t->b[i] = theta * (t->c[i] - theta * x->at.qCq * m[i]);
+        t->r[i] = -theta * t->c[i] + 0.5 * square * x->at.qCq * m[i];
         t->d[i] = var[i] + 2 * m[i] * t->r[i];
-        t->de[i] = theta * (x->tau * t->d[i] + t->delta[i] - 2 * theta * m[i] * t->g[i] +
-                            square * x->sigma * m[i] * m[i]);
-        x->trCp += t->d[i];
-        x->trTe += t->de[i];
+        t->de[i] = theta * (x->at.tau * t->d[i] + t->delta[i] - 2 * theta * m[i] * t->g[i] +
+                            square * x->at.sigma * m[i] * m[i]);
+        x->at.trCp += t->d[i];
+        x->at.trTe += t->de[i];
     }
 }
 
-/* <P X P', P Y P'> for P = 1 - theta m q', from <X, Y>, |m|^2 Xq.Yq and (m.Xq)(m.Yq). */
-static double projected(double theta, double xy, double both, double single) {
-    double t2 = theta * theta;
-    return xy - 4 * theta * both + t2 * (4 * single + 2 * both) - 4 * theta * t2 * single +
-           t2 * t2 * single;
+rk_tilt_trace rk_tilt_trace_of(size_t n, const rk_neurons *neurons, const rk_tilt *tilt,
+                               const rk_tilt_numbers *numbers) {
+    const double *c = tilt->c, *g = tilt->g, *m = neurons->m;
+    double mm = numbers->mm, tau = numbers->tau;
+    double mc = dot(n, m, c), mt = tau * mc + dot(n, m, g), cc = mm * dot(n, c, c);
+    return (rk_tilt_trace){.fourth = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22),
+                           .trT = numbers->trT,
+                           .trC = numbers->trC,
+                           .TC = tau * numbers->CC + dot(n, tilt->delta, neurons->var),
+                           .CC = numbers->CC,
+                           .ct = tau * cc + mm * dot(n, c, g),
+                           .cc = cc,
+                           .mc = mc,
+                           .mt = mt,
+                           .qCq = numbers->qCq};
 }
 
-/* sum_ij kappa_iijj of the tilted law. */
-static double trace_at(const tilting *x, double theta) {
-    const rk_neurons *neurons = x->neurons;
-    const double *c = x->tilt->c, *g = x->tilt->g, *m = neurons->m;
-    size_t n = x->n;
-    double mc = dot(n, m, c), mt = x->tau * mc + dot(n, m, g), cc = x->mm * dot(n, c, c);
-    double ct = x->tau * cc + x->mm * dot(n, c, g);
-    double TC = x->tau * x->CC + dot(n, x->tilt->delta, neurons->var);
-    double once = 2 * theta - theta * theta, trC = x->trC - once * mc, trT = x->trT - once * mt;
-    double fourth = rk_sum(n, neurons->k4) + rk_sum(n, neurons->k22);
-    return fourth - 4 * theta * (trT * trC + 2 * projected(theta, TC, ct, mc * mt)) +
-           4 * theta * theta * x->qCq * (trC * trC + 2 * projected(theta, x->CC, cc, mc * mc));
-}
-
-/* Where that is zero for the first time in [0, 1], else where it is smallest; 0 if it starts below
- * zero. */
-static double choose_theta(const tilting *x) {
+/* Where the trace is zero for the first time in [0, 1], else where it is smallest; 0 if it starts
+ * below zero. */
+static double choose_theta(const rk_tilt_trace *x, rk_theta_kind *kind) {
     enum { STEPS = 64, REFINEMENTS = 40 };
-    double step = 1. / STEPS, best = 0, smallest = trace_at(x, 0);
+    double step = 1. / STEPS, best = 0, smallest = rk_tilt_trace_at(x, 0);
     for (int k = 1; k <= STEPS && smallest > 0; k++) {
-        double value = trace_at(x, k * step);
+        double value = rk_tilt_trace_at(x, k * step);
         if (value < smallest) {
             smallest = value;
             best = k * step;
         }
     }
+    *kind = RK_THETA_GIVEN;
     if (best == 0) return 0;
     bool root = smallest <= 0;
     double low = best - step, high = root ? best : fmin(best + step, 1);
     for (int k = 0; k < REFINEMENTS; k++) {
         double part = (high - low) / (root ? 2 : 3), left = low + part, right = high - part;
-        if (trace_at(x, left) > (root ? 0 : trace_at(x, right)))
+        if (rk_tilt_trace_at(x, left) > (root ? 0 : rk_tilt_trace_at(x, right)))
             low = left;
         else
             high = right;
     }
+    if (root || high < 1) *kind = root ? RK_THETA_ROOT : RK_THETA_LEAST;
     return low;
 }
 
@@ -178,9 +175,12 @@ static double choose_theta(const tilting *x) {
  * second layer on. */
 static const double LATER_THETA = 0.1;
 
-static double theta_of(const tilting *x) {
+static double theta_of(tilting *x) {
     bool first = *x->tilt->gain == 0;
-    return x->tilt->entire || first ? choose_theta(x) : LATER_THETA;
+    x->at.kind = RK_THETA_GIVEN;
+    if (!x->tilt->entire && !first) return LATER_THETA;
+    rk_tilt_trace trace = rk_tilt_trace_of(x->n, x->neurons, x->tilt, &x->at);
+    return choose_theta(&trace, &x->at.kind);
 }
 
 void rk_core_of_traces(size_t n, double *t) {
@@ -194,9 +194,10 @@ static void leave_core(const tilting *x) {
     const rk_neurons *neurons = x->neurons;
     rk_tilt *tilt = x->tilt;
     size_t n = x->n;
-    double v = x->v;
+    double v = x->at.v;
     for (size_t i = 0; i < n; i++) {
-        double d = tilt->d[i], de = tilt->de[i], others = x->trCp - d, de_others = x->trTe - de;
+        double d = tilt->d[i], de = tilt->de[i], others = x->at.trCp - d,
+               de_others = x->at.trTe - de;
         double k4 = neurons->k4[i] - 12 * de * d + 12 * v * d * d;
         double k22 = neurons->k22[i] - 2 * (de * others + d * de_others + 4 * tilt->te_cp[i]) +
                      4 * v * (d * others + 2 * tilt->cp_cp[i]);
@@ -210,19 +211,19 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
     const double *m = neurons->m, *q = neurons->q, *var = neurons->var;
     tilting x = {.n = n, .neurons = neurons, .tilt = tilt, .C = C};
     rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), tilt_read_rows, &x);
-    x.mm = dot(n, m, m);
-    x.qCq = dot(n, q, tilt->c);
-    x.trC = rk_sum(n, var);
-    x.CC = rk_sum(n, tilt->cp_cp);
+    x.at.mm = dot(n, m, m);
+    x.at.qCq = dot(n, q, tilt->c);
+    x.at.trC = rk_sum(n, var);
+    x.at.CC = rk_sum(n, tilt->cp_cp);
     /* T.q, the third cumulant along q: its diagonal exactly, the rest taken as tau C */
     for (size_t i = 0; i < n; i++)
-        x.trT += tilt->delta[i] = neurons->k3[i] * q[i] + neurons->k21_q[i];
-    x.tau = x.trC > 0 ? x.trT / x.trC : 0;
+        x.at.trT += tilt->delta[i] = neurons->k3[i] * q[i] + neurons->k21_q[i];
+    x.at.tau = x.at.trC > 0 ? x.at.trT / x.at.trC : 0;
     for (size_t i = 0; i < n; i++) {
-        tilt->delta[i] -= x.tau * var[i];
+        tilt->delta[i] -= x.at.tau * var[i];
         tilt->g[i] = tilt->delta[i] * q[i];
     }
-    x.sigma = dot(n, tilt->g, q);
+    x.at.sigma = dot(n, tilt->g, q);
     double theta = theta_of(&x);
     set_theta(&x, theta);
     rk_pool_run(work->pool, rk_pool_blocks(n, ROWS), tilt_rows, &x);
@@ -231,6 +232,7 @@ void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C,
         tilt->feed[i] = -6 * theta * tilt->c[i];
         tilt->excess[i] = -2 * theta * tilt->delta[i];
     }
-    *tilt->along_C = 2 * x.v - 2 * theta * x.tau;
-    *tilt->gain += (2 * theta - theta * theta) * x.qCq;
+    *tilt->along_C = 2 * x.at.v - 2 * theta * x.at.tau;
+    *tilt->gain += (2 * theta - theta * theta) * x.at.qCq;
+    *tilt->numbers = x.at;
 }

@@ -8,6 +8,18 @@
 #define RK_THIRD_TILT_H
 
 #include "third/neurons.h"
+#include "third/tilt_trace.h"
+
+/** How theta was had: given, or where the trace vanishes, or where it is smallest. */
+typedef enum rk_theta_kind { RK_THETA_GIVEN, RK_THETA_ROOT, RK_THETA_LEAST } rk_theta_kind;
+
+/** What of the law before the tilt, and of the tilted one, is a number. */
+typedef struct rk_tilt_numbers {
+    /* |m|^2, q'Cq, trace of C, |C|^2; T.q: trace, part along C, q' of its excess diagonal q */
+    double mm, qCq, trC, CC, trT, tau, sigma;
+    double theta, v, trCp, trTe; /* at theta */
+    rk_theta_kind kind;
+} rk_tilt_numbers;
 
 /** Of a layer of n neurons. */
 typedef struct rk_tilt {
@@ -17,7 +29,8 @@ typedef struct rk_tilt {
     double *along_C, *excess; /* the tilt's own is Sum_6 G_ij C_kl, G = along_C C + diag(excess) */
     bool entire;  /**< the fourth cumulant is tilted away at every layer, not but at the first */
     double *gain; /* one number: variance of the common factors taken out so far */
-    double *c, *delta, *g, *r, *b, *d, *de, *te_cp, *cp_cp; /* scratch */
+    double *c, *delta, *g, *r, *b, *d, *de, *te_cp, *cp_cp; /* on the way; n each */
+    rk_tilt_numbers *numbers;
 } rk_tilt;
 
 rk_tilt rk_tilt_take(rk_work *work, size_t width, bool entire);
@@ -33,5 +46,9 @@ void rk_core_of_traces(size_t n, double *t);
  * n^2 FLOPs.
  */
 void rk_tilt_step(rk_work *work, size_t n, const rk_neurons *neurons, double *C, rk_tilt *tilt);
+
+/** What theta was chosen by, `numbers` and `tilt` being those of the law before. */
+rk_tilt_trace rk_tilt_trace_of(size_t n, const rk_neurons *neurons, const rk_tilt *tilt,
+                               const rk_tilt_numbers *numbers);
 
 #endif

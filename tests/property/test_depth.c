@@ -42,14 +42,14 @@ static void gain(rk_work *work, const rk_network *net, rk_outputs *outputs) {
 
 static void third(rk_work *work, const rk_network *net, rk_outputs *outputs) {
     rk_third_spec spec = {.fourth = RK_FOURTH_AVERAGE};
-    rk_propagate_third(work, net, &(rk_input){0}, &spec, outputs);
+    rk_propagate_third(work, net, &(rk_input){0}, &spec, outputs, NULL);
 }
 
 static void third_full(rk_work *work, const rk_network *net, rk_outputs *outputs) {
     static const rk_roles roles[LAYERS] = {{8, 9, 10}, {7, 8, 9}, {6, 8, 8}, {8, 8, 9}, {3, 3, 3}};
     rk_third_spec spec = {
         .tilt = RK_TILT_ON, .fourth = RK_FOURTH_FULL, .rank = 4, .reach = 2, .roles = roles};
-    rk_propagate_third(work, net, &(rk_input){0}, &spec, outputs);
+    rk_propagate_third(work, net, &(rk_input){0}, &spec, outputs, NULL);
 }
 
 typedef void closure(rk_work *work, const rk_network *net, rk_outputs *outputs);

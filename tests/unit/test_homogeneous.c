@@ -77,9 +77,80 @@ static void test_curved_activations_cannot_be(void **state) {
     rk_network_destroy(net);
 }
 
+/* --------------------------------------------------------------------------------- derivatives */
+
+enum { N_LAYERS = 4, MOST = 14 * 14 };
+
+static double coefficient(size_t l, size_t k) {
+    return sin(1 + 2.39 * (double)l + 1.7 * (double)k);
+}
+
+/* The sum of all numbers of the homogeneous network, each with its coefficient. */
+static double weigh(const rk_network *net, double square) {
+    rk_network *same;
+    double sum = 0;
+    assert_int_equal(rk_network_homogenise(&same, net, square, NULL), RK_OK);
+    for (size_t l = 0; l < N_LAYERS; l++) {
+        const rk_layer *layer = &same->layers[l];
+        for (size_t k = 0; k < layer->rows * layer->cols; k++)
+            sum += layer->weight[k] * coefficient(l, k);
+        for (size_t i = 0; layer->bias && i < layer->rows; i++)
+            sum += layer->bias[i] * coefficient(N_LAYERS + l, i);
+    }
+    rk_network_destroy(same);
+    return sum;
+}
+
+static double weigh_with(const rk_network *net, size_t l, bool bias, size_t k, double step) {
+    rk_layer layers[N_LAYERS];
+    double moved[MOST];
+    rk_network *other;
+    memcpy(layers, net->layers, sizeof layers);
+    size_t count = bias ? layers[l].rows : layers[l].rows * layers[l].cols;
+    memcpy(moved, bias ? layers[l].bias : layers[l].weight, count * sizeof *moved);
+    moved[k] += step;
+    *(bias ? &layers[l].bias : &layers[l].weight) = moved;
+    assert_int_equal(rk_network_create(&other, layers, N_LAYERS, NULL), RK_OK);
+    double sum = weigh(other, 1.3);
+    rk_network_destroy(other);
+    return sum;
+}
+
+static void test_derivatives_go_back(void **state) {
+    (void)state;
+    static const rk_activation_kind first[] = {RK_RELU, RK_LEAKY_RELU, RK_GELU};
+    const double h = 1e-5;
+    for (size_t c = 0; c < 3; c++) {
+        rk_network *net = biased(c == 1 ? RK_LEAKY_RELU : RK_RELU);
+        net->layers[0].activation.kind = first[c]; /* which may be curved */
+        static double room[4][N_LAYERS][MOST];
+        double *lists[4][N_LAYERS];
+        memset(room, 0, sizeof room);
+        for (size_t l = 0; l < N_LAYERS; l++)
+            for (size_t k = 0; k < MOST; k++) {
+                room[0][l][k] = coefficient(l, k);
+                room[1][l][k] = coefficient(N_LAYERS + l, k);
+                for (size_t list = 0; list < 4; list++)
+                    lists[list][l] = room[list][l];
+            }
+        double square_bar =
+            rk_network_homogenise_back(net, 1.3, lists[0], lists[1], lists[2], lists[3]);
+        assert_near(square_bar, (weigh(net, 1.3 + h) - weigh(net, 1.3 - h)) / (2 * h), 1e-7);
+        for (size_t l = 0; l < N_LAYERS; l++)
+            for (size_t k = 0; k < net->layers[l].rows * net->layers[l].cols; k++)
+                for (int bias = 0; bias < 1 + (k < net->layers[l].rows); bias++)
+                    assert_near(room[2 + bias][l][k],
+                                (weigh_with(net, l, bias, k, h) - weigh_with(net, l, bias, k, -h)) /
+                                    (2 * h),
+                                1e-7);
+        rk_network_destroy(net);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_outputs_are_the_same),
                                        cmocka_unit_test(test_what_scales),
-                                       cmocka_unit_test(test_curved_activations_cannot_be)};
+                                       cmocka_unit_test(test_curved_activations_cannot_be),
+                                       cmocka_unit_test(test_derivatives_go_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
