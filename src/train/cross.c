@@ -11,7 +11,8 @@ static bool is_activated(const rk_cross *x, size_t l) {
            x->teacher->layers[l].activation.kind != RK_IDENTITY;
 }
 
-/* ------------------------------------------------------------------------------ products, W or I */
+/* ------------------------------------------------------------------------------ products, W or I
+ */
 
 /* to (rows x W's rows) = from W', from rows x W's cols. */
 static void times_transposed(rk_work *work, size_t rows, const double *from, const rk_layer *W,
@@ -26,8 +27,8 @@ static void times_transposed(rk_work *work, size_t rows, const double *from, con
 /* to (rows x W's cols) = from W. */
 static void times(rk_work *work, size_t rows, const double *from, const rk_layer *W, double *to) {
     if (W->weight)
-        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, rows, W->cols, W->rows, 1, from, W->rows,
-                W->weight, W->cols, 0, to, W->cols);
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, rows, W->cols, W->rows, 1, from, W->rows, W->weight,
+                W->cols, 0, to, W->cols);
     else
         rk_set(work, rows * W->cols, from, to);
 }
@@ -35,8 +36,8 @@ static void times(rk_work *work, size_t rows, const double *from, const rk_layer
 /* to (W's rows x cols) = W from. */
 static void apply(rk_work *work, const rk_layer *W, const double *from, size_t cols, double *to) {
     if (W->weight)
-        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, W->rows, cols, W->cols, 1, W->weight, W->cols,
-                from, cols, 0, to, cols);
+        rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, W->rows, cols, W->cols, 1, W->weight, W->cols, from,
+                cols, 0, to, cols);
     else
         rk_set(work, W->rows * cols, from, to);
 }
@@ -51,7 +52,8 @@ static void apply_transposed(rk_work *work, const rk_layer *W, const double *fro
         rk_set(work, W->cols * cols, from, to);
 }
 
-/* ----------------------------------------------------------------------------------------- sides */
+/* ----------------------------------------------------------------------------------------- sides
+ */
 
 static void prepare_side(rk_cross *x, const rk_activation *activation, size_t n, rk_marginals z,
                          double *var_h, rk_pairs_side *side) {
@@ -140,7 +142,8 @@ void rk_cross_free(rk_cross *cross) {
     cross->z_mean = cross->z_var = NULL;
 }
 
-/* --------------------------------------------------------------------------------- there and back */
+/* --------------------------------------------------------------------------------- there and back
+ */
 
 void rk_cross_step(rk_cross *x, size_t l, rk_marginals student) {
     const rk_layer *W = &x->student->layers[l];

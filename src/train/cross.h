@@ -27,15 +27,16 @@ typedef struct rk_cross {
     const rk_network *student, *teacher;
     size_t n_layers; /**< as far as the block goes */
     rk_cross_layer *layers;
-    double *X;                       /**< s x t, of the layer that was done last */
-    double *X_bar, *P_bar;           /**< likewise; s_below x t */
-    double *centre, *w, *m;          /**< for any side */
+    double *X;              /**< s x t, of the layer that was done last */
+    double *X_bar, *P_bar;  /**< likewise; s_below x t */
+    double *centre, *w, *m; /**< for any side */
     rk_pairs_adjoint side_bar;
     const double **z_mean, **z_var; /**< [n_layers] mu_bar, var_bar, for rk_cotangent */
 } rk_cross;
 
 /** Room for the block through layers 0 .. n_layers - 1 of both networks, whose weights may change,
- *  and what it needs of the teacher, of whom `teacher_tape` was made. `input`: their law. RK_ERROR_MEMORY. */
+ *  and what it needs of the teacher, of whom `teacher_tape` was made. `input`: their law.
+ * RK_ERROR_MEMORY. */
 rk_status rk_cross_create(rk_cross *out, rk_work *work, const rk_pairs_spec *pairs,
                           const rk_network *student, const rk_network *teacher,
                           const rk_tape *teacher_tape, const rk_input *input, size_t n_layers,

@@ -24,8 +24,9 @@ static void set_identity(rk_work *work, size_t n, double *I) {
         I[i] = i % (n + 1) == 0;
 }
 
-void rk_curvature_pull(rk_work *work, rk_curvature *c, const rk_layer *layer, const double *G,
-                       double *N) {
+/* N of what `layer` reads from its G; NULL: 1. */
+static void pull(rk_work *work, rk_curvature *c, const rk_layer *layer, const double *G,
+                 double *N) {
     const size_t m = layer->rows, n = layer->cols;
     if (!layer->weight) {
         if (G)
@@ -57,8 +58,9 @@ static void multiply(rk_work *work, size_t n, const rk_pairs_side *side, const d
     }
 }
 
-void rk_curvature_activate(rk_work *work, rk_curvature *c, const rk_activation *activation,
-                           size_t n, rk_marginals z, const double *N, double *G) {
+/* G of z from c->N of what `activation` makes of it. */
+static void activate(rk_work *work, rk_curvature *c, const rk_activation *activation, size_t n,
+                     rk_marginals z, const double *N, double *G) {
     rk_wick_step(work, activation, n, z.mu, z.var, 2, 2, c->centre, c->w);
     rk_wick_moments(work, n, 2, c->centre, c->w, c->m, c->var_h);
     rk_pairs_side_prepare(work, &TERMS, activation, n, z.mu, z.var, c->w + rk_wick_at(n, 2, 1, 1),
@@ -66,16 +68,15 @@ void rk_curvature_activate(rk_work *work, rk_curvature *c, const rk_activation *
     multiply(work, n, &c->side, N, G);
 }
 
-/* G of what layer l makes from that of what it makes next. */
-static void descend(rk_work *work, rk_curvature *c, const rk_network *net, const rk_tape *tape,
-                    size_t l, bool last) {
+void rk_curvature_descend(rk_work *work, rk_curvature *c, const rk_network *net,
+                          const rk_tape *tape, size_t l, bool last) {
     const rk_layer *above = &net->layers[l + 1], *layer = &net->layers[l];
-    rk_curvature_pull(work, c, above, last ? NULL : c->G, c->N);
+    pull(work, c, above, last ? NULL : c->G, c->N);
     if (last && layer->activation.kind == RK_IDENTITY) /* the tape ends before it */
         rk_set(work, layer->rows * layer->rows, c->N, c->G);
     else
-        rk_curvature_activate(work, c, &layer->activation, layer->rows,
-                              rk_covariance_marginals(tape, l), c->N, c->G);
+        activate(work, c, &layer->activation, layer->rows, rk_covariance_marginals(tape, l), c->N,
+                 c->G);
 }
 
 void rk_curvature_fill(rk_work *work, rk_curvature *c, const rk_network *net, const rk_input *input,
@@ -83,7 +84,7 @@ void rk_curvature_fill(rk_work *work, rk_curvature *c, const rk_network *net, co
     const size_t depth = net->n_layers - 1;
     for (size_t l = depth + 1; l-- > 0;) {
         const size_t rows = net->layers[l].rows;
-        if (l < depth) descend(work, c, net, tape, l, l + 1 == depth);
+        if (l < depth) rk_curvature_descend(work, c, net, tape, l, l + 1 == depth);
         if (l >= kfac->n_layers || !rk_kfac_G(kfac, l)) continue;
         rk_moments read = {input->mean, input->covariance};
         if (l == depth) read = last;

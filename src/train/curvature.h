@@ -1,4 +1,5 @@
-/* Curvature of E|y - y*|^2 from propagated second moments, without samples (docs/MATH.md#curvature).
+/* Curvature of E|y - y*|^2 from propagated second moments, without samples
+ * (docs/MATH.md#curvature).
  *
  * What the loss makes of changes of pre-activations, going down from the output, where it is 1:
  *
@@ -20,16 +21,14 @@ typedef struct rk_curvature {
 
 rk_curvature rk_curvature_take(rk_work *work, const rk_network *net);
 
-/** N (cols x cols) of what `layer` reads from its G (rows x rows; NULL: 1). 3 n^3 FLOPs. */
-void rk_curvature_pull(rk_work *work, rk_curvature *c, const rk_layer *layer, const double *G,
-                       double *N);
-
-/** G (n x n) of pre-activations z from N of what `activation` makes of them. */
-void rk_curvature_activate(rk_work *work, rk_curvature *c, const rk_activation *activation,
-                           size_t n, rk_marginals z, const double *N, double *G);
+/** From c->G of layer l + 1 of `net`, of which `tape` was made (`last`: from 1 at the output), to
+ *  c->N and c->G of layer l. 3 n^3 FLOPs. */
+void rk_curvature_descend(rk_work *work, rk_curvature *c, const rk_network *net,
+                          const rk_tape *tape, size_t l, bool last);
 
 /** Fills the factors of the first kfac->n_layers layers of `net`, of which `tape` was made, up to
- *  and with the last hidden one; `last` are the moments of that one's outputs. 5 n^3 FLOPs a layer. */
+ *  and with the last hidden one; `last` are the moments of that one's outputs. 5 n^3 FLOPs a layer.
+ */
 void rk_curvature_fill(rk_work *work, rk_curvature *c, const rk_network *net, const rk_input *input,
                        rk_tape *tape, rk_moments last, rk_kfac *kfac);
 

@@ -1,7 +1,7 @@
 #include "train/expected_loss.h"
 
-#include "base/sum.h"
 #include "base/size.h"
+#include "base/sum.h"
 #include "linalg/blas.h"
 #include "propagate/back.h"
 
@@ -132,8 +132,8 @@ void rk_expected_loss_gradient(rk_expected_loss *e, bool with_readout) {
     mean_adjoint(e, &of, S);
     rk_gemm_symmetric(e->work, RK_TRANS, RK_NO_TRANS, of.n, of.k, 1, S, of.n, S, of.n, 0, e->C_bar,
                       of.n);
-    rk_gemm(e->work, RK_TRANS, RK_NO_TRANS, of.n, W->cols, of.k, -2, S, of.n, W->weight, W->cols,
-            0, e->cross.X_bar, W->cols);
+    rk_gemm(e->work, RK_TRANS, RK_NO_TRANS, of.n, W->cols, of.k, -2, S, of.n, W->weight, W->cols, 0,
+            e->cross.X_bar, W->cols);
     rk_cross_back(&e->cross, bar->weight);
     const rk_cotangent f = {.mean = e->m_bar,
                             .covariance = e->C_bar,

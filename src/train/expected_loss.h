@@ -17,14 +17,14 @@ typedef struct rk_expected_loss {
     rk_parameters *student;
     rk_input input;
     rk_covariance_spec law;
-    size_t depth;         /**< hidden layers of either */
-    rk_tape *tape;        /**< of the student, then of the teacher */
-    size_t tape_at;       /**< the student's memory, used again by every value */
-    size_t steps_at;      /**< likewise its steps of the plan */
-    rk_outputs outputs;   /**< m and C of the last hidden layer of the student */
-    rk_outputs teachers;  /**< and of the teacher */
+    size_t depth;        /**< hidden layers of either */
+    rk_tape *tape;       /**< of the student, then of the teacher */
+    size_t tape_at;      /**< the student's memory, used again by every value */
+    size_t steps_at;     /**< likewise its steps of the plan */
+    rk_outputs outputs;  /**< m and C of the last hidden layer of the student */
+    rk_outputs teachers; /**< and of the teacher */
     rk_cross cross;
-    double *y, *N;        /**< E T(x); Cov of the student's last hidden layer and T(x) */
+    double *y, *N;         /**< E T(x); Cov of the student's last hidden layer and T(x) */
     double square, spread; /**< E |T(x)|^2; tr Cov T(x). 0 in the dry run */
     double *scratch, *d, *m_bar, *C_bar;
 } rk_expected_loss;

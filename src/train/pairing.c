@@ -21,10 +21,9 @@ rk_status rk_pairing_stretch(rk_network **out, const rk_network *net, size_t dep
     size_t width = rk_network_n_in(net);
     for (size_t l = 0, k = 0; l <= depth; l++) {
         const bool goes_on = l == depth || l == rk_pairing_height(k, n_hidden, depth);
-        layers[l] = goes_on ? net->layers[k++]
-                            : (rk_layer){.rows = width,
-                                         .cols = width,
-                                         .activation = {.kind = RK_IDENTITY}};
+        layers[l] =
+            goes_on ? net->layers[k++]
+                    : (rk_layer){.rows = width, .cols = width, .activation = {.kind = RK_IDENTITY}};
         width = layers[l].rows;
     }
     rk_status status = rk_network_create(out, layers, depth + 1, error);

@@ -21,7 +21,8 @@ size_t rk_readout_scratch(size_t n, size_t k);
 /** W (k x n) and, unless NULL, b (k), with a ridge of 1e-9 of the features' average second moment:
  *  features may be dead or alike. n^3 / 3 + 2 k n^2 FLOPs. Returns <B, W>, B = E y h' (with b:
  *  Cov): by so much the ridged optimum is below E|y|^2 (with b: tr Cov y). */
-double rk_readout_fit(rk_work *work, const rk_regression *of, double *scratch, double *W, double *b);
+double rk_readout_fit(rk_work *work, const rk_regression *of, double *scratch, double *W,
+                      double *b);
 
 /** d (k) = E(y - W h - b). */
 void rk_readout_residual(rk_work *work, const rk_regression *of, const double *W, const double *b,

@@ -18,8 +18,8 @@ distillation distillation_at(const rk_network *teacher, rk_parameters *student,
         rk_work *work = run ? &wet : &dry;
         rk_expected_loss loss;
         if (run) assert_int_equal(rk_work_init_wet(&wet, &dry, NULL, NULL), RK_OK);
-        assert_int_equal(
-            rk_expected_loss_create(&loss, work, teacher, student, input, pairs, NULL), RK_OK);
+        assert_int_equal(rk_expected_loss_create(&loss, work, teacher, student, input, pairs, NULL),
+                         RK_OK);
         for (int again = 0; again < 2; again++) { /* a second value is as good as the first */
             const uint64_t before = work->flops;
             d.loss = rk_expected_loss_value(&loss, fit);
