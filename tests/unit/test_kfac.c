@@ -21,7 +21,7 @@ typedef struct shape {
     double W[M * N], V[M * M], b[M];
     rk_layer layers[LAYERS];
     rk_network *net;
-    rk_vector vector;
+    rk_parameter_vector vector;
 } shape;
 
 static void create(shape *s) {
@@ -40,14 +40,14 @@ static void create(shape *s) {
     };
     memcpy(s->layers, layers, sizeof layers);
     assert_int_equal(rk_network_create(&s->net, s->layers, LAYERS, NULL), RK_OK);
-    assert_int_equal(rk_vector_create(&s->vector, s->net, NULL, NULL), RK_OK);
+    assert_int_equal(rk_parameter_vector_create(&s->vector, s->net, NULL, NULL), RK_OK);
     assert_true(s->vector.n <= MOST);
     for (size_t i = 0; i < s->vector.n; i++)
         s->vector.x[i] = draw_uniform(&chance);
 }
 
 static void destroy(shape *s) {
-    rk_vector_free(&s->vector);
+    rk_parameter_vector_free(&s->vector);
     rk_network_destroy(s->net);
 }
 
@@ -119,9 +119,9 @@ static void test_inputs(void **state) {
 /* 2 G P(V) A = V, with the factors as they are damped. */
 static void check_inverse(run *r) {
     const rk_network *net = r->s->net;
-    rk_vector in, out;
-    assert_int_equal(rk_vector_create(&in, net, r->in, NULL), RK_OK);
-    assert_int_equal(rk_vector_create(&out, net, r->out, NULL), RK_OK);
+    rk_parameter_vector in, out;
+    assert_int_equal(rk_parameter_vector_create(&in, net, r->in, NULL), RK_OK);
+    assert_int_equal(rk_parameter_vector_create(&out, net, r->out, NULL), RK_OK);
     for (size_t l = 0; l < 3; l++) {
         const rk_layer *layer = &net->layers[l];
         const size_t cols = layer->weight ? layer->cols : 0, n = cols + (layer->bias != NULL);
@@ -145,8 +145,8 @@ static void check_inverse(run *r) {
                 assert_near(sum, j < cols ? in.weight[l][i * cols + j] : in.bias[l][i], 1e-13);
             }
     }
-    rk_vector_free(&in);
-    rk_vector_free(&out);
+    rk_parameter_vector_free(&in);
+    rk_parameter_vector_free(&out);
 }
 
 static void test_the_inverse(void **state) {
