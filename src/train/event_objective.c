@@ -10,11 +10,11 @@ rk_status rk_event_objective_create(rk_event_objective *out, rk_event_view view,
                                 .research = 8,
                                 .log_normal = (double)NAN,
                                 .log_tilts = (double)NAN};
-    return view == RK_EVENT_BY_NORMAL ? RK_OK : rk_tilts_create(&out->tilts, event->n, error);
+    return view == RK_EVENT_BY_NORMAL ? RK_OK : rk_modes_create(&out->modes, event->n, error);
 }
 
 void rk_event_objective_free(rk_event_objective *objective) {
-    rk_tilts_free(&objective->tilts);
+    rk_modes_free(&objective->modes);
 }
 
 static double by_normal(rk_work *work, const rk_event_objective *o, const rk_network *net,
@@ -32,16 +32,16 @@ static double by_normal(rk_work *work, const rk_event_objective *o, const rk_net
 
 static double by_tilts(rk_work *work, rk_event_objective *o, const rk_network *net, double weight,
                        const rk_adjoint *to) {
-    const rk_tilt_scene scene = {net, o->event, &o->closure};
-    const size_t before = o->tilts.count;
+    const rk_event_scene scene = {net, o->event, &o->closure};
+    const size_t before = o->modes.count;
     const bool search = before == 0 || o->step % o->research == 0;
     if (search)
-        rk_tilts_find(work, &scene, o->rounds, &o->tilts);
+        rk_modes_find(work, &scene, o->rounds, &o->modes);
     else
-        rk_tilts_follow(work, &scene, &o->tilts);
-    if (work->dry) o->tilts.count = search ? RK_MAX_TILTS : before; /* at most */
-    const double log_p = rk_tilts_gradient(work, &scene, &o->tilts, weight, to);
-    if (work->dry) o->tilts.count = before;
+        rk_modes_follow(work, &scene, &o->modes);
+    if (work->dry) o->modes.count = search ? RK_MAX_MODES : before; /* at most */
+    const double log_p = rk_modes_gradient(work, &scene, &o->modes, weight, to);
+    if (work->dry) o->modes.count = before;
     return log_p;
 }
 

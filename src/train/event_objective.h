@@ -4,7 +4,7 @@
 #ifndef RK_TRAIN_EVENT_OBJECTIVE_H
 #define RK_TRAIN_EVENT_OBJECTIVE_H
 
-#include "train/tilts.h"
+#include "train/modes.h"
 
 typedef enum rk_event_view {
     RK_EVENT_BY_BOTH,   /**< the mean of the two: neither leaves a way open that the other sees */
@@ -19,7 +19,7 @@ typedef struct rk_event_objective {
     int rounds;        /**< of a search for tilts */
     unsigned research; /**< they are looked for anew whenever so many steps have passed */
     uint64_t step;
-    rk_tilts tilts;
+    rk_modes modes;
     double log_normal, log_tilts; /**< of the last step; NaN: not asked for */
 } rk_event_objective;
 

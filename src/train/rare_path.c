@@ -136,7 +136,7 @@ static bool is_broken(const rk_rare_path *p) {
 
 /* The gradient, and the step by it. */
 static bool walk(rk_rare_path *p) {
-    const rk_vector *bar = &p->of->gradient;
+    const rk_parameter_vector *bar = &p->of->gradient;
     const double weight = p->beta * p->ordinary.square;
     p->closure_loss = rk_expected_loss_value(&p->ordinary, false) / p->ordinary.square;
     rk_expected_loss_gradient(&p->ordinary, true);

@@ -63,7 +63,7 @@ static double value_of(void *context) {
             s->of.theta.x[i] += s->along[k] * s->directions[k * n + i];
     }
     s->objective.step = 0;
-    s->objective.tilts.count = 0;
+    s->objective.modes.count = 0;
     assert_int_equal(rk_train_step(&s->job, step, s, NULL), RK_OK);
     return s->value;
 }

@@ -1,4 +1,4 @@
-#include "train/tilt.h"
+#include "train/mode.h"
 
 #include "linalg/blas.h"
 #include "propagate/back.h"
@@ -6,7 +6,7 @@
 #include <math.h>
 
 /* Of x = mean + root u. */
-static rk_input law_of(rk_work *work, const rk_rare_event *event, const rk_tilt *tilt) {
+static rk_input law_of(rk_work *work, const rk_rare_event *event, const rk_mode *tilt) {
     const size_t n = event->n;
     const double *S = tilt->moved ? tilt->S : NULL;
     if (!event->root && !event->input.mean) return (rk_input){.mean = tilt->mu, .covariance = S};
@@ -43,7 +43,7 @@ static double divergence(size_t n, const double *mean, const double *deviation) 
     return sum;
 }
 
-bool rk_tilt_round(rk_work *work, const rk_tilt_scene *scene, rk_tilt *tilt, rk_surrogate *q) {
+bool rk_mode_round(rk_work *work, const rk_event_scene *scene, rk_mode *tilt, rk_surrogate *q) {
     const size_t mark = rk_work_mark(work), n = scene->event->n;
     rk_mean_gradient g = {.mean = rk_work_doubles(work, n, 1),
                           .covariance = rk_work_doubles(work, n, n)};
@@ -71,7 +71,7 @@ bool rk_tilt_round(rk_work *work, const rk_tilt_scene *scene, rk_tilt *tilt, rk_
     return ok;
 }
 
-void rk_tilt_look(rk_work *work, const rk_tilt_scene *scene, rk_tilt *tilt) {
+void rk_mode_look(rk_work *work, const rk_event_scene *scene, rk_mode *tilt) {
     const size_t mark = rk_work_mark(work);
     const rk_input law = law_of(work, scene->event, tilt);
     rk_functional_run run;
@@ -82,7 +82,7 @@ void rk_tilt_look(rk_work *work, const rk_tilt_scene *scene, rk_tilt *tilt) {
     rk_work_release(work, mark);
 }
 
-void rk_tilt_back(rk_work *work, const rk_tilt_scene *scene, const rk_tilt *tilt, double weight,
+void rk_mode_back(rk_work *work, const rk_event_scene *scene, const rk_mode *tilt, double weight,
                   const rk_adjoint *to) {
     const size_t mark = rk_work_mark(work);
     const rk_input law = law_of(work, scene->event, tilt);
