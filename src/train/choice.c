@@ -6,54 +6,50 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Of a neuron's own second moment: less is rounding. */
 static const double NOTHING = 1e-9;
 
+/* R = M - U'U is what the chosen neurons leave. Of it only RN is kept, its diagonal, and
+ * score_j = (R N R)_jj; the rest follows. */
 typedef struct choice {
-    size_t n, pivot; /* SIZE_MAX: none yet */
-    double *R, *RN;  /* what is left of M; times N */
-    double *score;   /* sum_i (RN)_ji R_ji */
-    const double *R_pivot, *RN_pivot;
+    size_t n, n_chosen;
+    const double *M;
+    double *U;            /* count x n */
+    double *RN;           /* n x n; rows of chosen neurons are not up to date */
+    double *score, *own;  /* n; (M_jj) */
+    double *left;         /* n: R_jj; 0: chosen */
+    double *u, *w;        /* n: row of the pivot in R and RN */
+    double pivot, square; /* u_p, w . u */
 } choice;
 
-/* R -= R_p R_p' / R_pp, and what follows. The pivot's own row comes last, for the others read it.
- */
-static void choose_row(const choice *c, size_t i) {
-    double *R = c->R + i * c->n, *RN = c->RN + i * c->n;
-    if (c->pivot != SIZE_MAX) {
-        const double f = R[c->pivot] / c->R_pivot[c->pivot];
-        for (size_t k = 0; k < c->n; k++) {
-            R[k] -= f * c->R_pivot[k];
-            RN[k] -= f * c->RN_pivot[k];
-        }
-    }
-    c->score[i] = rk_dot(c->n, R, RN);
+static void score_rows(void *context, size_t first, size_t last) {
+    const choice *c = context;
+    for (size_t j = first; j < last; j++)
+        c->score[j] = rk_dot(c->n, c->RN + j * c->n, c->M + j * c->n);
 }
 
+/* R -= u u' / u_p, and what follows. */
 static void choose_rows(void *context, size_t first, size_t last) {
     const choice *c = context;
-    for (size_t i = first; i < last; i++)
-        if (i != c->pivot) choose_row(c, i);
-}
-
-static void sweep(rk_pool *pool, choice *c, size_t pivot) {
-    c->pivot = pivot;
-    if (pivot != SIZE_MAX) {
-        c->R_pivot = c->R + pivot * c->n;
-        c->RN_pivot = c->RN + pivot * c->n;
+    for (size_t j = first; j < last; j++) {
+        if (c->left[j] == 0) continue;
+        double *RN = c->RN + j * c->n;
+        const double f = c->u[j] / c->pivot, q = rk_dot(c->n, RN, c->u);
+        for (size_t k = 0; k < c->n; k++)
+            RN[k] -= f * c->w[k];
+        c->score[j] -= f * (2 * q - f * c->square);
+        c->left[j] = fmax(0, c->left[j] - f * c->u[j]);
     }
-    rk_sweep(pool, c->n, 2 * c->n, choose_rows, c);
-    if (pivot != SIZE_MAX) choose_row(c, pivot);
 }
 
-static size_t best(const choice *c, const double *own) {
+static size_t best(const choice *c) {
     size_t pivot = SIZE_MAX;
     double most = 0;
     for (size_t j = 0; j < c->n; j++) {
-        const double left = c->R[j * (c->n + 1)];
-        if (!(left > NOTHING * own[j])) continue;
-        const double gain = c->score[j] / left;
+        if (!(c->left[j] > NOTHING * c->own[j])) continue;
+        const double gain = c->score[j] / c->left[j];
         if (pivot == SIZE_MAX || gain > most) {
             pivot = j;
             most = gain;
@@ -62,20 +58,49 @@ static size_t best(const choice *c, const double *own) {
     return pivot;
 }
 
-void rk_choose_pivots(rk_work *work, size_t n, double *M, const double *N, size_t count,
-                      double *scratch, size_t *picks) {
-    const size_t mark = rk_work_mark(work);
-    double *own = rk_work_doubles(work, n, 2);
-    choice c = {.n = n, .pivot = SIZE_MAX, .R = M, .RN = scratch, .score = own + n};
-    rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, n, n, n, 1, M, n, N, n, 0, scratch, n);
-    if (rk_work_charge(work, 6 * (uint64_t)n * n * count)) {
+static void take_out(rk_pool *pool, choice *c, size_t pivot) {
+    const size_t n = c->n;
+    memcpy(c->u, c->M + pivot * n, n * sizeof *c->u);
+    for (size_t k = 0; k < c->n_chosen; k++)
         for (size_t j = 0; j < n; j++)
-            own[j] = M[j * (n + 1)];
-        sweep(work->pool, &c, SIZE_MAX);
-        for (size_t k = 0; k < count; k++) {
-            picks[k] = best(&c, own);
-            if (picks[k] != SIZE_MAX) sweep(work->pool, &c, picks[k]);
-        }
+            c->u[j] -= c->U[k * n + pivot] * c->U[k * n + j];
+    memcpy(c->w, c->RN + pivot * n, n * sizeof *c->w);
+    c->pivot = c->left[pivot];
+    c->square = rk_dot(n, c->w, c->u);
+    c->left[pivot] = 0;
+    rk_sweep(pool, n, 2 * n, choose_rows, c);
+    for (size_t j = 0; j < n; j++)
+        c->U[c->n_chosen * n + j] = c->u[j] / sqrt(c->pivot);
+    c->n_chosen++;
+}
+
+static void choose(rk_pool *pool, choice *c, size_t count, size_t *picks) {
+    for (size_t j = 0; j < c->n; j++)
+        c->left[j] = c->own[j] = c->M[j * (c->n + 1)];
+    rk_sweep(pool, c->n, c->n, score_rows, c);
+    for (size_t k = 0; k < count; k++) {
+        picks[k] = best(c);
+        if (picks[k] != SIZE_MAX) take_out(pool, c, picks[k]);
     }
+}
+
+void rk_choose_pivots(rk_work *work, size_t n, const double *M, const double *N, size_t count,
+                      size_t *picks) {
+    const size_t mark = rk_work_mark(work), most = count < n ? count : n;
+    double *vectors = rk_work_doubles(work, n, 5);
+    choice c = {.n = n,
+                .M = M,
+                .U = rk_work_doubles(work, most, n),
+                .RN = rk_work_doubles(work, n, n),
+                .score = vectors,
+                .own = vectors + n,
+                .left = vectors + 2 * n,
+                .u = vectors + 3 * n,
+                .w = vectors + 4 * n};
+    rk_gemm(work, RK_NO_TRANS, RK_NO_TRANS, n, n, n, 1, M, n, N, n, 0, c.RN, n);
+    /* 2 n^2 for the scores; then rows that are left, and rows of U */
+    const uint64_t rows = (uint64_t)most * (2 * n - most + 1) / 2;
+    if (rk_work_charge(work, 2 * (uint64_t)n * n + 4 * rows * n + (uint64_t)most * most * n))
+        choose(work->pool, &c, count, picks);
     rk_work_release(work, mark);
 }

@@ -184,7 +184,9 @@ static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
     rk_sampled_steps_spec spec = steps_spec(j);
     const bool finished = finishes(j, &spec);
     rk_mechanistic_spec how = rk_mechanistic_default();
+    const bool bounded = j->options.budget_flops > 0 || j->options.budget_seconds > 0;
     rk_mechanistic m;
+    if (bounded && !finished) how.tolerance = 1e-6; /* a budget is there to be spent */
     rk_status status = rk_mechanistic_create(&m, loss, &j->course, &how, error);
     if (status != RK_OK) return status;
     rk_course_phase(&j->course, RK_PHASE_CLOSURE, finished ? CLOSURE_SHARE : 1, how.max_iterations);
@@ -207,9 +209,8 @@ static rk_status train(job *j, rk_work *work, rk_error *error) {
     if (status != RK_OK) return status;
     if (expects) data->teacher_square = loss.square;
     if (starts_from_pivots(j)) {
-        status = rk_pivots_start(&loss, j->options.seed, error);
+        status = rk_pivots_start(&loss, j->options.seed, &data->closure_loss, error);
         if (status == RK_OK) rk_parameters_moved(&j->student);
-        if (status == RK_OK && !is_mechanistic(j)) rk_expected_loss_value(&loss, true);
     }
     if (status == RK_OK && is_mechanistic(j)) status = descend(j, &loss, error);
     if (status == RK_OK && !is_mechanistic(j)) {

@@ -20,35 +20,47 @@ static rk_outputs outputs_take(rk_work *work, const rk_network *net) {
                         .covariance = rk_work_doubles(work, n, n)};
 }
 
-static void sum_teacher(rk_expected_loss *e, const double *WC) {
-    const rk_layer *W = last_of(e->teacher);
-    const size_t count = W->rows * W->cols;
-    if (!rk_work_charge(e->work, 2 * ((uint64_t)count + W->rows))) return;
-    e->spread = rk_dot(count, WC, W->weight);
-    e->square = e->spread + rk_dot(W->rows, e->y, e->y);
+static void sum_teacher(rk_expected_loss *e, size_t n, const double *WW) {
+    const size_t k = last_of(e->teacher)->rows;
+    if (!rk_work_charge(e->work, 2 * ((uint64_t)n * n + k))) return;
+    e->spread = rk_dot(n * n, WW, e->teachers.covariance);
+    e->square = e->spread + rk_dot(k, e->y, e->y);
 }
 
 /* Once: the teacher's law, and what its outputs come to. */
 static void run_teacher(rk_expected_loss *e) {
     const rk_layer *W = last_of(e->teacher);
+    const size_t n = W->cols;
     rk_propagate_covariance(e->work, e->teacher, &e->input, &e->law, &e->teachers, &e->tape[1]);
     rk_affine_mean(e->work, W, e->teachers.mean, e->y);
     const size_t mark = rk_work_mark(e->work);
-    double *WC = rk_work_doubles(e->work, W->rows, W->cols);
-    rk_gemm(e->work, RK_NO_TRANS, RK_NO_TRANS, W->rows, W->cols, W->cols, 1, W->weight, W->cols,
-            e->teachers.covariance, W->cols, 0, WC, W->cols);
-    sum_teacher(e, WC);
+    double *WW = rk_work_doubles(e->work, n, n);
+    rk_gemm_symmetric(e->work, RK_TRANS, RK_NO_TRANS, n, W->rows, 1, W->weight, n, W->weight, n, 0,
+                      WW, n);
+    sum_teacher(e, n, WW);
     rk_work_release(e->work, mark);
 }
 
-/* Where it was run before, with the same steps. */
+/* Room for runs of the student. */
+static void make_room(rk_expected_loss *e) {
+    rk_work dry;
+    rk_work_init_dry(&dry);
+    rk_propagate_covariance(&dry, e->student->net, &e->input, &e->law, &e->outputs, &e->tape[0]);
+    free(dry.steps);
+    e->work->overflow |= dry.overflow;
+    e->tape_at = rk_work_mark(e->work);
+    e->steps_at = e->work->n_steps_done;
+    rk_work_take(e->work, dry.peak, 1);
+}
+
+/* Always in the same place, and with the same steps. */
 static void run_student(rk_expected_loss *e) {
     rk_work *work = e->work;
     const size_t mark = rk_work_mark(work);
     rk_work_release(work, e->tape_at);
     work->n_steps_done = e->steps_at;
     rk_propagate_covariance(work, e->student->net, &e->input, &e->law, &e->outputs, &e->tape[0]);
-    if (mark > e->tape_at) rk_work_release(work, mark);
+    rk_work_release(work, mark);
 }
 
 rk_status rk_expected_loss_create(rk_expected_loss *out, rk_work *work, const rk_network *teacher,
@@ -75,9 +87,7 @@ rk_status rk_expected_loss_create(rk_expected_loss *out, rk_work *work, const rk
     e->m_bar = rk_work_doubles(work, n, 1);
     e->C_bar = rk_work_doubles(work, n, n);
     run_teacher(e);
-    e->tape_at = rk_work_mark(work);
-    e->steps_at = work->n_steps_done;
-    run_student(e); /* for its room */
+    make_room(e);
     rk_status status = rk_cross_create(&e->cross, work, pairs, student->net, teacher, &e->tape[1],
                                        input, e->depth, error);
     if (status != RK_OK) rk_expected_loss_free(e);
@@ -95,13 +105,10 @@ static rk_regression regression(const rk_expected_loss *e) {
     return (rk_regression){W->cols, W->rows, e->outputs.mean, e->outputs.covariance, e->y, e->N};
 }
 
-double rk_expected_loss_value(rk_expected_loss *e, bool fit) {
+double rk_expected_loss_close(rk_expected_loss *e, bool fit) {
     const rk_layer *W = last_of(e->teacher);
     const rk_regression of = regression(e);
     double *S = e->student->theta.weight[e->depth], *b = e->student->theta.bias[e->depth];
-    run_student(e);
-    for (size_t l = 0; l < e->depth; l++)
-        rk_cross_step(&e->cross, l, rk_covariance_marginals(&e->tape[0], l));
     rk_gemm(e->work, RK_NO_TRANS, RK_TRANS, of.n, of.k, W->cols, 1, e->cross.X, W->cols, W->weight,
             W->cols, 0, e->N, of.k);
     double loss = b ? e->spread : e->square;
@@ -109,6 +116,13 @@ double rk_expected_loss_value(rk_expected_loss *e, bool fit) {
     rk_readout_residual(e->work, &of, S, b, e->d);
     if (!fit) loss = e->spread + rk_readout_loss(e->work, &of, S, e->d, e->scratch);
     return e->work->interrupted || e->work->abandoned || !isfinite(loss) ? (double)INFINITY : loss;
+}
+
+double rk_expected_loss_value(rk_expected_loss *e, bool fit) {
+    run_student(e);
+    for (size_t l = 0; l < e->depth; l++)
+        rk_cross_step(&e->cross, l, rk_covariance_marginals(&e->tape[0], l));
+    return rk_expected_loss_close(e, fit);
 }
 
 static void mean_adjoint(rk_expected_loss *e, const rk_regression *of, const double *S) {
@@ -125,7 +139,7 @@ void rk_expected_loss_gradient(rk_expected_loss *e, bool with_readout) {
     const rk_layer *W = last_of(e->teacher);
     const rk_regression of = regression(e);
     const double *S = e->student->theta.weight[e->depth];
-    rk_vector *bar = &e->student->gradient;
+    rk_parameter_vector *bar = &e->student->gradient;
     rk_set(e->work, bar->n, NULL, bar->x);
     if (with_readout)
         rk_readout_back(e->work, &of, S, e->d, bar->weight[e->depth], bar->bias[e->depth]);

@@ -40,6 +40,9 @@ void rk_expected_loss_free(rk_expected_loss *loss);
  *  (train/readout.h). Infinite if interrupted or not finite. */
 double rk_expected_loss_value(rk_expected_loss *loss, bool fit);
 
+/** Of that the end: from moments of the student's last hidden layer in `outputs` and cross.X. */
+double rk_expected_loss_close(rk_expected_loss *loss, bool fit);
+
 /** Makes student->gradient what belongs to the value that was asked for last; `readout`: of the
  *  last layer, too, which is 0 where it was fitted. Once after a value. */
 void rk_expected_loss_gradient(rk_expected_loss *loss, bool readout);

@@ -30,7 +30,7 @@ void rk_mechanistic_free(rk_mechanistic *m) {
 }
 
 static bool is_here(const rk_mechanistic *m, const double *theta) {
-    const rk_vector *here = &m->loss->student->theta;
+    const rk_parameter_vector *here = &m->loss->student->theta;
     return m->is_known && memcmp(here->x, theta, here->n_hidden * sizeof *theta) == 0;
 }
 
@@ -47,7 +47,7 @@ static double value(void *context, const double *theta) {
 
 static void gradient(void *context, double *out) {
     rk_mechanistic *m = context;
-    const rk_vector *bar = &m->loss->student->gradient;
+    const rk_parameter_vector *bar = &m->loss->student->gradient;
     rk_expected_loss_gradient(m->loss, false);
     memcpy(out, bar->x, bar->n_hidden * sizeof *out);
 }
@@ -70,7 +70,7 @@ static void look(rk_mechanistic *m) {
 
 static bool go_on(void *context, uint64_t iteration, double loss) {
     rk_mechanistic *m = context;
-    const rk_vector *theta = &m->loss->student->theta;
+    const rk_parameter_vector *theta = &m->loss->student->theta;
     memcpy(m->best, theta->x, theta->n * sizeof *m->best);
     m->steps = iteration;
     const bool on = rk_course_point(m->course, iteration, loss);
@@ -89,7 +89,7 @@ static void rehearse(rk_mechanistic *m) {
 
 rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error) {
     rk_parameters *student = m->loss->student;
-    const rk_vector *theta = &student->theta;
+    const rk_parameter_vector *theta = &student->theta;
     if (m->loss->work->dry) {
         rehearse(m);
         return RK_OK;
@@ -98,11 +98,12 @@ rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error) {
     if (!at) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the parameters");
     memcpy(at, theta->x, theta->n_hidden * sizeof *at);
     m->is_known = false;
-    value(m, at);
+    if (!isfinite(*loss)) *loss = value(m, at);
     memcpy(m->best, theta->x, theta->n * sizeof *m->best);
-    rk_lbfgs_result result = {.value = m->value};
+    rk_lbfgs_result result = {.value = *loss};
     rk_status status = RK_OK;
-    if (rk_course_point(m->course, 0, m->value)) {
+    if (rk_course_point(m->course, 0, *loss)) {
+        value(m, at);
         look(m);
         const rk_lbfgs_problem problem = {m, theta->n_hidden, value, gradient, precondition, go_on};
         const rk_lbfgs_spec spec = {.tolerance = m->spec.tolerance,

@@ -35,7 +35,8 @@ rk_status rk_mechanistic_create(rk_mechanistic *out, rk_expected_loss *loss, rk_
 void rk_mechanistic_free(rk_mechanistic *m);
 
 /** Moves the student until the course or the spec says to stop; its last layer is fitted. In the
- *  dry run, one of everything. *loss: in the end. RK_ERROR_NUMERIC: not finite at the start. */
+ *  dry run, one of everything. *loss: at the start, its last layer being fitted, or NaN if that is
+ *  not known; then in the end. RK_ERROR_NUMERIC: not finite at the start. */
 rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error);
 
 #endif

@@ -42,7 +42,7 @@ static void choose(pivots *p) {
     const size_t mark = rk_work_mark(p->work), depth = e->depth;
     const size_t n = rk_network_max_width(p->teacher);
     rk_curvature c = rk_curvature_take(p->work, p->teacher);
-    double *M = rk_work_doubles(p->work, n, n), *scratch = rk_work_doubles(p->work, n, n);
+    double *M = rk_work_doubles(p->work, n, n);
     for (size_t l = depth; l-- > 0;) {
         const size_t width = p->teacher->layers[l].rows;
         rk_moments h = {e->teachers.mean, e->teachers.covariance};
@@ -50,8 +50,7 @@ static void choose(pivots *p) {
         if (!is_fitted(p, l)) continue;
         if (l + 1 < depth) h = rk_covariance_read(&e->tape[1], l + 1);
         second_moments(p->work, width, h, p->teacher->layers[l + 1].bias, M);
-        rk_choose_pivots(p->work, width, M, c.N, p->student->net->layers[l].rows, scratch,
-                         p->picks[l]);
+        rk_choose_pivots(p->work, width, M, c.N, p->student->net->layers[l].rows, p->picks[l]);
     }
     rk_work_release(p->work, mark);
 }
@@ -136,12 +135,15 @@ static void build(pivots *p) {
     p->next_C = rk_work_doubles(p->work, s, s);
     for (size_t l = 0; l < p->loss->depth; l++) {
         if (is_fitted(p, l)) fit(p, l);
-        if (l + 1 < p->loss->depth) step(p, l);
+        step(p, l);
     }
+    const size_t n = p->student->net->layers[p->loss->depth].cols;
+    rk_set(p->work, n, p->mean, p->loss->outputs.mean);
+    rk_set(p->work, n * n, p->C, p->loss->outputs.covariance);
     rk_work_release(p->work, mark);
 }
 
-rk_status rk_pivots_start(rk_expected_loss *loss, uint64_t seed, rk_error *error) {
+rk_status rk_pivots_start(rk_expected_loss *loss, uint64_t seed, double *value, rk_error *error) {
     const size_t depth = loss->depth, mark = rk_work_mark(loss->work);
     pivots p = {.loss = loss,
                 .work = loss->work,
@@ -156,6 +158,7 @@ rk_status rk_pivots_start(rk_expected_loss *loss, uint64_t seed, rk_error *error
             p.picks[l] = rk_work_take(p.work, p.student->net->layers[l].rows, sizeof *p.picks[l]);
         choose(&p);
         build(&p);
+        *value = rk_expected_loss_close(loss, true);
     }
     rk_work_release(p.work, mark);
     free(p.picks);

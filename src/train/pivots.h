@@ -9,9 +9,9 @@
 #include "train/curvature.h"
 #include "train/expected_loss.h"
 
-/** Fills the hidden layers of loss->student. Where it has more neurons than the teacher, or these
- *  are alike, mixtures of the teacher's neurons drawn from `seed` are the others' aim.
- *  RK_ERROR_MEMORY. */
-rk_status rk_pivots_start(rk_expected_loss *loss, uint64_t seed, rk_error *error);
+/** Fills loss->student, the last layer fitted; *value: its loss. Where it has more neurons than the
+ * teacher, or these are alike, mixtures of the teacher's neurons drawn from `seed` are the others'
+ * aim. RK_ERROR_MEMORY. */
+rk_status rk_pivots_start(rk_expected_loss *loss, uint64_t seed, double *value, rk_error *error);
 
 #endif

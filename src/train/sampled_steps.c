@@ -33,7 +33,7 @@ static rk_status take(steps *s, rk_work *work, const rk_network *teacher, rk_par
 
 /* The direction of step `index`, in student->gradient. */
 static rk_status look(steps *s, uint64_t index, rk_loss_value *value, rk_error *error) {
-    rk_vector *bar = &s->student->gradient;
+    rk_parameter_vector *bar = &s->student->gradient;
     const rk_adjoint to = {.weight = bar->weight, .bias = bar->bias};
     memset(bar->x, 0, bar->n * sizeof *bar->x);
     rk_status status =
