@@ -6,12 +6,6 @@
 
 #include "train/modes.h"
 
-typedef enum rk_event_view {
-    RK_EVENT_BY_BOTH,   /**< the mean of the two: neither leaves a way open that the other sees */
-    RK_EVENT_BY_NORMAL, /**< the normal with propagated mean and variance */
-    RK_EVENT_BY_TILTS   /**< the tilts of all modes */
-} rk_event_view;
-
 typedef struct rk_event_objective {
     rk_event_view view;
     rk_covariance_spec closure;
@@ -19,6 +13,7 @@ typedef struct rk_event_objective {
     int rounds;        /**< of a search for tilts */
     unsigned research; /**< they are looked for anew whenever so many steps have passed */
     uint64_t step;
+    size_t found_again; /**< searches that found likelier modes than were followed */
     rk_modes modes;
     double log_normal, log_tilts; /**< of the last step; NaN: not asked for */
 } rk_event_objective;

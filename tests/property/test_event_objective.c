@@ -133,7 +133,7 @@ static void close_scene(scene *s) {
 /* The tilts are the best there are, so that their own motion adds nothing. */
 static void test_gradients(void **state) {
     (void)state;
-    static const rk_event_view views[] = {RK_EVENT_BY_NORMAL, RK_EVENT_BY_TILTS, RK_EVENT_BY_BOTH};
+    static const rk_event_view views[] = {RK_VIEW_NORMAL, RK_VIEW_TILTS, RK_VIEW_BOTH};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
             scene s;
