@@ -32,7 +32,7 @@ static void ends_back(const rk_ends *bar, size_t i, const neuron *x, const doubl
     x_bar->d4 += bar->tail[i] * k[5] / 24;
 }
 
-/* Of the ends, and of w3 / w2. */
+/* Of the ends. */
 static void pairs_of_neuron_back(const rk_neurons *bar, size_t i, const neuron *x, neuron *x_bar) {
     double one[MAX_K + 1], two[MAX_K + 1], three[MAX_K + 1], m = x->m, m2 = m * m;
     for (int k = 1; k <= MAX_K; k++) {
@@ -45,10 +45,6 @@ static void pairs_of_neuron_back(const rk_neurons *bar, size_t i, const neuron *
     ends_back(&bar->w, i, x, one, x_bar, one_bar);
     ends_back(&bar->e, i, x, two, x_bar, two_bar);
     ends_back(&bar->t, i, x, three, x_bar, three_bar);
-    if (one[2] != 0) {
-        one_bar[3] += bar->bend[i] / one[2];
-        one_bar[2] -= bar->bend[i] / one[2] * (one[3] / one[2]);
-    }
     for (int k = 1; k <= MAX_K; k++) {
         const double *w = x->w.of[k];
         double *w_bar = x_bar->w.of[k];
@@ -58,6 +54,15 @@ static void pairs_of_neuron_back(const rk_neurons *bar, size_t i, const neuron *
         x_bar->moment[1] += -2 * w[1] * two_bar[k] + (12 * m * w[1] - 3 * w[2]) * three_bar[k];
         x_bar->moment[2] -= 3 * w[1] * three_bar[k];
     }
+}
+
+/* Of w3 / w2: its derivatives are ratios as harmless as itself, where w2 is next to nothing. */
+static void bend_back(double bar, const neuron *x, double *mu_bar, double *var_bar) {
+    const double w2 = x->w.of[2][1], w3 = x->w.of[3][1], w4 = x->w.of[4][1], w5 = x->w.of[5][1];
+    if (w2 == 0) return;
+    const double bend = w3 / w2;
+    *mu_bar += bar * (w4 / w2 - bend * bend);
+    *var_bar += 0.5 * bar * (w5 / w2 - bend * (w4 / w2));
 }
 
 static void cumulants_back(double k3_bar, double k4_bar, const neuron *x, neuron *x_bar) {
@@ -101,6 +106,7 @@ static void neuron_back(size_t n, size_t i, const double *wick, bool pairs, cons
         pairs_of_neuron_back(bar, i, x, x_bar);
     }
     *mu_bar = 0;
+    if (pairs) bend_back(bar->bend[i], x, mu_bar, var_bar);
     for (int p = 1; p <= max_p; p++) {
         double moment = x_bar->moment[p];
         x_bar->w.of[0][p] += moment;
