@@ -219,6 +219,8 @@ static rk_status train(job *j, rk_work *work, rk_error *error) {
             rk_balance(work, &j->student, &loss.tape[0]);
         }
     }
+    if (status == RK_OK && expects && j->course.stopped)
+        status = rk_fail(error, RK_ERROR_INTERRUPTED, "interrupted before there was a student");
     if (status == RK_OK && is_mechanistic(j)) status = descend(j, &loss, error);
     if (status == RK_OK && !is_mechanistic(j)) {
         const rk_sampled_steps_spec spec = steps_spec(j);
