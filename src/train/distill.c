@@ -18,9 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a budget, what the closure may take if a finish follows; of FLOPs without one, the latter's
- * part in the same proportion. */
-static const double CLOSURE_SHARE = 0.25;
+/* Of a budget, what the closure may take if a finish follows: more from a random start, for steps
+ * on samples do badly where the closure is not done. Without a budget the finish has its part in
+ * the same proportion. */
+static const double CLOSURE_SHARE = 0.25, CLOSURE_SHARE_AFAR = 0.5;
 
 typedef struct job {
     rk_distill_options options;
@@ -43,8 +44,8 @@ static bool starts_from_pivots(const job *j) {
     return !j->options.student && j->options.start == RK_START_PIVOTS;
 }
 
-/* ----------------------------------------------------------------------------------- what is asked
- */
+/* ------------------------------------------------------------------------------------ what is
+ * asked */
 
 static rk_status accept(rk_distill_options *own, const rk_distill_options *asked, rk_error *error) {
     if (!asked) return rk_fail(error, RK_ERROR_ARGUMENT, "no options: say how wide the student is");
@@ -128,12 +129,16 @@ static rk_status prepare(job *j, rk_error *error) {
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------ phases
- */
+/* ------------------------------------------------------------------------------------ phases */
 
-static double finish_flops(const job *j, const rk_sampled_steps_spec *spec) {
+static double closure_share(const job *j) {
+    const bool afar = !j->options.student && j->options.start == RK_START_RANDOM;
+    return afar ? CLOSURE_SHARE_AFAR : CLOSURE_SHARE;
+}
+
+static double finish_steps(const job *j, const rk_sampled_steps_spec *spec) {
     const double step = rk_sampled_steps_flops(j->teacher, &j->student, &j->input, spec);
-    const double left = j->options.budget_flops * (1 - CLOSURE_SHARE);
+    const double left = j->options.budget_flops * (1 - closure_share(j));
     return left > 0 ? left / step : 256;
 }
 
@@ -141,7 +146,7 @@ static double finish_flops(const job *j, const rk_sampled_steps_spec *spec) {
 static bool finishes(const job *j, const rk_sampled_steps_spec *spec) {
     if (j->options.finish != RK_FINISH_AUTO) return j->options.finish == RK_FINISH_ON;
     if (!is_mechanistic(j) || rk_batch_check(j->student.net, NULL) != RK_OK) return false;
-    return rk_finish_pays(j->student.net, finish_flops(j, spec) * (double)spec->batch);
+    return rk_finish_pays(j->student.net, finish_steps(j, spec) * (double)spec->batch);
 }
 
 static rk_sampled_steps_spec steps_spec(const job *j) {
@@ -174,11 +179,16 @@ static rk_status finish(job *j, rk_mechanistic *m, rk_sampled_steps_spec *spec, 
     const double so_far = rk_course_flops(&j->course);
     rk_course_phase(&j->course, RK_PHASE_SAMPLES, 1, 1);
     if (hold_curvature(m->loss, m, &kfac)) spec->kfac = &kfac;
-    spec->flops = so_far * (1 / CLOSURE_SHARE - 1);
+    spec->flops = so_far * (1 / closure_share(j) - 1);
+    rk_error found;
     rk_status status = rk_sampled_steps_run(&j->course, j->teacher, &j->student, &j->input, spec,
-                                            &data->sample_steps, error);
+                                            &data->sample_steps, &found);
+    if (status == RK_ERROR_NUMERIC) { /* the student is what it was */
+        rk_distilled_warn(j->answer, "no finish: %s", found.message);
+        return RK_OK;
+    }
     data->finished = data->sample_steps > 0;
-    return status;
+    return status == RK_OK ? RK_OK : rk_fail(error, status, "%s", found.message);
 }
 
 static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
@@ -191,7 +201,8 @@ static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
     if (bounded && !finished) how.tolerance = 1e-6; /* a budget is there to be spent */
     rk_status status = rk_mechanistic_create(&m, loss, &j->course, &how, error);
     if (status != RK_OK) return status;
-    rk_course_phase(&j->course, RK_PHASE_CLOSURE, finished ? CLOSURE_SHARE : 1, how.max_iterations);
+    rk_course_phase(&j->course, RK_PHASE_CLOSURE, finished ? closure_share(j) : 1,
+                    how.max_iterations);
     status = rk_mechanistic_run(&m, &data->closure_loss, error);
     data->closure_steps = m.steps;
     if (status == RK_OK && finished && !j->course.stopped) status = finish(j, &m, &spec, error);
@@ -257,8 +268,7 @@ static rk_status take_receipt(job *j, rk_work *work, rk_error *error) {
     return RK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------- runs
- */
+/* ------------------------------------------------------------------------------------ runs */
 
 static rk_status run(job *j, rk_work *work, rk_error *error) {
     rk_course_start(&j->course, work);
