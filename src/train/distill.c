@@ -23,6 +23,9 @@
  * the same proportion. */
 static const double CLOSURE_SHARE = 0.25, CLOSURE_SHARE_AFAR = 0.5;
 
+/* Of a finish without a budget, at least. */
+static const double USUAL_STEPS = 256;
+
 typedef struct job {
     rk_distill_options options;
     rk_options run;          /**< threads, memory, context */
@@ -139,7 +142,7 @@ static double closure_share(const job *j) {
 static double finish_steps(const job *j, const rk_sampled_steps_spec *spec) {
     const double step = rk_sampled_steps_flops(j->teacher, &j->student, &j->input, spec);
     const double left = j->options.budget_flops * (1 - closure_share(j));
-    return left > 0 ? left / step : 256;
+    return left > 0 ? left / step : USUAL_STEPS;
 }
 
 /* By what it may cost, which is not known without a budget: then as often as it takes. */
@@ -179,7 +182,9 @@ static rk_status finish(job *j, rk_mechanistic *m, rk_sampled_steps_spec *spec, 
     const double so_far = rk_course_flops(&j->course);
     rk_course_phase(&j->course, RK_PHASE_SAMPLES, 1, 1);
     if (hold_curvature(m->loss, m, &kfac)) spec->kfac = &kfac;
-    spec->flops = so_far * (1 / closure_share(j) - 1);
+    spec->flops =
+        fmax(so_far * (1 / closure_share(j) - 1),
+             USUAL_STEPS * rk_sampled_steps_flops(j->teacher, &j->student, &j->input, spec));
     rk_error found;
     rk_status status = rk_sampled_steps_run(&j->course, j->teacher, &j->student, &j->input, spec,
                                             &data->sample_steps, &found);
