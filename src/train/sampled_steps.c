@@ -82,8 +82,7 @@ static rk_status move(steps *s, rk_course *course, uint64_t n_steps, uint64_t *d
         rk_first_order_step(&optimiser, s->student->gradient.x, s->student->theta.x);
         if (*done == 0) first = shown = value.mean;
         shown += MEMORY * (value.mean - shown);
-        on = rk_course_point(course, *done + 1, shown) || *done + 1 < n_steps;
-        on = on && !course->stopped;
+        on = rk_course_point(course, *done + 1, shown);
         if (!rk_parameters_moved(s->student) || !(shown <= DIVERGED * first))
             status = rk_fail(error, RK_ERROR_NUMERIC,
                              "steps on samples diverged at step %llu: a rate below %g, or larger "
