@@ -7,7 +7,8 @@
  * full one: for N = 16 that of 256 steps on 36 samples each, else of 256 times what an exact value
  * and gradient of the loss cost. VARIANT is a row of the table below, or "all" of them; or "grid":
  * Adam and SGD, from random starts and from pivots, with batches and rates times 1/2, 1 and 2 of
- * those in the second table, which are the best of coarser grids.
+ * those in the second table, which are the best of coarser grids. "adam", "sgd", "pivots+adam",
+ * "pivots+sgd": its centres alone.
  *
  * Prints CSV: losses over E|T(x)|^2, as the run saw it and by samples it was not trained on, the
  * same for all students of a seed. */
@@ -97,12 +98,13 @@ static void sweep(size_t n, const variant *v, double share, uint64_t first, uint
         run(n, v, share, seed);
 }
 
-static void grid(size_t n, rk_distill_method method, rk_student_start start, double share,
-                 uint64_t first, uint64_t last) {
+/* `radius` 0: only its centre. */
+static void grid(size_t n, rk_distill_method method, rk_student_start start, int radius,
+                 double share, uint64_t first, uint64_t last) {
     const struct baseline *b = &baselines[n < 40 ? 0 : n < 128 ? 1 : 2];
     const bool adam = method == RK_DISTILL_ADAM;
-    for (int rate = -1; rate <= 1; rate++)
-        for (int batch = -1; batch <= 1; batch++) {
+    for (int rate = -radius; rate <= radius; rate++)
+        for (int batch = -radius; batch <= radius; batch++) {
             char name[64];
             variant v = {.name = name, .method = method, .start = start};
             v.rate = ldexp(adam ? b->adam_rate : b->sgd_rate, rate);
@@ -117,9 +119,13 @@ static void run_named(size_t n, const char *wanted, double share, uint64_t first
     for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)
         if (strcmp(wanted, "all") == 0 || strcmp(wanted, variants[k].name) == 0)
             sweep(n, &variants[k], share, first, last);
-    for (int i = 0; strcmp(wanted, "grid") == 0 && i < 4; i++)
-        grid(n, i & 1 ? RK_DISTILL_SGD : RK_DISTILL_ADAM, i & 2 ? RK_START_PIVOTS : RK_START_RANDOM,
-             share, first, last);
+    static const char *const centres[] = {"adam", "sgd", "pivots+adam", "pivots+sgd"};
+    for (int i = 0; i < 4; i++) {
+        const bool whole = strcmp(wanted, "grid") == 0;
+        if (whole || strcmp(wanted, centres[i]) == 0)
+            grid(n, i & 1 ? RK_DISTILL_SGD : RK_DISTILL_ADAM,
+                 i & 2 ? RK_START_PIVOTS : RK_START_RANDOM, whole, share, first, last);
+    }
 }
 
 int main(int argc, char **argv) {

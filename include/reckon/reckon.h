@@ -937,7 +937,8 @@ typedef struct rk_train_point {
 } rk_train_point;
 
 /** Called now and then by the thread that made the call, with the fraction of the work that is
- *  done. Returning false ends the phase: the best student so far is finished and returned. */
+ *  done. Returning false ends it: the best student so far is returned, with a receipt unless false
+ *  is returned again; during the start, before there is any, RK_ERROR_INTERRUPTED. */
 typedef bool (*rk_train_progress)(void *context, const rk_train_point *now, double fraction);
 
 /** How to train a student. Start from rk_distill_options_default. */

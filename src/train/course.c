@@ -11,12 +11,16 @@ double rk_course_seconds(const rk_course *course) {
     return rk_seconds() - course->started;
 }
 
-/* Of the budgets, what is spent: 1 is all of them. */
-static double spent(const rk_course *c) {
+/* Of the budgets, what so much is: 1 is all of them. */
+static double part(const rk_course *c, double flops, double seconds) {
     double most = 0;
-    if (c->budget_flops > 0) most = rk_course_flops(c) / c->budget_flops;
-    if (c->budget_seconds > 0) most = fmax(most, rk_course_seconds(c) / c->budget_seconds);
+    if (c->budget_flops > 0) most = flops / c->budget_flops;
+    if (c->budget_seconds > 0) most = fmax(most, seconds / c->budget_seconds);
     return most;
+}
+
+static double spent(const rk_course *c) {
+    return part(c, rk_course_flops(c), rk_course_seconds(c));
 }
 
 static double fraction(const rk_course *c) {
@@ -72,13 +76,17 @@ static bool keep(rk_course *c) {
 }
 
 bool rk_course_point(rk_course *course, uint64_t step, double loss) {
+    const rk_train_point before = course->now;
     course->now.step = step;
     course->now.loss = loss;
     course->now.flops = rk_course_flops(course);
     course->now.seconds = rk_course_seconds(course);
     if (!course->work->dry && !keep(course)) course->lost = true;
     if (course->work->dry) return true;
-    return report(course, 0) && spent(course) < course->share;
+    const bool first = step == 0; /* then nothing is known of the next one */
+    const double flops = first ? 0 : course->now.flops - before.flops;
+    const double seconds = first ? 0 : course->now.seconds - before.seconds;
+    return report(course, 0) && spent(course) + part(course, flops, seconds) < course->share;
 }
 
 double rk_course_left(const rk_course *course) {

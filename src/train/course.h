@@ -27,7 +27,8 @@ void rk_course_free(rk_course *course);
 /** A phase begins, which may spend so much of the budgets. Hears `progress` again. */
 void rk_course_phase(rk_course *course, rk_train_phase phase, double share, uint64_t usual_steps);
 
-/** A point of the curve. False: the phase ends here. */
+/** A point of the curve. False: the phase ends here, for one more step like the last one would
+ *  exceed its share. */
 bool rk_course_point(rk_course *course, uint64_t step, double loss);
 
 /** What is left of the budget in FLOPs up to the end of the phase; infinite without. */

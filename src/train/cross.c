@@ -52,8 +52,7 @@ static void apply_transposed(rk_work *work, const rk_layer *W, const double *fro
         rk_set(work, W->cols * cols, from, to);
 }
 
-/* ----------------------------------------------------------------------------------------- sides
- */
+/* ------------------------------------------------------------------------------------ sides */
 
 static void prepare_side(rk_cross *x, const rk_activation *activation, size_t n, rk_marginals z,
                          double *var_h, rk_pairs_side *side) {
@@ -142,8 +141,8 @@ void rk_cross_free(rk_cross *cross) {
     cross->z_mean = cross->z_var = NULL;
 }
 
-/* --------------------------------------------------------------------------------- there and back
- */
+/* ------------------------------------------------------------------------------------ there and
+ * back */
 
 void rk_cross_step(rk_cross *x, size_t l, rk_marginals student) {
     const rk_layer *W = &x->student->layers[l];

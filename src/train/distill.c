@@ -1,9 +1,7 @@
 /* A teacher in, a student out: starts, phases, receipt. */
 #include "base/size.h"
-#include "estimate/context.h"
 #include "estimate/words.h"
 #include "gradient/batch.h"
-#include "linalg/blas.h"
 #include "network/input.h"
 #include "train/balance.h"
 #include "train/distilled.h"
@@ -12,19 +10,26 @@
 #include "train/mechanistic.h"
 #include "train/pairing.h"
 #include "train/pivots.h"
+#include "train/run.h"
 #include "train/student.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a budget, what the closure may take if a finish follows; of FLOPs without one, the latter's
- * part in the same proportion. */
-static const double CLOSURE_SHARE = 0.25;
+/* Of a budget, what the closure may take if a finish follows: more from a random start, for steps
+ * on samples do badly where the closure is not done. Without a budget the finish has its part in
+ * the same proportion. */
+static const double CLOSURE_SHARE = 0.25, CLOSURE_SHARE_AFAR = 0.5;
+
+/* Over a budget by so much it is not met: the last step was not known to be too long. */
+static const double SLACK = 1.05;
+
+/* Of a finish without a budget, at least. */
+static const double USUAL_STEPS = 256;
 
 typedef struct job {
     rk_distill_options options;
-    rk_options run;          /**< threads, memory, context */
     const rk_network *given; /**< the teacher */
     rk_input input;
     double *symmetric;
@@ -43,8 +48,8 @@ static bool starts_from_pivots(const job *j) {
     return !j->options.student && j->options.start == RK_START_PIVOTS;
 }
 
-/* ----------------------------------------------------------------------------------- what is asked
- */
+/* ------------------------------------------------------------------------------------ what is
+ * asked */
 
 static rk_status accept(rk_distill_options *own, const rk_distill_options *asked, rk_error *error) {
     if (!asked) return rk_fail(error, RK_ERROR_ARGUMENT, "no options: say how wide the student is");
@@ -128,20 +133,24 @@ static rk_status prepare(job *j, rk_error *error) {
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------ phases
- */
+/* ------------------------------------------------------------------------------------ phases */
 
-static double finish_flops(const job *j, const rk_sampled_steps_spec *spec) {
+static double closure_share(const job *j) {
+    const bool afar = !j->options.student && j->options.start == RK_START_RANDOM;
+    return afar ? CLOSURE_SHARE_AFAR : CLOSURE_SHARE;
+}
+
+static double finish_steps(const job *j, const rk_sampled_steps_spec *spec) {
     const double step = rk_sampled_steps_flops(j->teacher, &j->student, &j->input, spec);
-    const double left = j->options.budget_flops * (1 - CLOSURE_SHARE);
-    return left > 0 ? left / step : 256;
+    const double left = j->options.budget_flops * (1 - closure_share(j));
+    return left > 0 ? left / step : USUAL_STEPS;
 }
 
 /* By what it may cost, which is not known without a budget: then as often as it takes. */
 static bool finishes(const job *j, const rk_sampled_steps_spec *spec) {
     if (j->options.finish != RK_FINISH_AUTO) return j->options.finish == RK_FINISH_ON;
     if (!is_mechanistic(j) || rk_batch_check(j->student.net, NULL) != RK_OK) return false;
-    return rk_finish_pays(j->student.net, finish_flops(j, spec) * (double)spec->batch);
+    return rk_finish_pays(j->student.net, finish_steps(j, spec) * (double)spec->batch);
 }
 
 static rk_sampled_steps_spec steps_spec(const job *j) {
@@ -174,11 +183,18 @@ static rk_status finish(job *j, rk_mechanistic *m, rk_sampled_steps_spec *spec, 
     const double so_far = rk_course_flops(&j->course);
     rk_course_phase(&j->course, RK_PHASE_SAMPLES, 1, 1);
     if (hold_curvature(m->loss, m, &kfac)) spec->kfac = &kfac;
-    spec->flops = so_far * (1 / CLOSURE_SHARE - 1);
+    spec->flops =
+        fmax(so_far * (1 / closure_share(j) - 1),
+             USUAL_STEPS * rk_sampled_steps_flops(j->teacher, &j->student, &j->input, spec));
+    rk_error found;
     rk_status status = rk_sampled_steps_run(&j->course, j->teacher, &j->student, &j->input, spec,
-                                            &data->sample_steps, error);
+                                            &data->sample_steps, &found);
+    if (status == RK_ERROR_NUMERIC) { /* the student is what it was */
+        rk_warnings_add(&j->answer->warnings, "no finish: %s", found.message);
+        return RK_OK;
+    }
     data->finished = data->sample_steps > 0;
-    return status;
+    return status == RK_OK ? RK_OK : rk_fail(error, status, "%s", found.message);
 }
 
 static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
@@ -191,7 +207,8 @@ static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
     if (bounded && !finished) how.tolerance = 1e-6; /* a budget is there to be spent */
     rk_status status = rk_mechanistic_create(&m, loss, &j->course, &how, error);
     if (status != RK_OK) return status;
-    rk_course_phase(&j->course, RK_PHASE_CLOSURE, finished ? CLOSURE_SHARE : 1, how.max_iterations);
+    rk_course_phase(&j->course, RK_PHASE_CLOSURE, finished ? closure_share(j) : 1,
+                    how.max_iterations);
     status = rk_mechanistic_run(&m, &data->closure_loss, error);
     data->closure_steps = m.steps;
     if (status == RK_OK && finished && !j->course.stopped) status = finish(j, &m, &spec, error);
@@ -219,6 +236,8 @@ static rk_status train(job *j, rk_work *work, rk_error *error) {
             rk_balance(work, &j->student, &loss.tape[0]);
         }
     }
+    if (status == RK_OK && expects && j->course.stopped)
+        status = rk_fail(error, RK_ERROR_INTERRUPTED, "interrupted before there was a student");
     if (status == RK_OK && is_mechanistic(j)) status = descend(j, &loss, error);
     if (status == RK_OK && !is_mechanistic(j)) {
         const rk_sampled_steps_spec spec = steps_spec(j);
@@ -245,7 +264,7 @@ static rk_status take_receipt(job *j, rk_work *work, rk_error *error) {
     if (work->dry || status != RK_OK) return status;
     data->receipt_flops = rk_course_flops(&j->course) - data->flops;
     if (work->interrupted) {
-        rk_distilled_warn(j->answer, "interrupted: there is no receipt");
+        rk_warnings_add(&j->answer->warnings, "interrupted: there is no receipt");
         return RK_OK;
     }
     data->receipt_samples = receipt.samples;
@@ -255,10 +274,10 @@ static rk_status take_receipt(job *j, rk_work *work, rk_error *error) {
     return RK_OK;
 }
 
-/* ------------------------------------------------------------------------------------------- runs
- */
+/* ------------------------------------------------------------------------------------ runs */
 
-static rk_status run(job *j, rk_work *work, rk_error *error) {
+static rk_status run(void *context, rk_work *work, rk_error *error) {
+    job *j = context;
     rk_course_start(&j->course, work);
     const size_t mark = rk_work_mark(work);
     rk_status status = train(j, work, error);
@@ -267,52 +286,25 @@ static rk_status run(job *j, rk_work *work, rk_error *error) {
     return status;
 }
 
-static rk_status check_memory(const job *j, const rk_work *dry, rk_error *error) {
-    const uint64_t limit = j->run.memory_limit ? j->run.memory_limit : rk_usable_memory();
-    if (dry->overflow || dry->peak > limit)
-        return rk_fail(error, RK_ERROR_TOO_LARGE,
-                       "the distillation needs %zu bytes; the limit is %llu", dry->peak,
-                       (unsigned long long)limit);
-    return RK_OK;
-}
-
-static rk_status plan_and_run(job *j, rk_error *error) {
-    rk_work dry, wet = {.dry = false};
-    rk_pool *pool = NULL;
-    rk_work_init_dry(&dry);
-    rk_status status = run(j, &dry, error);
-    if (status == RK_OK) status = check_memory(j, &dry, error);
-    if (status == RK_OK) status = rk_context_pool(&pool, &j->run, error);
-    if (status == RK_OK) status = rk_context_claim(&j->run, dry.peak, error);
-    const bool is_claimed = status == RK_OK;
-    if (status == RK_OK) status = rk_work_init_wet(&wet, &dry, pool, error);
-    if (status == RK_OK) {
-        rk_blas_make_serial();
-        status = run(j, &wet, error);
-        rk_blas_restore();
-        j->answer->data.bytes = dry.peak;
-        j->answer->data.threads = rk_pool_threads(pool);
-    }
-    rk_work_finish(&wet);
-    if (is_claimed) rk_context_release(&j->run, dry.peak);
-    free(dry.steps);
-    rk_pool_destroy(pool);
-    return status;
-}
-
 static void say_what_was_found(job *j) {
     rk_distill_data *d = &j->answer->data;
     const double closure = d->closure_loss, square = d->true_teacher_square;
     if (!d->finished && d->receipt_samples && isfinite(closure) &&
         fabs(closure - d->loss) > 4 * d->loss_standard_error + 0.05 * square)
-        rk_distilled_warn(j->answer,
-                          "the closure's loss, %.3g, is not the true one, %.3g +- %.2g: its "
-                          "assumptions do not hold here",
-                          closure, d->loss, d->loss_standard_error);
-    if (j->course.lost) rk_distilled_warn(j->answer, "no memory for all of the curve");
+        rk_warnings_add(&j->answer->warnings,
+                        "the closure's loss, %.3g, is not the true one, %.3g +- %.2g: its "
+                        "assumptions do not hold here",
+                        closure, d->loss, d->loss_standard_error);
+    const rk_distill_options *o = &j->options;
+    const bool dear = o->budget_flops > 0 && d->flops > SLACK * o->budget_flops;
+    d->unmet = dear || (o->budget_seconds > 0 && d->seconds > SLACK * o->budget_seconds);
+    if (d->unmet)
+        rk_warnings_add(&j->answer->warnings, "it took %.3g %s: the start and a step are no less",
+                        dear ? d->flops : d->seconds, dear ? "FLOPs" : "seconds");
+    if (j->course.lost) rk_warnings_add(&j->answer->warnings, "no memory for all of the curve");
 }
 
-static rk_status deliver(job *j, rk_error *error) {
+static rk_status deliver(job *j, const rk_train_run *done, rk_error *error) {
     rk_distilled *a = j->answer;
     rk_status status = rk_pairing_tighten(&a->student, j->student.net, error);
     if (status != RK_OK) return status;
@@ -322,7 +314,10 @@ static rk_status deliver(job *j, rk_error *error) {
     a->data.curve = a->curve;
     a->data.n_curve = j->course.n_curve;
     a->data.seed = j->options.seed;
+    a->data.bytes = done->bytes;
+    a->data.threads = done->threads;
     say_what_was_found(j);
+    a->data.n_warnings = a->warnings.n;
     return RK_OK;
 }
 
@@ -334,10 +329,10 @@ rk_status rk_distill(rk_distilled **out, const rk_network *teacher, const rk_inp
     if (status != RK_OK) return status;
     const rk_distill_options *o = &j.options;
     j.pairs = (rk_pairs_spec){o->pairs, o->pairs_order};
-    j.run =
-        (rk_options){.threads = o->threads, .memory_limit = o->memory_limit, .context = o->context};
-    rk_context_settle(&j.run);
-    if (j.run.threads == 0) j.run.threads = rk_pool_default_threads();
+    rk_train_run doing = {.name = "the distillation",
+                          .options = rk_train_options(o->threads, o->memory_limit, o->context),
+                          .run = run,
+                          .context = &j};
     j.course = (rk_course){.budget_flops = o->budget_flops,
                            .budget_seconds = o->budget_seconds,
                            .progress = o->progress,
@@ -349,10 +344,9 @@ rk_status rk_distill(rk_distilled **out, const rk_network *teacher, const rk_inp
     if (status == RK_OK && j.input.third_cumulant)
         status = rk_fail(error, RK_ERROR_UNSUPPORTED, "distillation takes Gaussian inputs only");
     if (status == RK_OK) status = prepare(&j, error);
-    if (status == RK_OK) status = rk_blas_check_room(j.run.threads, error);
     if (status == RK_OK) status = rk_distilled_create(&j.answer, error);
-    if (status == RK_OK) status = plan_and_run(&j, error);
-    if (status == RK_OK) status = deliver(&j, error);
+    if (status == RK_OK) status = rk_train_run_do(&doing, error);
+    if (status == RK_OK) status = deliver(&j, &doing, error);
     if (status == RK_OK)
         *out = j.answer;
     else

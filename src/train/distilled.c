@@ -1,8 +1,6 @@
 #include "train/distilled.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 rk_status rk_distilled_create(rk_distilled **out, rk_error *error) {
@@ -14,19 +12,8 @@ rk_status rk_distilled_create(rk_distilled **out, rk_error *error) {
                                 .loss = unknown,
                                 .loss_standard_error = unknown,
                                 .true_teacher_square = unknown,
-                                .warnings = d->warnings};
+                                .warnings = d->warnings.list};
     return RK_OK;
-}
-
-void rk_distilled_warn(rk_distilled *d, const char *format, ...) {
-    const size_t i = d->data.n_warnings;
-    if (i == RK_DISTILLED_WARNINGS) return;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(d->warning_text[i], sizeof d->warning_text[i], format, arguments);
-    va_end(arguments);
-    d->warnings[i] = d->warning_text[i];
-    d->data.n_warnings++;
 }
 
 const rk_distill_data *rk_distilled_view(const rk_distilled *distilled) {

@@ -87,6 +87,15 @@ static double search(run *r, double slope, double *value) {
     return 0;
 }
 
+/* sum |s_i y_i|, whatever units each parameter has. */
+static double sum_of_sizes(const run *r, const double *s, const double *y) {
+    double sum = 0;
+    if (r->work && !rk_work_charge(r->work, 2 * (uint64_t)r->n)) return 0;
+    for (size_t i = 0; i < r->n; i++)
+        sum += fabs(s[i] * y[i]);
+    return sum;
+}
+
 /* s and y of the step to where `g` is the gradient, unless the function curves the wrong way. */
 static void remember(run *r, const double *g) {
     const size_t at = r->pairs ? (r->newest + 1) % r->memory : 0;
@@ -96,7 +105,7 @@ static void remember(run *r, const double *g) {
         y[i] = g[i] - r->g[i];
     }
     const double curvature = dot(r, s, y);
-    if (!(curvature > NO_CURVATURE * sqrt(dot(r, s, s) * dot(r, y, y)))) {
+    if (!(curvature > NO_CURVATURE * sum_of_sizes(r, s, y))) {
         if (r->pairs == r->memory) r->pairs--; /* its place was the oldest's */
         return;
     }

@@ -4,7 +4,8 @@
  * Two-loop recursion (Nocedal and Wright, 7.4) over the last pairs s = theta - theta_old, y = g -
  * g_old with H_0 = gamma P, gamma = s.y / y.Py of the last pair: P may change from step to step and
  * need not know the scale. Backtracking by quadratic interpolation until f falls by 1e-4 of what
- * the slope promised (Armijo); pairs without curvature, s.y <= 1e-10 |s| |y|, are left out. */
+ * the slope promised (Armijo); pairs without curvature, s.y <= 1e-10 sum |s_i y_i|, are left out.
+ */
 #ifndef RK_TRAIN_LBFGS_H
 #define RK_TRAIN_LBFGS_H
 

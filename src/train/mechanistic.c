@@ -9,7 +9,7 @@
 
 rk_mechanistic_spec rk_mechanistic_default(void) {
     return (rk_mechanistic_spec){
-        .refresh = 5, .damping = 0.1, .tolerance = 1e-4, .max_iterations = 512};
+        .refresh = 5, .damping = 0.1, .tolerance = 1e-5, .max_iterations = 512};
 }
 
 rk_status rk_mechanistic_create(rk_mechanistic *out, rk_expected_loss *loss, rk_course *course,

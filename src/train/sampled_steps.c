@@ -10,6 +10,9 @@
 /* How much of the loss that is shown is that of the last batch. */
 static const double MEMORY = 0.05;
 
+/* Of the first batch's loss: what is no way to anything, and what is no result. */
+static const double DIVERGED = 1e3, DONE_HARM = 2;
+
 typedef struct steps {
     rk_work *work;
     rk_parameters *student;
@@ -70,22 +73,27 @@ static rk_status move(steps *s, rk_course *course, uint64_t n_steps, uint64_t *d
     spec.schedule = s->spec->schedule;
     rk_status status = rk_first_order_create(&optimiser, &spec, s->student->theta.n, error);
     if (status != RK_OK) return status;
-    double shown = (double)NAN;
+    double first = 0, shown = 0;
     bool on = true;
     for (*done = 0; status == RK_OK && on && *done < n_steps; (*done)++) {
         rk_loss_value value;
         status = look(s, *done, &value, error);
         if (status != RK_OK || s->work->interrupted) break;
         rk_first_order_step(&optimiser, s->student->gradient.x, s->student->theta.x);
-        shown = isnan(shown) ? value.mean : shown + MEMORY * (value.mean - shown);
-        on = rk_course_point(course, *done + 1, shown) || *done + 1 < n_steps;
-        on = on && !course->stopped;
-        if (!rk_parameters_moved(s->student))
+        if (*done == 0) first = shown = value.mean;
+        shown += MEMORY * (value.mean - shown);
+        on = rk_course_point(course, *done + 1, shown);
+        if (!rk_parameters_moved(s->student) || !(shown <= DIVERGED * first))
             status = rk_fail(error, RK_ERROR_NUMERIC,
                              "steps on samples diverged at step %llu: a rate below %g, or larger "
                              "batches, may not",
                              (unsigned long long)*done + 1, s->spec->rate);
     }
+    if (status == RK_OK && !(shown <= DONE_HARM * first))
+        status = rk_fail(error, RK_ERROR_NUMERIC,
+                         "steps on samples made the loss larger: a rate below %g, or larger "
+                         "batches, may not",
+                         s->spec->rate);
     rk_first_order_finish(&optimiser, s->student->theta.x);
     rk_first_order_free(&optimiser);
     return status;
