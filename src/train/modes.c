@@ -25,8 +25,7 @@ rk_status rk_modes_create(rk_modes *out, size_t n, rk_error *error) {
     out->storage = fits ? rk_alloc(room, 1, sizeof *out->storage) : NULL;
     if (!out->storage) return rk_fail(error, RK_ERROR_MEMORY, "no memory for tilts");
     for (size_t m = 0; m < RK_MAX_MODES; m++)
-        out->mode[m] =
-            (rk_mode){.mu = out->storage + m * one, .S = out->storage + m * one + n};
+        out->mode[m] = (rk_mode){.mu = out->storage + m * one, .S = out->storage + m * one + n};
     return RK_OK;
 }
 
@@ -129,7 +128,7 @@ double rk_modes_gradient(rk_work *work, const rk_event_scene *scene, const rk_mo
     for (size_t m = 0; m < modes->count; m++)
         log_p = rk_log_add(log_p, -modes->mode[m].exponent);
     for (size_t m = 0; m < modes->count; m++)
-        rk_mode_back(work, scene, &modes->mode[m],
-                     weight * exp(-modes->mode[m].exponent - log_p), to);
+        rk_mode_back(work, scene, &modes->mode[m], weight * exp(-modes->mode[m].exponent - log_p),
+                     to);
     return log_p;
 }

@@ -44,8 +44,7 @@ rk_status rk_rare_event_create(rk_rare_event *out, const rk_network *net, const 
     memset(row, 0, rows * sizeof *row);
     for (size_t k = 0; k < event->n_terms; k++)
         row[event->terms[k].index] += sign * event->terms[k].coefficient;
-    out->functional =
-        (rk_functional){.depth = event->layer, .bare = event->layer > 0, .row = row};
+    out->functional = (rk_functional){.depth = event->layer, .bare = event->layer > 0, .row = row};
     if (!rooted) return RK_OK;
     out->root = row + rows;
     out->turned = out->root + n * n;

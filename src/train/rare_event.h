@@ -7,8 +7,8 @@
 
 typedef struct rk_rare_event {
     rk_functional functional;
-    double t; /**< the event is that the functional is above */
-    size_t n; /**< of inputs */
+    double t;              /**< the event is that the functional is above */
+    size_t n;              /**< of inputs */
     rk_input input;        /**< borrowed */
     double *root, *turned; /**< n x n and its transpose; NULL: the identity */
     double *storage;

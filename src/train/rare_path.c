@@ -22,9 +22,9 @@ rk_rare_path_spec rk_rare_path_default(void) {
                                .allowance = 1e-3,
                                .rate = 0.15,
                                .damping = 1e-2,
-                               .first = 1e-6,
+                               .first = 1e-5,
                                .growth = 1.15,
-                               .checks = 8192};
+                               .checks = 16384};
 }
 
 static bool make_curvature(rk_rare_path *p) {
@@ -64,8 +64,8 @@ rk_status rk_rare_path_create(rk_rare_path *out, rk_work *work, const rk_rare_pa
     p->objective.closure.pairs = spec->pairs;
     status = rk_sampled_loss_take(work, &examples, of->net, BLOCK, false, &p->sampled, error);
     if (status == RK_OK)
-        status = rk_expected_loss_create(&p->ordinary, work, teacher, of, input, &spec->pairs,
-                                         error);
+        status =
+            rk_expected_loss_create(&p->ordinary, work, teacher, of, input, &spec->pairs, error);
     if (status == RK_OK && !make_curvature(p))
         status = rk_fail(error, RK_ERROR_NUMERIC, "the network's curvature is not finite");
     if (status != RK_OK) rk_rare_path_free(p);
@@ -77,7 +77,8 @@ void rk_rare_path_free(rk_rare_path *path) {
     rk_expected_loss_free(&path->ordinary);
 }
 
-/* ------------------------------------------------------------------------- what is paid in truth */
+/* ------------------------------------------------------------------------- what is paid in truth
+ */
 
 /* Loss and two standard errors, by samples that are always the same. */
 static rk_status ask_samples(rk_rare_path *p, double *bound, rk_error *error) {

@@ -39,8 +39,8 @@ typedef struct rk_rare_path {
     double beta;
     uint64_t steps;
     double closure_loss, loss, standard_error; /**< the latter NaN until samples are asked */
-    double log_p;      /**< what the objective says */
-    bool ended;        /**< the allowance is used up */
+    double log_p;                              /**< what the objective says */
+    bool ended;                                /**< the allowance is used up */
 } rk_rare_path;
 
 /** From `of` as it is. In memory of `work`, which does with the plan of one step for any number of

@@ -96,11 +96,12 @@ static rk_status check_keep(const job *j, rk_error *error) {
     if (a->n_layers == b->n_layers && rk_network_n_in(a) == rk_network_n_in(b) &&
         rk_network_n_out(a) == rk_network_n_out(b))
         return check_network(j, b, error);
-    return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                   "the network to keep to has %zu layers, %zu inputs and %zu outputs, and not %zu, "
-                   "%zu and %zu",
-                   b->n_layers, rk_network_n_in(b), rk_network_n_out(b), a->n_layers,
-                   rk_network_n_in(a), rk_network_n_out(a));
+    return rk_fail(
+        error, RK_ERROR_UNSUPPORTED,
+        "the network to keep to has %zu layers, %zu inputs and %zu outputs, and not %zu, "
+        "%zu and %zu",
+        b->n_layers, rk_network_n_in(b), rk_network_n_out(b), a->n_layers, rk_network_n_in(a),
+        rk_network_n_out(a));
 }
 
 static rk_status prepare(job *j, const rk_input *input, rk_error *error) {
@@ -168,7 +169,9 @@ static rk_status look(job *j, rk_error *error) {
     rk_event_truth truth;
     if (!(seen > 0.5 * wanted)) return RK_OK; /* closures may exaggerate, not by so much less */
     const rk_status status = find_truth(j, j->of.net, GLANCE, false, &truth, error);
-    j->met = status == RK_OK && j->answer->data.before.log10_p - truth.estimate.log10_p > wanted;
+    const rk_tail_estimate *before = &j->answer->data.before, *now = &truth.estimate;
+    const double spread = hypot(before->cv, now->cv) / log(10);
+    j->met = status == RK_OK && before->log10_p - now->log10_p - 2 * spread > wanted;
     return status;
 }
 
@@ -285,7 +288,8 @@ static void say_what_was_found(job *j) {
     if (dear) rk_warnings_add(w, "the ordinary loss is %.3g, not %.3g", d->loss, allowed);
     if (missed)
         rk_warnings_add(w, "P has fallen by 10^%.2f, not by %g: %s", d->log10_factor, wanted,
-                        j->ended ? "an ordinary loss of keep_loss pays for no more" : "too few steps");
+                        j->ended ? "an ordinary loss of keep_loss pays for no more"
+                                 : "too few steps");
     else if (!j->ended && !j->met && !d->interrupted)
         rk_warnings_add(w, "max_steps were too few to spend keep_loss");
     d->unmet = dear || missed;

@@ -68,10 +68,9 @@ typedef struct seen {
     rk_event_objective objective;
 } seen;
 
-static rk_status see(rk_work *work, seen *s) {
+static void see(rk_work *work, seen *s) {
     const rk_adjoint to = {.weight = s->of->of.gradient.weight};
     rk_event_objective_step(work, &s->objective, s->of->of.net, 1, &to);
-    return RK_OK;
 }
 
 /* d log P / dtheta as the view has it, to of.gradient. */
