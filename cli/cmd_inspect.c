@@ -140,6 +140,8 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(doc.root, "parameters", json_count(x->n_parameters));
     json_object_set_new(doc.root, "weights_sha256", json_weights_sha256(net));
     json_object_set_new(doc.root, "notes", json_text_or_null(rk_network_notes(net)));
+    if (*rk_network_origin(net))
+        json_object_set_new(doc.root, "origin", json_string(rk_network_origin(net)));
     json_t *layers = json_array();
     for (size_t l = 0; l < rk_network_n_layers(net); l++) {
         rk_layer layer = rk_network_layer(net, l);
@@ -203,6 +205,7 @@ static int print_human(const void *result, FILE *stream) {
                    "direction.\n  Expect the closures to be less exact; check with --receipt.\n"
                  : "\nNo weight matrix sticks out of a random matrix's spectrum.\n",
           stream);
+    if (*rk_network_origin(net)) fprintf(stream, "\nmade as\n%s\n", rk_network_origin(net));
     if (*rk_network_notes(net)) fprintf(stream, "\nread as\n%s\n", rk_network_notes(net));
     return 0;
 }

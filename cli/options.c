@@ -9,8 +9,9 @@
 #include "commands.h"
 #include "message.h"
 
-#define MODEL      (CMD_INSPECT | CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL)
+#define MODEL      (CMD_INSPECT | CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL | TRAINING)
 #define RUN        (CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL)
+#define TRAINING   (CMD_DISTILL | CMD_TRAIN)
 #define ANY        (CMD_RANDOM | MODEL | CMD_DOCTOR)
 #define AT(member) offsetof(options, member)
 
@@ -26,18 +27,48 @@ const option_row option_table[] = {
     {"residual", 0, OPTION_FLAG, NULL, CMD_RANDOM, AT(residual),
      "hidden layers two by two are blocks y = x + W f(V x); of an odd number the first embeds"},
 
-    {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL | CMD_EXPLAIN, AT(event),
+    {"hidden", 'l', OPTION_TEXT, "N,...,N", CMD_DISTILL, AT(widths),
+     "widths of the student's hidden layers: 128,128"},
+    {"student", 0, OPTION_READ, "FILE", CMD_DISTILL, AT(student),
+     "a student to go on from instead"},
+    {"start", 0, OPTION_TEXT, "START", CMD_DISTILL, AT(start),
+     "pivots: the teacher's own neurons, refitted (default), or random"},
+    {"method", 'm', OPTION_METHOD, "METHOD", CMD_DISTILL, AT(methods),
+     "mechanistic (default); adam or sgd, on samples, to compare with"},
+    {"pairs", 0, OPTION_TEXT, "PAIRS", TRAINING, AT(pairs),
+     "how pairs are closed: completed:1 to completed:4 (2, train 4), exact, first"},
+    {"finish", 0, OPTION_TEXT, "WHEN", CMD_DISTILL, AT(finish),
+     "steps on samples that take away the closure's error: auto (default), on, off"},
+    {"rate", 0, OPTION_REAL, "R", CMD_DISTILL, AT(rate), "of steps on samples, at first"},
+    {"batch", 0, OPTION_SIZE, "N", CMD_DISTILL, AT(batch), "samples in such a step"},
+    {"schedule", 0, OPTION_TEXT, "NAME", CMD_DISTILL, AT(schedule),
+     "of the rate of adam and sgd: linear (default), cosine, constant"},
+
+    {"keep", 0, OPTION_READ, "FILE", CMD_TRAIN, AT(keep),
+     "the network whose outputs are to be kept (the same)"},
+    {"keep-loss", 0, OPTION_REAL, "LOSS", CMD_TRAIN, AT(keep_loss),
+     "the most that E|S - T|^2 may become, of E|T|^2 (1e-3)"},
+    {"factor", 0, OPTION_REAL, "F", CMD_TRAIN, AT(factor),
+     "be done when the event is F times rarer (as rare as the loss pays for)"},
+    {"view", 0, OPTION_TEXT, "VIEW", CMD_TRAIN, AT(view),
+     "what steps see of the event: both (default), normal, tilts"},
+
+    {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL | CMD_EXPLAIN | CMD_TRAIN, AT(event),
      "'y[3] > 2', 'y[*] > 3', 'y[0] - y[1] < -1', 'layer 2: z[*] > 1,2,3'; several with ';'"},
     {"method", 'm', OPTION_METHOD, "METHOD", RUN, AT(methods),
      "how to estimate (auto); compare takes several; see METHODS below"},
-    {"samples", 'n', OPTION_COUNT, "N", RUN, AT(samples),
+    {"samples", 'n', OPTION_COUNT, "N", RUN | CMD_TRAIN, AT(samples),
      "forward passes of method sample, or for each event (100000)"},
     {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_ESTIMATE | CMD_EXPLAIN | CMD_TAIL, AT(budget),
      "of methods that choose their passes: 1e10flop, 2s, or both by giving it twice"},
+    {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_DISTILL, AT(budget),
+     "of all steps: 1e10flop, 2s, or both by giving it twice (until they gain no more)"},
     {"tol", 0, OPTION_REAL, "ERROR", CMD_ESTIMATE | CMD_EXPLAIN | CMD_TAIL, AT(tolerance),
      "error to reach: root mean square; of an event relative, 0.05"},
     {"receipt", 0, OPTION_COUNT, "N", CMD_ESTIMATE | CMD_EXPLAIN, AT(receipt),
      "check the answer without bias against N forward passes; 0: do not (auto: a few)"},
+    {"receipt", 0, OPTION_COUNT, "N", TRAINING, AT(receipt),
+     "forward passes that tell the true loss in the end (as many as tell 1 % of it)"},
     {"covariance", 'c', OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(covariance),
      "also the covariance of the outputs"},
     {"cumulants", 0, OPTION_COUNT, "D", CMD_ESTIMATE | CMD_EXPLAIN, AT(cumulants),
@@ -53,22 +84,24 @@ const option_row option_table[] = {
 
     {"activation", 'a', OPTION_TEXT, "NAME", CMD_RANDOM | MODEL, AT(activation),
      "of the hidden layers: relu, gelu, leaky_relu:0.2, ...; or a comma-separated list"},
-    {"input-mean", 0, OPTION_READ, "FILE", RUN, AT(input_mean), "mean of the input, .npy (0)"},
-    {"input-cov", 0, OPTION_READ, "FILE", RUN, AT(input_cov),
+    {"input-mean", 0, OPTION_READ, "FILE", RUN | TRAINING, AT(input_mean),
+     "mean of the input, .npy (0)"},
+    {"input-cov", 0, OPTION_READ, "FILE", RUN | TRAINING, AT(input_cov),
      "covariance of the input, .npy (the identity)"},
 
     {"output", 'o', OPTION_WRITE, "FILE", ANY, AT(output),
      "write the result there instead of to stdout"},
     {"json", 'j', OPTION_FLAG, NULL, ANY, AT(json), "the result as one JSON object, on a line"},
-    {"csv", 0, OPTION_WRITE, "FILE", CMD_ESTIMATE | CMD_COMPARE | CMD_TAIL, AT(csv),
-     "also write the table as CSV"},
+    {"csv", 0, OPTION_WRITE, "FILE", CMD_ESTIMATE | CMD_COMPARE | CMD_TAIL | TRAINING, AT(csv),
+     "also write the table, or the learning curve, as CSV"},
     {"plot", 0, OPTION_WRITE, "FILE", CMD_COMPARE | CMD_TAIL, AT(plot),
      "also draw the comparison or the probabilities, .svg, .png or .pdf, with gnuplot"},
     {"all", 0, OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_TAIL, AT(all),
      "print every output or event, however many"},
-    {"seed", 's', OPTION_COUNT, "S", CMD_RANDOM | RUN, AT(seed), "of all random numbers (0)"},
-    {"threads", 't', OPTION_COUNT, "T", RUN, AT(threads), "threads (one per processor)"},
-    {"memory", 0, OPTION_BYTES, "BYTES", RUN, AT(memory),
+    {"seed", 's', OPTION_COUNT, "S", CMD_RANDOM | RUN | TRAINING, AT(seed),
+     "of all random numbers (0)"},
+    {"threads", 't', OPTION_COUNT, "T", RUN | TRAINING, AT(threads), "threads (one per processor)"},
+    {"memory", 0, OPTION_BYTES, "BYTES", RUN | TRAINING, AT(memory),
      "refuse what needs more memory, e.g. 8G (the machine's)"},
     {"quiet", 'q', OPTION_FLAG, NULL, ANY, AT(quiet), "only results and errors"},
     {"help", 'h', OPTION_FLAG, NULL, ANY | CMD_COMPLETION | CMD_HELP, AT(help), "this help"},

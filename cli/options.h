@@ -33,6 +33,12 @@ typedef struct options {
     const char *plot;
     bool example;
 
+    const char *keep, *view;
+    double keep_loss, factor;
+    const char *student, *start, *pairs, *finish, *schedule;
+    double rate;
+    uint64_t batch;
+
     uint64_t width, hidden, in, out;
     const char *widths, *init;
     bool residual;

@@ -29,8 +29,7 @@ static void draw(const progress *p, double fraction, double elapsed) {
     fflush(stderr);
 }
 
-static bool on_progress(void *context, double fraction) {
-    progress *p = context;
+bool progress_show(progress *p, double fraction) {
     double time = now();
     if (p->visible && time - p->start > patience && time - p->last_drawn > refresh) {
         draw(p, fraction, time - p->start);
@@ -39,9 +38,17 @@ static bool on_progress(void *context, double fraction) {
     return !interrupted();
 }
 
-void progress_begin(progress *p, const char *label, rk_options *run) {
-    *p = (progress){
+static bool on_progress(void *context, double fraction) {
+    return progress_show(context, fraction);
+}
+
+progress progress_start(const char *label) {
+    return (progress){
         .label = label, .start = now(), .visible = isatty(STDERR_FILENO) && !message_is_quiet()};
+}
+
+void progress_begin(progress *p, const char *label, rk_options *run) {
+    *p = progress_start(label);
     run->progress = on_progress;
     run->progress_context = p;
 }

@@ -14,6 +14,11 @@ typedef struct progress {
 /** Makes `run` report to `p`, which must live until progress_end. */
 void progress_begin(progress *p, const char *label, rk_options *run);
 
+/** Without a run: what shows it calls progress_show. */
+progress progress_start(const char *label);
+/** Draws the bar now and then. False after Ctrl-C: stop. */
+bool progress_show(progress *p, double fraction);
+
 /** Wipes the bar. */
 void progress_end(progress *p);
 

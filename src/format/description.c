@@ -56,12 +56,13 @@ static bool is_scale(const json_t *value) {
     return json_is_number(value) && json_number_value(value) >= 0;
 }
 
-/* Which of our keys an unknown one misspells. Metadata of others may well have "labels". */
+/* Which of our keys an unknown one misspells. Metadata of others may well have "labels" or
+ * "original". */
 static const char *meant(const char *key, bool strict) {
-    static const char *const known[] = {"activation", "output_activation", "weight_scale",
-                                        "layers"};
+    static const char *const known[] = {"activation", "output_activation", "weight_scale", "layers",
+                                        "origin"};
     const size_t n = sizeof known / sizeof *known;
-    return rk_nearest(key, known, strict ? n : n - 1, strict ? 5 : 2);
+    return rk_nearest(key, known, strict ? n : n - 2, strict ? 5 : 2);
 }
 
 static void swap_quotes(char *text, char from, char to) {
@@ -111,10 +112,21 @@ static rk_status take_columns(rk_description *out, rk_error *error) {
                : rk_fail(error, RK_ERROR_MEMORY, "no memory for a description");
 }
 
+/* Others may mean something else by it. */
+static rk_status read_origin(rk_description *out, json_t *value, bool strict, rk_error *error) {
+    const bool ours = json_is_string(value) && rk_network_is_origin(json_string_value(value));
+    if (ours) out->origin = json_incref(value);
+    return ours || !strict
+               ? RK_OK
+               : rk_fail(error, RK_ERROR_FORMAT, "%s: \"origin\" is not a line of printable ASCII",
+                         out->source);
+}
+
 static rk_status read_key(rk_description *out, const char *key, json_t *value, bool strict,
                           bool *known, rk_error *error) {
     *known = true;
     if (strcmp(key, "layers") == 0) return read_layers(out, value, strict, error);
+    if (strcmp(key, "origin") == 0) return read_origin(out, value, strict, error);
     if (strcmp(key, "activation") == 0) {
         out->activations =
             json_is_string(value) ? split(json_string_value(value)) : json_incref(value);
@@ -153,7 +165,7 @@ static rk_status read_object(rk_description *out, json_t *object, bool strict, r
         if (strict)
             return rk_fail(error, RK_ERROR_FORMAT,
                            "%s: the key '%.60s' is none of activation, output_activation, "
-                           "weight_scale, layers%s%s%s",
+                           "weight_scale, layers, origin%s%s%s",
                            out->source, printable ? key : "(malformed)",
                            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         if (near && printable && !json_object_get(object, near))
@@ -202,6 +214,7 @@ void rk_description_destroy(rk_description *description) {
     json_decref(description->output_activation);
     json_decref(description->weight_scales);
     json_decref(description->layers);
+    json_decref(description->origin);
     *description = (rk_description){0};
 }
 
@@ -361,6 +374,12 @@ static json_t *layer_list(const rk_network *net) {
     return list;
 }
 
+const char *rk_description_origin(const rk_description *sources, size_t n_sources) {
+    for (size_t i = 0; i < n_sources; i++)
+        if (sources[i].origin) return json_string_value(sources[i].origin);
+    return NULL;
+}
+
 json_t *rk_description_of(const rk_network *net) {
     json_t *object = json_object();
     bool done = json_object_set_new(object, "format", json_string("reckon")) == 0;
@@ -370,6 +389,9 @@ json_t *rk_description_of(const rk_network *net) {
             (!has_scales(net) || json_object_set_new(object, "weight_scale", scale_list(net)) == 0);
     else
         done = done && json_object_set_new(object, "layers", layer_list(net)) == 0;
+    if (*rk_network_origin(net))
+        done =
+            done && json_object_set_new(object, "origin", json_string(rk_network_origin(net))) == 0;
     if (done) return object;
     json_decref(object);
     return NULL;

@@ -16,6 +16,7 @@ typedef struct rk_description {
     json_t *output_activation; /**< string */
     json_t *weight_scales;     /**< array of numbers, one a layer */
     json_t *layers;    /**< array of objects (format/wiring.h); then the arrays are theirs */
+    json_t *origin;    /**< string: how the network was made */
     char misspelt[96]; /**< "'activaton' for 'activation'": of keys that were ignored, or "" */
 } rk_description;
 
@@ -45,6 +46,9 @@ const rk_description *rk_description_wiring(const rk_description *sources, size_
  *  decides all of them, likewise for scales; one that seems to misspell a key is refused. */
 rk_status rk_description_apply(const rk_description *sources, size_t n_sources, rk_layer *layers,
                                size_t n_layers, rk_deciders *by, rk_error *error);
+
+/** The origin that the first source which has one tells; NULL: none. */
+const char *rk_description_origin(const rk_description *sources, size_t n_sources);
 
 /** Describes a network; every value is a string, as safetensors metadata wants. A new reference, or
  *  NULL without memory. */

@@ -159,6 +159,8 @@ static rk_status build(rk_network **out, rk_layer *layers, const rk_tensor_chain
     if (status == RK_OK) status = make_room(out, layers, chain->count, error);
     if (status == RK_OK) status = fill(*out, chain, tensors, error);
     if (status == RK_OK) status = rk_network_seal(out, error);
+    const char *origin = rk_description_origin(sources, n_sources);
+    if (status == RK_OK && origin) status = rk_network_set_origin(*out, origin, error);
     return status == RK_OK ? write_notes(*out, chain, by, error) : status;
 }
 

@@ -229,6 +229,7 @@ void rk_network_destroy(rk_network *net) {
     free(net->layers);
     free(net->storage);
     free(net->notes);
+    free(net->origin);
     free(net);
 }
 
@@ -362,5 +363,30 @@ rk_status rk_network_set_notes(rk_network *net, const char *text, rk_error *erro
     if (!copy) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
     free(net->notes);
     net->notes = copy;
+    return RK_OK;
+}
+
+const char *rk_network_origin(const rk_network *net) {
+    return net->origin ? net->origin : "";
+}
+
+bool rk_network_is_origin(const char *text) {
+    enum { MOST = 1000 };
+    size_t length = 0;
+    for (; text[length] && length <= MOST; length++) {
+        unsigned char c = (unsigned char)text[length];
+        if (c < ' ' || c > '~' || c == '"' || c == '\\') return false;
+    }
+    return length <= MOST;
+}
+
+rk_status rk_network_set_origin(rk_network *net, const char *text, rk_error *error) {
+    if (!rk_network_is_origin(text))
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "an origin is at most 1000 printable ASCII characters, without quotes");
+    char *copy = strdup(text);
+    if (!copy) return rk_fail(error, RK_ERROR_MEMORY, "no memory for an origin");
+    free(net->origin);
+    net->origin = copy;
     return RK_OK;
 }

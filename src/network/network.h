@@ -11,7 +11,8 @@ struct rk_network {
     double **row_square; /* [l][i]: |row i of W_l|^2 */
     size_t *last_use;    /* [value]: see rk_network_last_use; NULL: the network is plain */
     size_t most_kept;
-    char *notes; /* what a reader inferred, or NULL */
+    char *notes;  /* what a reader inferred, or NULL */
+    char *origin; /* how it was made, or NULL */
 };
 
 /** A network to be filled in place, so that its weights exist once: checks everything about the
@@ -68,6 +69,9 @@ size_t rk_network_max_width(const rk_network *net);
 
 /** cols * Var(W) of layer l: as given, or measured as the mean square of its weights. */
 double rk_network_weight_scale(const rk_network *net, size_t l);
+
+/** Whether `text` may be an origin: see rk_network_set_origin. */
+bool rk_network_is_origin(const char *text);
 
 /** Replaces the notes by a copy of `text`. */
 rk_status rk_network_set_notes(rk_network *net, const char *text, rk_error *error);

@@ -7,15 +7,6 @@
 
 #include <math.h>
 
-/* Adjoints of the present value, and room for those of the one before. */
-typedef struct adjoints {
-    double *mean, *mean_next;     /* width */
-    double *second, *second_next; /* of a covariance, or, if `pairs` is false, of variances */
-    bool any, pairs;              /* whether f depends on second moments here at all */
-    double *product;              /* as large as the largest W */
-    rk_pairs_adjoint side;
-} adjoints;
-
 typedef struct state {
     rk_work *work;
     const rk_chain *chain;
@@ -27,29 +18,35 @@ typedef struct state {
     rk_covariance_spec spec;
     rk_pairs_side side; /* of the present layer */
     double *records;    /* for the way back: of every layer its z */
-    adjoints bar;
+    rk_bars bar;
+    rk_pairs_adjoint side_bar;
 } state;
 
 _Static_assert(sizeof(state) <= RK_TAPE_STATE, "a tape holds it");
 
-/* z of an activated layer: n, n, and n x n where h has a covariance. */
+/* z of an activated layer: n each, and n x n where h has a covariance. */
 typedef struct record {
-    double *mu, *var, *Z;
+    double *mu, *var, *raw, *Z; /* raw: variances before what is negative counts as none */
 } record;
 
 static record record_of(const state *s, size_t l) {
     const rk_layer *layers = s->chain->net.layers;
     double *next = s->records;
     for (size_t k = 0; k < l; k++)
-        next += layers[k].rows * (layers[k].rows + 2);
-    return (record){next, next + layers[l].rows, next + 2 * layers[l].rows};
+        next += layers[k].rows * (layers[k].rows + 3);
+    const size_t n = layers[l].rows;
+    return (record){next, next + n, next + 2 * n, next + 3 * n};
 }
 
 static double *records_take(rk_work *work, const rk_network *net) {
     size_t count = 0;
     for (size_t l = 0; l < net->n_layers; l++)
-        count += net->layers[l].rows * (net->layers[l].rows + 2);
+        count += net->layers[l].rows * (net->layers[l].rows + 3);
     return rk_work_doubles(work, count, 1);
+}
+
+static void keep_variances(const state *s, const rk_stage *stage) {
+    rk_set(s->work, stage->layer->rows, s->var_z, record_of(s, stage->l).raw);
 }
 
 static void keep_record(const state *s, const rk_stage *stage, const double *Z) {
@@ -117,10 +114,11 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
     state *s = context;
     size_t n = stage->layer->rows;
     const double *slope = s->w + rk_wick_at(n, 2, 1, 1);
+    if (s->chain->recorded) keep_variances(s, stage);
     look(s, stage->layer, s->mu, s->var_z, view->C != NULL);
     if (s->chain->recorded) keep_record(s, stage, view->C);
     if (view->C) rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, view->C);
-    rk_kept_activate(&s->kept, n, slope);
+    rk_kept_activate(&s->kept, stage, slope);
     *view = (rk_view){.mean = s->m,
                       .var = s->var_h,
                       .C = view->C,
@@ -149,14 +147,14 @@ static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outp
 
 /* --------------------------------------------------------------------------------- the way back */
 
-/* What layer l read: mean and covariance, anew from the z below. */
-static const double *remember(state *s, size_t l) {
-    if (l == 0) {
+/* Mean and covariance of an earlier value, anew from the z below. */
+static const double *remember(state *s, size_t value) {
+    if (value == 0) {
         rk_input_mean(s->work, rk_network_n_in(&s->chain->net), s->chain->input, s->m);
         return s->chain->input->covariance;
     }
-    const rk_stage below = rk_chain_stage(s->chain, l - 1);
-    const record r = record_of(s, l - 1);
+    const rk_stage below = rk_chain_stage(s->chain, value - 1);
+    const record r = record_of(s, value - 1);
     const size_t n = below.layer->rows;
     const bool full = below.need != RK_NEED_MEAN;
     look(s, below.layer, r.mu, r.var, full);
@@ -164,34 +162,28 @@ static const double *remember(state *s, size_t l) {
         rk_set(s->work, n * n, r.Z, s->C);
         rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, s->C);
     }
-    if (l == 1 && s->radius != 1)
+    if (value == 1 && s->radius != 1)
         rk_rescale(s->work, n, 1 / s->radius, s->m, s->var_h, full ? s->C : NULL);
     return s->C;
-}
-
-static rk_second second_of(const adjoints *bar) {
-    return (rk_second){bar->any ? bar->second : NULL, bar->pairs};
 }
 
 static rk_back_view back_view(void *context, const rk_stage *stage) {
     const state *s = context;
     return (rk_back_view){.mean = s->bar.mean,
                           .var = s->bar.any ? s->bar.second : NULL,
-                          .stride = s->bar.pairs ? stage->layer->rows + 1 : 1,
+                          .stride = rk_bars_stride(&s->bar, stage->layer->rows),
                           .scale = stage->l == 0 ? 1 : s->radius};
 }
 
 static void begin_back(void *context, const rk_stage *stage, const rk_cotangent *f) {
     state *s = context;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const size_t n = stage->layer->rows;
-    bar->pairs = f->covariance != NULL;
-    bar->any = bar->pairs || f->variance;
-    rk_set(s->work, n, f->mean, bar->mean);
-    if (bar->any) rk_set(s->work, bar->pairs ? n * n : n, f->covariance, bar->second);
-    if (bar->any) rk_add_strided(s->work, n, 1, f->variance, bar->pairs ? n + 1 : 1, bar->second);
+    rk_kept_begin_back(&s->kept);
+    rk_bars_begin(s->work, n, f, bar);
     if (stage->l > 0 && s->radius != 1)
-        rk_rescale_back(s->work, n, s->radius, s->chain->outputs->mean, second_of(bar), bar->mean);
+        rk_rescale_back(s->work, n, s->radius, s->chain->outputs->mean, rk_bars_second(bar),
+                        bar->mean);
 }
 
 static void swap(double **x, double **y) {
@@ -201,66 +193,101 @@ static void swap(double **x, double **y) {
 }
 
 /* Of a covariance: its adjoint becomes that of z's, whose diagonal is what variances take. */
-static void pairs_back(state *s, size_t n, const double *Z) {
-    adjoints *bar = &s->bar;
+static void pairs_back(state *s, const rk_stage *stage, const double *Z) {
+    const size_t n = stage->layer->rows;
+    rk_bars *bar = &s->bar;
     const rk_pairs_spec *pairs = &s->spec.pairs;
     double *var_bar = s->var_z;
-    rk_pairs_adjoint_zero(s->work, pairs, n, &bar->side);
-    rk_pairs_activate_back(s->work, pairs, &s->side, &s->side, Z, bar->second, &bar->side,
-                           &bar->side);
+    rk_pairs_adjoint_zero(s->work, pairs, n, &s->side_bar);
+    rk_pairs_activate_back(s->work, pairs, &s->side, &s->side, Z, bar->second, &s->side_bar,
+                           &s->side_bar);
+    rk_kept_activate_back(&s->kept, stage, s->side_bar.g);
     rk_set(s->work, n, NULL, bar->mean_next);
     rk_set(s->work, n, NULL, var_bar);
-    rk_pairs_side_back(s->work, pairs, &s->side, &bar->side, bar->mean, bar->mean_next, var_bar);
+    rk_pairs_side_back(s->work, pairs, &s->side, &s->side_bar, bar->mean, bar->mean_next, var_bar);
     rk_add_strided(s->work, n, 1, var_bar, n + 1, bar->second);
+}
+
+/* What counts as none does not move. */
+static void drop_negative(rk_work *work, size_t n, const double *var, double *bar, size_t stride) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        if (var[i] < 0) bar[i * stride] = 0;
 }
 
 static void activate_back(void *context, const rk_stage *stage) {
     state *s = context;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const size_t n = stage->layer->rows;
     const record r = record_of(s, stage->l);
     look(s, stage->layer, r.mu, r.var, bar->pairs);
     if (bar->pairs) {
-        pairs_back(s, n, r.Z);
+        pairs_back(s, stage, r.Z);
     } else {
         rk_wick_moments_back(s->work, n, 2, s->w, bar->mean, bar->any ? bar->second : NULL, 1,
                              bar->mean_next, bar->second_next);
         swap(&bar->second, &bar->second_next);
     }
     swap(&bar->mean, &bar->mean_next);
+    drop_negative(s->work, n, r.raw, bar->second, bar->pairs ? n + 1 : 1);
     bar->any = true;
+}
+
+/* What was kept co-varies: the adjoint of all pairs, n of them. */
+static void widen(state *s, size_t n) {
+    rk_bars *bar = &s->bar;
+    if (bar->any && bar->pairs) return;
+    rk_set(s->work, n * n, NULL, bar->second_next);
+    if (bar->any) rk_add_strided(s->work, n, 1, bar->second, n + 1, bar->second_next);
+    swap(&bar->second, &bar->second_next);
+    bar->any = bar->pairs = true;
+}
+
+static void add_back(void *context, const rk_stage *stage) {
+    state *s = context;
+    widen(s, stage->layer->rows);
+    rk_kept_sum_back(&s->kept, stage, s->bar.mean, s->bar.second);
+}
+
+static void keep_back(void *context, size_t value) {
+    state *s = context;
+    const bool wanted = value > 0 || s->chain->input_covariance;
+    if (wanted) widen(s, rk_network_value_size(&s->chain->net, value));
+    rk_kept_add_back(&s->kept, value, s->bar.mean, wanted ? s->bar.second : NULL);
 }
 
 static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *to) {
     state *s = context;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const size_t l = stage->l;
     double *dW = to->weight ? to->weight[l] : NULL, *db = to->bias ? to->bias[l] : NULL;
-    const bool all = l > 0 || to->input_covariance;
-    const double *C = remember(s, l);
-    rk_affine_mean_back(s->work, stage->layer, l > 0 || s->chain->input->mean ? s->m : NULL,
-                        bar->mean, bar->mean_next, dW, db);
+    const bool all = stage->read > 0 || to->input_covariance;
+    const double *C = remember(s, stage->read);
+    rk_affine_mean_back(s->work, stage->layer,
+                        stage->read > 0 || s->chain->input->mean ? s->m : NULL, bar->mean,
+                        bar->mean_next, dW, db);
     if (bar->any)
-        rk_affine_covariance_back(s->work, stage->layer, C, second_of(bar), bar->product,
+        rk_affine_covariance_back(s->work, stage->layer, C, rk_bars_second(bar), bar->product,
                                   all ? bar->second_next : NULL, dW);
-    swap(&bar->mean, &bar->mean_next);
-    swap(&bar->second, &bar->second_next);
+    rk_bars_step(bar);
     bar->pairs = bar->any;
+    rk_kept_affine_back(&s->kept, stage, C, bar->mean, all && bar->any ? bar->second : NULL, dW);
+    if (stage->is_kept) bar->any = bar->pairs = false;
     if (l == 1 && s->radius != 1)
-        rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, second_of(bar),
+        rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, rk_bars_second(bar),
                         bar->mean);
 }
 
 static void end_back(void *context, const rk_adjoint *to) {
-    state *s = context;
-    const size_t n = rk_network_n_in(&s->chain->net);
-    rk_add_strided(s->work, n, 1, s->bar.mean, 1, to->input_mean);
-    if (s->bar.any) rk_add_strided(s->work, n * n, 1, s->bar.second, 1, to->input_covariance);
+    const state *s = context;
+    rk_bars_end(s->work, rk_network_n_in(&s->chain->net), &s->bar, to);
 }
 
 static const rk_law_back back = {.begin = begin_back,
                                  .activate = activate_back,
+                                 .add = add_back,
                                  .affine = affine_back,
+                                 .keep = keep_back,
                                  .end = end_back,
                                  .view = back_view};
 
@@ -277,21 +304,6 @@ static const rk_law law = {.knows_pairs = true,
 static double mean_radius(size_t n) {
     double half = (double)n / 2;
     return exp(rk_log_gamma(half + 0.5) - rk_log_gamma(half)) / sqrt(half);
-}
-
-static adjoints adjoints_take(rk_work *work, const rk_network *net, const rk_pairs_spec *pairs,
-                              bool input_covariance) {
-    size_t product = 0, width = rk_network_max_width(net);
-    size_t second = input_covariance ? width : rk_network_max_rows(net);
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (net->layers[l].rows * net->layers[l].cols > product)
-            product = net->layers[l].rows * net->layers[l].cols;
-    return (adjoints){.mean = rk_work_doubles(work, width, 1),
-                      .mean_next = rk_work_doubles(work, width, 1),
-                      .second = rk_work_doubles(work, second, second),
-                      .second_next = rk_work_doubles(work, second, second),
-                      .product = rk_work_doubles(work, product, 1),
-                      .side = rk_pairs_adjoint_take(work, pairs, rk_network_max_rows(net))};
 }
 
 static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec *spec, state *s) {
@@ -315,7 +327,8 @@ static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec
                  .side = rk_pairs_side_take(work, &spec->pairs, width)};
     if (chain->recorded) {
         s->records = records_take(work, net);
-        s->bar = adjoints_take(work, net, &spec->pairs, chain->input_covariance);
+        s->bar = rk_bars_take(work, net, chain->input_covariance);
+        s->side_bar = rk_pairs_adjoint_take(work, &spec->pairs, width);
     }
     rk_input_mean(work, rk_network_n_in(net), chain->input, s->m);
 }
