@@ -126,6 +126,7 @@ static rk_status cut(rk_rare_path *p, double bound, rk_error *error) {
         go_to(p, low);
         status = ask_samples(p, &bound, error);
     }
+    p->closure_loss = rk_expected_loss_value(&p->ordinary, false) / p->ordinary.square;
     return status;
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 void rk_warnings_add(rk_warnings *w, const char *format, ...) {
-    if (w->n == RK_MAX_WARNINGS) return;
+    if (w->n == RK_TRAIN_WARNINGS) return;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(w->text[w->n], sizeof w->text[w->n], format, arguments);
