@@ -22,9 +22,9 @@ rk_rare_path_spec rk_rare_path_default(void) {
                                .allowance = 1e-3,
                                .rate = 0.15,
                                .damping = 1e-2,
-                               .first = 1e-6,
+                               .first = 1e-5,
                                .growth = 1.15,
-                               .checks = 8192};
+                               .checks = 16384};
 }
 
 static bool make_curvature(rk_rare_path *p) {
@@ -126,6 +126,7 @@ static rk_status cut(rk_rare_path *p, double bound, rk_error *error) {
         go_to(p, low);
         status = ask_samples(p, &bound, error);
     }
+    p->closure_loss = rk_expected_loss_value(&p->ordinary, false) / p->ordinary.square;
     return status;
 }
 

@@ -13,10 +13,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Passes that look on the way whether the target is met, of those for the answer; and the steps
- * between two looks. */
+/* Passes that look on the way whether the target is met, of those for the answer. */
 static const double GLANCE = 0.2;
-enum { LOOK_EVERY = 3 };
+
+/* Of the target, in nats, what the closure must have seen before: it may see less than there is. */
+static const double HOPEFUL = 0.2;
 
 /* The factor that the steps saw is another than the true one by more than that: users are told. */
 static const double PART_WAYS = 10;
@@ -162,14 +163,21 @@ static rk_status see_before(job *j, rk_error *error) {
     return RK_OK;
 }
 
-/* Whether the target is met, as far as fewer passes can tell. */
-static rk_status look(job *j, rk_error *error) {
-    const double wanted = log10(j->options.target_factor);
-    const double seen = (j->first_view - j->last_view) / log(10);
+/* By so many of the passes for the answer. */
+static rk_status is_met(job *j, double share, rk_error *error) {
     rk_event_truth truth;
-    if (!(seen > 0.5 * wanted)) return RK_OK; /* closures may exaggerate, not by so much less */
-    const rk_status status = find_truth(j, j->of.net, GLANCE, false, &truth, error);
-    j->met = status == RK_OK && j->answer->data.before.log10_p - truth.estimate.log10_p > wanted;
+    const rk_status status = find_truth(j, j->of.net, share, share == 1, &truth, error);
+    const double fall = j->answer->data.before.log10_p - truth.estimate.log10_p;
+    j->met = status == RK_OK && fall >= log10(j->options.target_factor);
+    return status;
+}
+
+/* Whether the target is met: fewer passes say whether it is worth asking those that decide. */
+static rk_status look(job *j, rk_error *error) {
+    const double seen = (j->first_view - j->last_view) / log(10);
+    if (!(seen > HOPEFUL * log10(j->options.target_factor))) return RK_OK;
+    rk_status status = is_met(j, GLANCE, error);
+    if (status == RK_OK && j->met) status = is_met(j, 1, error);
     return status;
 }
 
@@ -199,8 +207,7 @@ static rk_status follow(job *j, rk_rare_path *p, rk_error *error) {
         if (status != RK_OK || p->work->interrupted) break;
         status = note(j, p, error);
         if (status == RK_OK && !rk_course_point(&j->course, p->steps, p->closure_loss)) break;
-        if (status == RK_OK && j->options.target_factor > 0 && p->steps % LOOK_EVERY == 0)
-            status = look(j, error);
+        if (status == RK_OK && j->options.target_factor > 0) status = look(j, error);
     }
     if (status == RK_ERROR_NUMERIC && p->steps > 0) { /* so far, so good */
         rk_warnings_add(&j->answer->warnings, "%s", error ? error->message : "no way on");

@@ -1,156 +1,167 @@
-/* The direction in which closures see an event become rarer, against the true one: without bias,
- * from passes whose lengths are integrated exactly.
- *
- * A network without biases gives r y(u) at x = r u, |u| = 1, so that P(y > t) = E_u[P(chi_n > t /
- * y(u))]: smooth in the weights, with the derivative E_u[f_n(t / y) t / y^2 dy/dtheta], f_n the
- * density of chi_n. */
-#include "gradient/batch.h"
+/* The log-probability of an event, as it is trained on: its gradient by all weights and biases. */
+#include "base/size.h"
 #include "linalg/blas.h"
-#include "support/wet.h"
-#include "tail/log_probability.h"
+#include "support/differences.h"
+#include "support/drawn.h"
+#include "tail/event.h"
 #include "train/event_objective.h"
 #include "train/parameters.h"
-
-#include "base/normal.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-enum { N = 8, WIDTH = 12, PASSES = 40000, BLOCK = 500 };
+enum { N = 8, WIDTH = 16, DIRECTIONS = 2 };
 
-typedef struct passes {
+/* What networks and events there are; thresholds in deviations of the functional. */
+static const struct kind {
+    const char *name, *activation, *event;
+    double scale; /* of the last layer's weights */
+    bool biased, whitened;
+} kinds[] = {
+    {"an output", "relu", "y[1] > 2.5", 1, false, false},
+    {"large units", "relu", "y[1] > 2500000", 1e6, false, false},
+    {"small units", "relu", "y[1] > 0.0000025", 1e-6, true, false},
+    {"below", "relu", "y[1] < -2.5", 1, true, false},
+    {"a sum", "leaky_relu", "y[0] - 2 y[1] > 2.5", 1, true, false},
+    {"a pre-activation", "relu", "layer 2: z[1] > 3", 1, true, false},
+    {"smooth", "tanh", "y[0] > 1.1", 1, true, false},
+    {"of any input", "relu", "y[1] < -2.5", 1, true, true},
+};
+
+typedef struct scene {
     rk_parameters of;
-    double t, p; /* found: P */
-} passes;
-
-static void directions(uint64_t first, double *x) {
-    for (size_t r = 0; r < BLOCK; r++) {
-        double *u = x + r * N, square = 0;
-        rk_normal_doubles((rk_stream){1, RK_STREAM_TRAINING}, first + r, N, u);
-        for (size_t i = 0; i < N; i++)
-            square += u[i] * u[i];
-        for (size_t i = 0; i < N; i++)
-            u[i] /= sqrt(square);
-    }
-}
-
-/* dP/dtheta to of.gradient. */
-static void true_gradient(rk_work *work, void *context) {
-    passes *s = context;
-    rk_batch batch = rk_batch_take(work, s->of.net, BLOCK, true);
-    double *x = rk_work_doubles(work, BLOCK, N);
-    const rk_adjoint to = {.weight = s->of.gradient.weight};
-    const size_t n_out = rk_network_n_out(s->of.net);
-    if (!work->dry) s->p = 0;
-    for (uint64_t first = 0; first < PASSES; first += BLOCK) {
-        if (rk_work_charge(work, 0)) directions(first, x);
-        rk_batch_forward(work, &batch, BLOCK, x);
-        rk_batch_begin_back(work, &batch);
-        for (size_t r = 0; !work->dry && r < BLOCK; r++) {
-            const double y = rk_batch_output(&batch)[r * n_out], length = s->t / y;
-            if (!(y > 0)) continue;
-            s->p += exp(rk_log_chi_tail(N, length)) / PASSES;
-            const double log_f = (N - 1) * log(length) - 0.5 * length * length -
-                                 (0.5 * N - 1) * log(2) - lgamma(0.5 * N);
-            rk_batch_adjoint(&batch, s->of.net->n_layers)[r * n_out] =
-                exp(log_f) * length / y / PASSES;
-        }
-        rk_batch_back(work, &batch, &to, false);
-    }
-}
-
-typedef struct seen {
-    passes *of;
     rk_event_objective objective;
-} seen;
+    rk_rare_event event;
+    double *mean, *covariance;
+    double weight, value;
+    double *start, *directions,
+        along[DIRECTIONS]; /* parameters: start + sum of along_k direction_k */
+} scene;
 
-static rk_status see(rk_work *work, seen *s) {
-    const rk_adjoint to = {.weight = s->of->of.gradient.weight};
-    rk_event_objective_step(work, &s->objective, s->of->of.net, 1, &to);
-    return RK_OK;
+static void step(rk_work *work, scene *s) {
+    const rk_adjoint to = {.weight = s->of.gradient.weight, .bias = s->of.gradient.bias};
+    s->value = rk_event_objective_step(work, &s->objective, s->of.net, s->weight, &to);
 }
 
-/* d log P / dtheta as the view has it, to of.gradient. */
-static void seen_gradient(seen *s) {
+/* What is found decides what it costs: less than planned. */
+static void run_step(scene *s) {
     rk_work dry, wet;
     rk_work_init_dry(&dry);
-    see(&dry, s);
+    step(&dry, s);
     assert_int_equal(rk_work_init_wet(&wet, &dry, NULL, NULL), RK_OK);
-    see(&wet, s);
+    step(&wet, s);
+    assert_true(wet.flops <= dry.flops);
     rk_work_finish(&wet);
     free(dry.steps);
 }
 
-static double cosine(size_t n, const double *a, const double *b) {
-    double ab = 0, aa = 0, bb = 0;
+/* From the start, as if nothing were known. */
+static double value_of(void *context) {
+    scene *s = context;
+    const size_t n = s->of.theta.n;
     for (size_t i = 0; i < n; i++) {
-        ab += a[i] * b[i];
-        aa += a[i] * a[i];
-        bb += b[i] * b[i];
+        s->of.theta.x[i] = s->start[i];
+        for (size_t k = 0; k < DIRECTIONS; k++)
+            s->of.theta.x[i] += s->along[k] * s->directions[k * n + i];
     }
-    return ab / sqrt(aa * bb);
+    s->objective.step = 0;
+    s->objective.modes.count = 0;
+    run_step(s);
+    return s->value;
 }
 
-static passes draw(uint64_t seed, double t) {
+/* As large as the parameters, each. */
+static void draw_directions(scene *s) {
+    const size_t n = s->of.theta.n;
+    s->start = rk_alloc(n, DIRECTIONS + 1, sizeof *s->start);
+    s->directions = s->start + n;
+    uint64_t stream = 3;
+    for (size_t i = 0; i < n; i++) {
+        s->start[i] = s->of.theta.x[i];
+        for (size_t k = 0; k < DIRECTIONS; k++)
+            s->directions[k * n + i] = draw_uniform(&stream) * s->start[i];
+    }
+}
+
+static void open_scene(scene *s, const struct kind *k, rk_event_view view) {
     static const size_t hidden[] = {WIDTH, WIDTH};
-    const rk_random_spec spec = {.n_in = N,
-                                 .n_out = 2,
-                                 .hidden = hidden,
-                                 .n_hidden = 2,
-                                 .activation = {.kind = RK_RELU},
-                                 .seed = seed};
-    passes s = {.t = t};
+    rk_random_spec spec = {.n_in = N,
+                           .n_out = 3,
+                           .hidden = hidden,
+                           .n_hidden = 2,
+                           .init = RK_INIT_MANUAL,
+                           .weight_variance = 1.6,
+                           .bias_variance = k->biased ? 0.1 : 0,
+                           .seed = 5};
     rk_network *net;
+    rk_events *events;
+    rk_error error = {0};
+    *s = (scene){.weight = 0.7};
+    assert_int_equal(rk_activation_parse(k->activation, &spec.activation, NULL), RK_OK);
     assert_int_equal(rk_network_random(&net, &spec, NULL), RK_OK);
-    assert_int_equal(rk_parameters_create(&s.of, net, NULL), RK_OK);
+    assert_int_equal(rk_parameters_create(&s->of, net, NULL), RK_OK);
     rk_network_destroy(net);
-    return s;
-}
-
-/* P between 1e-4 and 1e-2. */
-static double rare_threshold(uint64_t seed) {
-    for (double t = 1; t < 20; t *= 1.2) {
-        passes s = draw(seed, t);
-        run_wet(true_gradient, &s, 1);
-        rk_parameters_free(&s.of);
-        if (s.p < 2e-3) return t;
+    for (size_t i = 0; i < 3 * WIDTH; i++)
+        s->of.theta.weight[2][i] *= k->scale;
+    if (k->biased)
+        for (size_t i = 0; i < 3; i++)
+            s->of.theta.bias[2][i] *= k->scale;
+    draw_directions(s);
+    s->mean = rk_alloc(N, N + 1, sizeof *s->mean);
+    s->covariance = s->mean + N;
+    for (size_t i = 0; i < N; i++) {
+        s->mean[i] = 0.2 * sin(3.0 * (double)i);
+        for (size_t j = 0; j < N; j++)
+            s->covariance[i * N + j] = i == j ? 1 + 0.2 * (double)i : 0.2 * cos((double)(i + j));
     }
-    fail();
-    return 0;
+    rk_input input = {.mean = NULL};
+    if (k->whitened) input = (rk_input){.mean = s->mean, .covariance = s->covariance};
+    if (rk_events_parse(&events, s->of.net, k->event, &error) != RK_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(
+        rk_rare_event_create(&s->event, s->of.net, rk_events_list(events), &input, NULL), RK_OK);
+    rk_events_destroy(events);
+    assert_int_equal(rk_event_objective_create(&s->objective, view, &s->event, NULL), RK_OK);
+    s->objective.rounds = 80;
 }
 
-static void test_direction(void **state) {
+static void close_scene(scene *s) {
+    rk_event_objective_free(&s->objective);
+    rk_rare_event_free(&s->event);
+    rk_parameters_free(&s->of);
+    free(s->start);
+    free(s->mean);
+}
+
+/* The tilts are the best there are, so that their own motion adds nothing. */
+static void test_gradients(void **state) {
     (void)state;
-    for (uint64_t seed = 0; seed < 5; seed++) {
-        const double t = rare_threshold(seed);
-        passes s = draw(seed, t), closed = draw(seed, t);
-        const rk_event_term term = {0, 1};
-        const rk_event event = {.terms = &term, .n_terms = 1, .threshold = t};
-        rk_rare_event rare;
-        seen by = {.of = &closed};
-        run_wet(true_gradient, &s, 1);
-        assert_int_equal(
-            rk_rare_event_create(&rare, s.of.net, &event, &(rk_input){.mean = NULL}, NULL), RK_OK);
-        assert_int_equal(rk_event_objective_create(&by.objective, RK_VIEW_TILTS, &rare, NULL),
-                         RK_OK);
-        by.objective.closure.pairs = (rk_pairs_spec){RK_PAIRS_COMPLETED, 4};
-        seen_gradient(&by);
-        const double c = cosine(s.of.theta.n, s.of.gradient.x, closed.of.gradient.x);
-        print_message("net %d: P = %.2g, cosine %.3f\n", (int)seed, s.p, c);
-        if (!(c > 0.9)) fail_msg("net %d: cosine %g", (int)seed, c);
-        rk_event_objective_free(&by.objective);
-        rk_rare_event_free(&rare);
-        rk_parameters_free(&s.of);
-        rk_parameters_free(&closed.of);
-    }
+    static const rk_event_view views[] = {RK_VIEW_NORMAL, RK_VIEW_TILTS, RK_VIEW_BOTH};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t v = 0; v < sizeof views / sizeof *views; v++) {
+            scene s;
+            char what[80];
+            snprintf(what, sizeof what, "%s, view %d", kinds[k].name, (int)views[v]);
+            open_scene(&s, &kinds[k], views[v]);
+            const double log_p = value_of(&s);
+            if (!(log_p < -1 && log_p > -40)) fail_msg("%s: log P = %g", what, log_p);
+            double slopes[DIRECTIONS] = {0};
+            for (size_t d = 0; d < DIRECTIONS; d++)
+                for (size_t i = 0; i < s.of.theta.n; i++)
+                    slopes[d] += s.of.gradient.x[i] * s.directions[d * s.of.theta.n + i] / s.weight;
+            assert_gradient(what, DIRECTIONS, s.along, slopes, value_of, &s, 1e-5);
+            close_scene(&s);
+        }
 }
 
 int main(void) {
     rk_blas_make_serial();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_direction)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
