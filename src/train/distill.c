@@ -184,7 +184,9 @@ static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
     rk_sampled_steps_spec spec = steps_spec(j);
     const bool finished = finishes(j, &spec);
     rk_mechanistic_spec how = rk_mechanistic_default();
+    const bool bounded = j->options.budget_flops > 0 || j->options.budget_seconds > 0;
     rk_mechanistic m;
+    if (bounded && !finished) how.tolerance = 1e-6; /* a budget is there to be spent */
     rk_status status = rk_mechanistic_create(&m, loss, &j->course, &how, error);
     if (status != RK_OK) return status;
     rk_course_phase(&j->course, RK_PHASE_CLOSURE, finished ? CLOSURE_SHARE : 1, how.max_iterations);
