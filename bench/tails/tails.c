@@ -215,9 +215,9 @@ static void baselines(const rk_network *net, uint64_t seed, const known *truths)
         rk_binomial_interval((uint64_t)hits, BUDGET, &low, &high);
         enter(ZERO, (estimate){0, 0, 1, 0}, truths[i]);
         enter(PLAIN, (estimate){hits / N, 0, low, high}, truths[i]);
-        enter(PLAIN_GAUSSIAN, (estimate){exp(rk_series_normal(&law, THRESHOLD)), 0, 1, 0},
+        enter(PLAIN_GAUSSIAN, (estimate){exp(rk_series_normal(&law, THRESHOLD, NULL)), 0, 1, 0},
               truths[i]);
-        enter(PLAIN_THIRD, (estimate){exp(rk_series_edgeworth(&law, 2, THRESHOLD)), 0, 1, 0},
+        enter(PLAIN_THIRD, (estimate){exp(rk_series_edgeworth(&law, 2, THRESHOLD, NULL)), 0, 1, 0},
               truths[i]);
     }
     free(m.z);

@@ -458,8 +458,9 @@ typedef struct rk_options {
     uint64_t memory_limit;
     rk_progress progress; /**< may be NULL */
     void *progress_context;
-    rk_context *context; /**< borrowed, bounds threads and memory_limit; NULL: one for the call */
+    rk_context *context;   /**< borrowed, bounds threads and memory_limit; NULL: one for the call */
     bool input_covariance; /**< rk_linearise: derivatives by it will be wanted; n_in^2 memory */
+    bool marginals;        /**< also third and fourth cumulants of each output by itself */
 } rk_options;
 
 /** method RK_AUTO, 100000 samples, seed 0, all processors; everything else off. Inline: the size is
@@ -571,6 +572,7 @@ typedef struct rk_answer_data {
     bool unmet;       /**< the tolerance or a budget that was given: a warning says which */
     size_t n_warnings;
     const char *const *warnings;
+    const double *third_marginal, *fourth_marginal; /**< n_out: kappa_iii, kappa_iiii, or NULL */
 } rk_answer_data;
 
 typedef struct rk_answer rk_answer;
@@ -655,6 +657,7 @@ typedef struct rk_cotangents {
     /** n_out x n_out: df = sum_ij G_ij dC_ij over all i and j; its symmetric part counts. */
     const double *covariance;
     const double *const *hidden_mean; /**< [n_layers - 1], each as wide as the layer, or NULL */
+    const double *third_marginal, *fourth_marginal; /**< n_out; want options.marginals */
 } rk_cotangents;
 
 /** Numbers in the shapes of a network and its input, one for each that an estimate depends on:
@@ -869,6 +872,21 @@ RK_API rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_i
 RK_API const rk_tail_data *rk_tail_view(const rk_tail_answer *answer);
 RK_API void rk_tail_destroy(rk_tail_answer *answer);
 
+/**
+ * log P(event), the natural logarithm, and its derivatives, which replace what is in `to`: those of
+ * the formula on the cumulants that the closure propagates, exact to rounding down to any smallness
+ * of P. Of `options` it reads tail (RK_TAIL_BY_NORMAL, which RK_TAIL_BY_AUTO stands for here,
+ * RK_TAIL_BY_EDGEWORTH, RK_TAIL_BY_SADDLEPOINT; with `covariance` or `third`), input_covariance and
+ * the means to run; see rk_linearise, whose cost it has.
+ *
+ * RK_ERROR_UNSUPPORTED: a method without derivatives. RK_ERROR_NUMERIC: no probability comes out,
+ * where the closure has left its regime or the Edgeworth series is negative. An event that cannot
+ * happen, or must, as its functional does not vary, has derivatives of 0.
+ */
+RK_API rk_status rk_event_gradient(double *log_p, const rk_derivatives *to, const rk_network *net,
+                                   const rk_input *input, const rk_event *event,
+                                   const rk_options *options, rk_error *error);
+
 /* ------------------------------------------------------------------------------- distillation */
 
 /** Where a student's hidden layers come from, if it is not given. */
@@ -966,7 +984,7 @@ RK_INLINE rk_distill_options rk_distill_options_default(void) {
 typedef struct rk_distill_data {
     const rk_network *student;
     double teacher_square;      /**< E|T(x)|^2, as the closure has it: what losses compare with */
-    double closure_loss;        /**< what was minimised, at the student; NaN: no closure was */
+    double closure_loss;        /**< what was minimised, before a finish; NaN: no closure was */
     double loss;                /**< by the receipt: unbiased; NaN if there is none */
     double loss_standard_error; /**< of that */
     double true_teacher_square; /**< E|T(x)|^2 by the receipt's samples */

@@ -14,6 +14,7 @@ bool rk_answer_count(const rk_problem *problem, size_t *count) {
         hidden += problem->net->layers[l].rows; /* fits: the weights are larger */
     size_t rows = 3;                            /* means, variances and errors */
     if (problem->receipt.n_samples) rows += RK_RECEIPT_ROWS;
+    if (options->marginals) rows += 2;
     /* n^4, n^3, n^2 if wanted, and the rows */
     return rk_size_mul(options->cumulants >= 4 ? n : 0, n, count) &&
            rk_size_add(*count, options->cumulants >= 3 ? n : 0, count) &&
@@ -56,6 +57,10 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     if (options->covariance) outputs->covariance = next, next += n_out * n_out;
     if (options->cumulants >= 3) outputs->third = next, next += n_out * n_out * n_out;
     if (options->cumulants >= 4) outputs->fourth = next, next += n_out * n_out * n_out * n_out;
+    if (options->marginals) {
+        outputs->third_diagonal = next, next += n_out;
+        outputs->fourth_diagonal = next, next += n_out;
+    }
     if (problem->receipt.n_samples) {
         answer->receipt.group = next, next += RK_RECEIPT_GROUPS * n_out;
         answer->receipt.mean = next, next += n_out;
@@ -75,6 +80,8 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
         .covariance = outputs->covariance,
         .third_cumulant = outputs->third,
         .fourth_cumulant = outputs->fourth,
+        .third_marginal = outputs->third_diagonal,
+        .fourth_marginal = outputs->fourth_diagonal,
         .n_hidden = n_hidden,
         .hidden_width = width,
         .hidden_mean = (const double *const *)mean,

@@ -29,9 +29,10 @@ static rk_status scout_network(const rk_problem *problem, rk_scout *scout, rk_er
     if (!results) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the choice of a method");
     rk_outputs outputs = {.mean = results, .variance = results + n, .regime = &scout->regime};
     rk_work_init_dry(&dry);
-    rk_propagate_mean(&dry, problem->net, &problem->input, &spec, &outputs);
+    rk_propagate_mean(&dry, problem->net, &problem->input, &spec, &outputs, NULL);
     rk_status status = rk_work_init_wet(&wet, &dry, NULL, error);
-    if (status == RK_OK) rk_propagate_mean(&wet, problem->net, &problem->input, &spec, &outputs);
+    if (status == RK_OK)
+        rk_propagate_mean(&wet, problem->net, &problem->input, &spec, &outputs, NULL);
     scout->variance = 0;
     for (size_t i = 0; status == RK_OK && i < n; i++)
         scout->variance += results[n + i] / (double)n;

@@ -69,6 +69,7 @@ typedef struct rk_method {
     bool takes_third_cumulant; /* of the input */
     bool takes_residuals;      /* networks that are not plain */
     bool goes_back;            /* has derivatives: a closure, if it can, on a tape */
+    bool knows_marginals;      /* third and fourth cumulants of outputs by themselves */
     bool knows_no_covariance;  /* of input or output, beyond the variances */
     int most_cumulants;        /* degree of the output's cumulants it knows beyond 2, or 0 */
     const rk_variant *variants;

@@ -74,12 +74,16 @@ static double depth_over_width(const rk_network *net) {
     return sum;
 }
 
+static bool wants_more(const rk_options *options) {
+    return options->covariance || options->cumulants || options->marginals;
+}
+
 /* Unless asked, DIAGONAL, or ZERO for networks that have biases, or are so deep or narrow that
  * carrying less is safer. A tilted law has the means of the law itself, not its covariance. */
 static rk_fourth_kind choose_fourth(const rk_problem *problem) {
     const rk_network *net = problem->net;
     const bool is_tilted = problem->spec.tilt == RK_TILT_ON;
-    const bool more = problem->options.covariance || problem->options.cumulants;
+    const bool more = wants_more(&problem->options);
     const rk_fourth_kind asked = asked_fourth(&problem->spec);
     if (asked != RK_FOURTH_AUTO) return asked;
     if ((more && !is_tilted) || !rk_network_can_be_homogeneous(net)) return RK_FOURTH_AVERAGE;
@@ -138,7 +142,12 @@ static rk_status check_third(const rk_problem *problem, rk_error *error) {
                        "tilt=off goes with fourth=average or fitted, tilt=on with fourth=zero, "
                        "diagonal, lean or full");
     const bool asked = fourth > RK_FOURTH_AVERAGE || spec->tilt == RK_TILT_ON;
-    if (asked && (problem->options.covariance || problem->options.cumulants))
+    const rk_network *net = problem->net;
+    if (problem->options.marginals && rk_network_is_activated(net, net->n_layers - 1))
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "marginal cumulants are known before an activation, not of outputs behind "
+                       "one");
+    if (asked && wants_more(&problem->options))
         return rk_fail(error, RK_ERROR_UNSUPPORTED,
                        "%s keeps means, not covariances and cumulants: those need tilt=off",
                        fourth == RK_FOURTH_FITTED ? "fourth=fitted" : "a tilt");
@@ -200,7 +209,7 @@ static rk_status resolve_third(rk_problem *problem, rk_error *error) {
 
 /* Hidden layers have one neuron more than wanted, their last. */
 static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
-                                  const rk_third_spec *spec, rk_outputs *outputs) {
+                                  const rk_third_spec *spec, rk_outputs *outputs, rk_tape *tape) {
     const rk_network *net = problem->homogeneous;
     double **wanted = outputs->hidden_mean;
     size_t n_hidden = wanted ? net->n_layers - 1 : 0;
@@ -210,7 +219,7 @@ static void propagate_homogeneous(rk_work *work, const rk_problem *problem,
         if (rk_work_charge(work, 0)) longer[l] = mean;
     }
     if (wanted && rk_work_charge(work, 0)) outputs->hidden_mean = longer;
-    rk_propagate_third(work, net, &problem->input, spec, outputs, NULL);
+    rk_propagate_third(work, net, &problem->input, spec, outputs, tape);
     outputs->hidden_mean = wanted;
     if (!rk_work_charge(work, 0) || work->interrupted) return;
     for (size_t l = 0; l < n_hidden; l++)
@@ -228,6 +237,10 @@ rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_roles *roles
                            .roles = roles};
 }
 
+static bool can_go_back(rk_fourth_kind fourth) {
+    return fourth == RK_FOURTH_AVERAGE || fourth == RK_FOURTH_ZERO || fourth == RK_FOURTH_DIAGONAL;
+}
+
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     if (report->outputs.third) {
@@ -236,10 +249,11 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     }
     rk_third_spec spec = rk_third_spec_of(&problem->spec, problem->roles);
     spec.double_legs |= problem->is_extreme;
+    rk_tape *tape = can_go_back(spec.fourth) ? report->tape : NULL;
     if (problem->homogeneous)
-        propagate_homogeneous(work, problem, &spec, &report->outputs);
+        propagate_homogeneous(work, problem, &spec, &report->outputs, tape);
     else
-        rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
+        rk_propagate_third(work, problem->net, &problem->input, &spec, &report->outputs, tape);
     return RK_OK;
 }
 
@@ -250,7 +264,9 @@ const rk_method rk_method_third = {
              "metric=exact|avg, legs=float|double"},
     .words = third_words,
     .old_words = third_old_words,
+    .goes_back = true,
     .most_cumulants = 3,
+    .knows_marginals = true,
     RK_VARIANTS(third_variants),
     .covers = third_covers,
     .pace = {1, 60},

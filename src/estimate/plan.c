@@ -15,6 +15,8 @@ static rk_status check_options(const rk_options *options, rk_error *error) {
     if (options->cumulants != 0 && options->cumulants != 3 && options->cumulants != 4)
         return rk_fail(error, RK_ERROR_ARGUMENT, "cumulants up to degree %d: expected 3 or 4",
                        options->cumulants);
+    if (options->cumulants != 0 && options->marginals)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "cumulants or marginals: one of them");
     if (options->receipt_samples > UINT64_MAX / 4 && options->receipt_samples != RK_NO_RECEIPT)
         return rk_fail(error, RK_ERROR_ARGUMENT, "nobody waits for a receipt of %llu samples",
                        (unsigned long long)options->receipt_samples);

@@ -32,6 +32,9 @@ rk_status rk_problem_check(const rk_problem *problem, rk_error *error) {
     if (problem->options.cumulants > method->most_cumulants)
         return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no cumulants of degree %d",
                        method->info.name, problem->options.cumulants);
+    if (problem->options.marginals && !method->knows_marginals)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED, "%s knows no marginal cumulants",
+                       method->info.name);
     if (problem->goes_back && !method->goes_back) return refuse_derivatives(problem, error);
     return method->check ? method->check(problem, error) : RK_OK;
 }
@@ -56,6 +59,8 @@ static rk_status run_dry(const rk_problem *problem, rk_work *dry, rk_error *erro
                          .outputs = {.covariance = options->covariance ? &wanted : NULL,
                                      .third = options->cumulants >= 3 ? &wanted : NULL,
                                      .fourth = options->cumulants >= 4 ? &wanted : NULL,
+                                     .third_diagonal = options->marginals ? &wanted : NULL,
+                                     .fourth_diagonal = options->marginals ? &wanted : NULL,
                                      .hidden_mean = options->layers ? hidden : NULL,
                                      .regime = &nowhere.regime}};
     rk_receipt none = {0};

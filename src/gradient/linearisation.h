@@ -19,7 +19,9 @@ struct rk_linearisation {
     rk_work work;
     rk_step *steps; /* of a way back */
     size_t n_steps;
-    double **hidden, **bias; /* [n_layers]: in the law's terms, memory of `work` or the caller */
+    /* [n_layers], in the law's terms: memory of `work` or of the caller; the last one is for three
+     * lists of a network with a constant neuron */
+    double **hidden, **bias, **constant;
     rk_tape tape;
 };
 

@@ -27,6 +27,8 @@ static rk_status run_back(rk_linearisation *run, rk_work *dry, rk_error *error) 
     const rk_cotangents f = {.mean = somewhere,
                              .variance = options->covariance ? somewhere : NULL,
                              .covariance = options->covariance ? somewhere : NULL,
+                             .third_marginal = options->marginals ? somewhere : NULL,
+                             .fourth_marginal = options->marginals ? somewhere : NULL,
                              .hidden_mean = (const double *const *)all};
     const rk_derivatives to = {.weight = all,
                                .bias = NULL, /* which takes most memory */
@@ -71,10 +73,10 @@ static rk_status make(rk_linearisation *run, rk_error *error) {
     rk_work dry;
     rk_status status = rk_answer_create(&run->answer, &run->plan->problem, error);
     if (status != RK_OK) return status;
-    run->hidden = rk_alloc(n_layers, 1, sizeof *run->hidden);
-    run->bias = rk_alloc(n_layers, 1, sizeof *run->bias);
-    if (!run->hidden || !run->bias)
-        return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu layers", n_layers);
+    run->hidden = rk_alloc(n_layers, 5, sizeof *run->hidden);
+    if (!run->hidden) return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu layers", n_layers);
+    run->bias = run->hidden + n_layers;
+    run->constant = run->bias + n_layers;
     status = plan(run, &dry, error);
     if (status == RK_OK) {
         const rk_options *options = &run->plan->problem.options;
@@ -120,6 +122,5 @@ void rk_linearisation_destroy(rk_linearisation *run) {
     pthread_mutex_destroy(&run->mutex);
     free(run->steps);
     free(run->hidden);
-    free(run->bias);
     free(run);
 }

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "base/stream.h"
 #include "estimate/words.h"
+#include "gradient/constant.h"
 #include "gradient/pathwise.h"
 #include "linalg/blas.h"
 
@@ -34,7 +35,10 @@ static double *hidden_adjoint(const rk_linearisation *run, rk_work *work, size_t
 
 static rk_cotangent enter(const rk_linearisation *run, rk_work *work, const rk_cotangents *f) {
     const rk_network *net = run->plan->net;
-    rk_cotangent seen = {.mean = f->mean, .variance = f->variance};
+    rk_cotangent seen = {.mean = f->mean,
+                         .variance = f->variance,
+                         .third_diagonal = f->third_marginal,
+                         .fourth_diagonal = f->fourth_marginal};
     if (f->covariance) seen.covariance = symmetric_part(work, rk_network_n_out(net), f->covariance);
     for (size_t l = 0; f->hidden_mean && l + 1 < net->n_layers; l++)
         run->hidden[l] = hidden_adjoint(run, work, l, f->hidden_mean[l]);
@@ -96,6 +100,9 @@ rk_status rk_linearisation_back(rk_linearisation *run, rk_work *work, const rk_c
     rk_status status = RK_OK;
     if (run->plan->method->samples)
         status = pass_back(run, work, &seen, &add, error);
+    else if (run->plan->problem.homogeneous)
+        rk_tape_back_through_constant(work, &run->plan->problem, &run->tape, &seen, &add,
+                                      run->constant);
     else
         rk_tape_back(&run->tape, &seen, &add);
     leave(run, work, &add);
@@ -123,6 +130,8 @@ static rk_status accept(const rk_linearisation *run, const rk_cotangents *asked,
                        sizeof *to);
     if ((f->variance || f->covariance) && !options->covariance)
         return refuse("df / d covariance", "covariance", error);
+    if ((f->third_marginal || f->fourth_marginal) && !options->marginals)
+        return refuse("df / d marginal cumulants", "marginals", error);
     if (to->input_covariance && !options->input_covariance)
         return refuse("derivatives by the input's covariance", "input_covariance", error);
     if ((to->input_mean || to->input_covariance) && run->tape.standard_input)

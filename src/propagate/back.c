@@ -151,3 +151,41 @@ void rk_rescale_back(rk_work *work, size_t n, double r, const double *mean, rk_s
     rescaling x = {n, r, mean, bar, mean_bar};
     rk_sweep(work->pool, n, bar.pairs ? n : 1, rescale_mean_rows, &x);
 }
+
+rk_bars rk_bars_take(rk_work *work, const rk_network *net, bool input_covariance) {
+    size_t product = 0, width = rk_network_max_width(net);
+    size_t second = input_covariance ? width : rk_network_max_rows(net);
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (net->layers[l].rows * net->layers[l].cols > product)
+            product = net->layers[l].rows * net->layers[l].cols;
+    return (rk_bars){.mean = rk_work_doubles(work, width, 1),
+                     .mean_next = rk_work_doubles(work, width, 1),
+                     .second = rk_work_doubles(work, second, second),
+                     .second_next = rk_work_doubles(work, second, second),
+                     .product = rk_work_doubles(work, product, 1)};
+}
+
+size_t rk_bars_stride(const rk_bars *bar, size_t n) {
+    return bar->pairs ? n + 1 : 1;
+}
+
+rk_second rk_bars_second(const rk_bars *bar) {
+    return (rk_second){bar->any ? bar->second : NULL, bar->pairs};
+}
+
+void rk_bars_begin(rk_work *work, size_t n, const rk_cotangent *f, rk_bars *bar) {
+    bar->pairs = f->covariance != NULL;
+    bar->any = bar->pairs || f->variance;
+    rk_set(work, n, f->mean, bar->mean);
+    if (!bar->any) return;
+    rk_set(work, bar->pairs ? n * n : n, f->covariance, bar->second);
+    rk_add_strided(work, n, 1, f->variance, rk_bars_stride(bar, n), bar->second);
+}
+
+void rk_bars_step(rk_bars *bar) {
+    double *mean = bar->mean, *second = bar->second;
+    bar->mean = bar->mean_next;
+    bar->second = bar->second_next;
+    bar->mean_next = mean;
+    bar->second_next = second;
+}

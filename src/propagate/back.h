@@ -37,4 +37,23 @@ void rk_wick_moments_back(rk_work *work, size_t n, int k_max, const double *w, c
 void rk_rescale_back(rk_work *work, size_t n, double r, const double *mean, rk_second bar,
                      double *mean_bar);
 
+/** Adjoints of the present value's mean and second moments, and room for those of the one before.
+ */
+typedef struct rk_bars {
+    double *mean, *mean_next;     /* width */
+    double *second, *second_next; /* of a covariance, or, if `pairs` is false, of variances */
+    bool any, pairs;              /* whether f depends on second moments here at all */
+    double *product;              /* as large as the largest W */
+} rk_bars;
+
+/** `input_covariance`: with room for its adjoint. */
+rk_bars rk_bars_take(rk_work *work, const rk_network *net, bool input_covariance);
+/** Those of an output of n entries, as f has them. */
+void rk_bars_begin(rk_work *work, size_t n, const rk_cotangent *f, rk_bars *bar);
+/** The value before becomes the present one. */
+void rk_bars_step(rk_bars *bar);
+rk_second rk_bars_second(const rk_bars *bar);
+/** The distance of the variances' adjoints in `second`. */
+size_t rk_bars_stride(const rk_bars *bar, size_t n);
+
 #endif

@@ -59,10 +59,8 @@ static void deliver_hidden(const rk_chain *c, const rk_stage *s, const rk_view *
     double *out = c->outputs->hidden_mean[s->l];
     if (v->order)
         rk_deliver_ordered(c->work, n, v->order, v->mean, out);
-    else if (v->scale != 1)
-        rk_deliver_scaled(c->work, n, v->scale, v->mean, out);
     else
-        rk_deliver(c->work, n, v->mean, out);
+        rk_deliver_scaled(c->work, n, v->scale, v->mean, out);
 }
 
 static void deliver(const rk_chain *c, const rk_law *law, void *state, const rk_stage *s,

@@ -32,24 +32,29 @@ typedef struct state {
 
 _Static_assert(sizeof(state) <= RK_TAPE_STATE, "a tape holds it");
 
-/* z of an activated layer: n, n, and n x n where h has a covariance. */
+/* z of an activated layer: n each, and n x n where h has a covariance. */
 typedef struct record {
-    double *mu, *var, *Z;
+    double *mu, *var, *raw, *Z; /* raw: variances before what is negative counts as none */
 } record;
 
 static record record_of(const state *s, size_t l) {
     const rk_layer *layers = s->chain->net.layers;
     double *next = s->records;
     for (size_t k = 0; k < l; k++)
-        next += layers[k].rows * (layers[k].rows + 2);
-    return (record){next, next + layers[l].rows, next + 2 * layers[l].rows};
+        next += layers[k].rows * (layers[k].rows + 3);
+    const size_t n = layers[l].rows;
+    return (record){next, next + n, next + 2 * n, next + 3 * n};
 }
 
 static double *records_take(rk_work *work, const rk_network *net) {
     size_t count = 0;
     for (size_t l = 0; l < net->n_layers; l++)
-        count += net->layers[l].rows * (net->layers[l].rows + 2);
+        count += net->layers[l].rows * (net->layers[l].rows + 3);
     return rk_work_doubles(work, count, 1);
+}
+
+static void keep_variances(const state *s, const rk_stage *stage) {
+    rk_set(s->work, stage->layer->rows, s->var_z, record_of(s, stage->l).raw);
 }
 
 static void keep_record(const state *s, const rk_stage *stage, const double *Z) {
@@ -117,10 +122,11 @@ static void activate(void *context, const rk_stage *stage, rk_view *view) {
     state *s = context;
     size_t n = stage->layer->rows;
     const double *slope = s->w + rk_wick_at(n, 2, 1, 1);
+    if (s->chain->recorded) keep_variances(s, stage);
     look(s, stage->layer, s->mu, s->var_z, view->C != NULL);
     if (s->chain->recorded) keep_record(s, stage, view->C);
     if (view->C) rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, view->C);
-    rk_kept_activate(&s->kept, n, slope);
+    rk_kept_activate(&s->kept, stage, slope);
     *view = (rk_view){.mean = s->m,
                       .var = s->var_h,
                       .C = view->C,
@@ -149,14 +155,14 @@ static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outp
 
 /* --------------------------------------------------------------------------------- the way back */
 
-/* What layer l read: mean and covariance, anew from the z below. */
-static const double *remember(state *s, size_t l) {
-    if (l == 0) {
+/* Mean and covariance of an earlier value, anew from the z below. */
+static const double *remember(state *s, size_t value) {
+    if (value == 0) {
         rk_input_mean(s->work, rk_network_n_in(&s->chain->net), s->chain->input, s->m);
         return s->chain->input->covariance;
     }
-    const rk_stage below = rk_chain_stage(s->chain, l - 1);
-    const record r = record_of(s, l - 1);
+    const rk_stage below = rk_chain_stage(s->chain, value - 1);
+    const record r = record_of(s, value - 1);
     const size_t n = below.layer->rows;
     const bool full = below.need != RK_NEED_MEAN;
     look(s, below.layer, r.mu, r.var, full);
@@ -164,7 +170,7 @@ static const double *remember(state *s, size_t l) {
         rk_set(s->work, n * n, r.Z, s->C);
         rk_pairs_activate(s->work, &s->spec.pairs, &s->side, &s->side, s->C);
     }
-    if (l == 1 && s->radius != 1)
+    if (value == 1 && s->radius != 1)
         rk_rescale(s->work, n, 1 / s->radius, s->m, s->var_h, full ? s->C : NULL);
     return s->C;
 }
@@ -187,6 +193,7 @@ static void begin_back(void *context, const rk_stage *stage, const rk_cotangent 
     const size_t n = stage->layer->rows;
     bar->pairs = f->covariance != NULL;
     bar->any = bar->pairs || f->variance;
+    rk_kept_begin_back(&s->kept);
     rk_set(s->work, n, f->mean, bar->mean);
     if (bar->any) rk_set(s->work, bar->pairs ? n * n : n, f->covariance, bar->second);
     if (bar->any) rk_add_strided(s->work, n, 1, f->variance, bar->pairs ? n + 1 : 1, bar->second);
@@ -201,17 +208,26 @@ static void swap(double **x, double **y) {
 }
 
 /* Of a covariance: its adjoint becomes that of z's, whose diagonal is what variances take. */
-static void pairs_back(state *s, size_t n, const double *Z) {
+static void pairs_back(state *s, const rk_stage *stage, const double *Z) {
+    const size_t n = stage->layer->rows;
     adjoints *bar = &s->bar;
     const rk_pairs_spec *pairs = &s->spec.pairs;
     double *var_bar = s->var_z;
     rk_pairs_adjoint_zero(s->work, pairs, n, &bar->side);
     rk_pairs_activate_back(s->work, pairs, &s->side, &s->side, Z, bar->second, &bar->side,
                            &bar->side);
+    rk_kept_activate_back(&s->kept, stage, bar->side.g);
     rk_set(s->work, n, NULL, bar->mean_next);
     rk_set(s->work, n, NULL, var_bar);
     rk_pairs_side_back(s->work, pairs, &s->side, &bar->side, bar->mean, bar->mean_next, var_bar);
     rk_add_strided(s->work, n, 1, var_bar, n + 1, bar->second);
+}
+
+/* What counts as none does not move. */
+static void drop_negative(rk_work *work, size_t n, const double *var, double *bar, size_t stride) {
+    if (!rk_work_charge(work, 0)) return;
+    for (size_t i = 0; i < n; i++)
+        if (var[i] < 0) bar[i * stride] = 0;
 }
 
 static void activate_back(void *context, const rk_stage *stage) {
@@ -221,14 +237,38 @@ static void activate_back(void *context, const rk_stage *stage) {
     const record r = record_of(s, stage->l);
     look(s, stage->layer, r.mu, r.var, bar->pairs);
     if (bar->pairs) {
-        pairs_back(s, n, r.Z);
+        pairs_back(s, stage, r.Z);
     } else {
         rk_wick_moments_back(s->work, n, 2, s->w, bar->mean, bar->any ? bar->second : NULL, 1,
                              bar->mean_next, bar->second_next);
         swap(&bar->second, &bar->second_next);
     }
     swap(&bar->mean, &bar->mean_next);
+    drop_negative(s->work, n, r.raw, bar->second, bar->pairs ? n + 1 : 1);
     bar->any = true;
+}
+
+/* What was kept co-varies: the adjoint of all pairs, n of them. */
+static void widen(state *s, size_t n) {
+    adjoints *bar = &s->bar;
+    if (bar->any && bar->pairs) return;
+    rk_set(s->work, n * n, NULL, bar->second_next);
+    if (bar->any) rk_add_strided(s->work, n, 1, bar->second, n + 1, bar->second_next);
+    swap(&bar->second, &bar->second_next);
+    bar->any = bar->pairs = true;
+}
+
+static void add_back(void *context, const rk_stage *stage) {
+    state *s = context;
+    widen(s, stage->layer->rows);
+    rk_kept_sum_back(&s->kept, stage, s->bar.mean, s->bar.second);
+}
+
+static void keep_back(void *context, size_t value) {
+    state *s = context;
+    const bool wanted = value > 0 || s->chain->input_covariance;
+    if (wanted) widen(s, rk_network_value_size(&s->chain->net, value));
+    rk_kept_add_back(&s->kept, value, s->bar.mean, wanted ? s->bar.second : NULL);
 }
 
 static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *to) {
@@ -236,16 +276,19 @@ static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *
     adjoints *bar = &s->bar;
     const size_t l = stage->l;
     double *dW = to->weight ? to->weight[l] : NULL, *db = to->bias ? to->bias[l] : NULL;
-    const bool all = l > 0 || to->input_covariance;
-    const double *C = remember(s, l);
-    rk_affine_mean_back(s->work, stage->layer, l > 0 || s->chain->input->mean ? s->m : NULL,
-                        bar->mean, bar->mean_next, dW, db);
+    const bool all = stage->read > 0 || to->input_covariance;
+    const double *C = remember(s, stage->read);
+    rk_affine_mean_back(s->work, stage->layer,
+                        stage->read > 0 || s->chain->input->mean ? s->m : NULL, bar->mean,
+                        bar->mean_next, dW, db);
     if (bar->any)
         rk_affine_covariance_back(s->work, stage->layer, C, second_of(bar), bar->product,
                                   all ? bar->second_next : NULL, dW);
     swap(&bar->mean, &bar->mean_next);
     swap(&bar->second, &bar->second_next);
     bar->pairs = bar->any;
+    rk_kept_affine_back(&s->kept, stage, C, bar->mean, all && bar->any ? bar->second : NULL, dW);
+    if (stage->is_kept) bar->any = bar->pairs = false;
     if (l == 1 && s->radius != 1)
         rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, second_of(bar),
                         bar->mean);
@@ -260,7 +303,9 @@ static void end_back(void *context, const rk_adjoint *to) {
 
 static const rk_law_back back = {.begin = begin_back,
                                  .activate = activate_back,
+                                 .add = add_back,
                                  .affine = affine_back,
+                                 .keep = keep_back,
                                  .end = end_back,
                                  .view = back_view};
 

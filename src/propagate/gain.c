@@ -5,51 +5,33 @@
 #include "base/sum.h"
 #include "base/sweep.h"
 #include "linalg/blas.h"
-#include "propagate/chain.h"
+#include "propagate/gain_state.h"
 
 #include <math.h>
 
-/* Terms of the Hermite series in the correlation; 14 reach float32. */
-enum { TERMS = 14, BLOCK_ROWS = 32, CHUNK = 256 };
+enum { TERMS = RK_GAIN_TERMS, BLOCK_ROWS = RK_GAIN_ROWS, CHUNK = RK_GAIN_CHUNK };
 
-/* What is known of one layer's activations h = phi(y), y Gaussian, given gain 1. */
-typedef struct activations {
-    size_t n;
-    double *mean, *var; /* n */
-    double *C;          /* n x n covariance of h */
-    double *R;          /* n x n correlation of y, zero diagonal */
-    double *A;          /* [TERMS + 1][n] Hermite coefficients of h, over sqrt(j!) */
-    double *B;          /* [TERMS + 1][n] those of (h - E h)^2 */
-    double *k3, *k4;    /* n cumulants of h */
-} activations;
-
-static activations take_activations(rk_work *work, size_t width) {
-    activations h = {.mean = rk_work_doubles(work, width, 1),
-                     .var = rk_work_doubles(work, width, 1),
-                     .C = rk_work_doubles(work, width, width),
-                     .R = rk_work_doubles(work, width, width),
-                     .A = rk_work_doubles(work, TERMS + 1, width),
-                     .B = rk_work_doubles(work, TERMS + 1, width),
-                     .k3 = rk_work_doubles(work, width, 1),
-                     .k4 = rk_work_doubles(work, width, 1)};
+static rk_gain_layer take_activations(rk_work *work, size_t width) {
+    rk_gain_layer h = {.mean = rk_work_doubles(work, width, 1),
+                       .var = rk_work_doubles(work, width, 1),
+                       .C = rk_work_doubles(work, width, width),
+                       .R = rk_work_doubles(work, width, width),
+                       .A = rk_work_doubles(work, TERMS + 1, width),
+                       .B = rk_work_doubles(work, TERMS + 1, width),
+                       .k3 = rk_work_doubles(work, width, 1),
+                       .k4 = rk_work_doubles(work, width, 1)};
     return h;
 }
-
-/* How the squares z_i^2 / q_i of the next layer co-vary, summed over i: per-neuron weights
- * u = sum_i W_i^2 / q_i, v = sum_i W_i^4 / q_i^2, t = sum_i W_i w_i / q_i. */
-typedef struct coupling {
-    double *u, *v, *t;
-} coupling;
 
 typedef struct couples {
     const rk_layer *layer;
     const double *w, *q;
-    coupling *c;
+    rk_gain_coupling *c;
 } couples;
 
 static void couple_columns(void *context, size_t first, size_t last) {
     const couples *x = context;
-    const coupling *c = x->c;
+    const rk_gain_coupling *c = x->c;
     size_t m = x->layer->rows, n = x->layer->cols;
     for (size_t j = first; j < last; j++)
         c->u[j] = c->v[j] = c->t[j] = 0;
@@ -65,24 +47,31 @@ static void couple_columns(void *context, size_t first, size_t last) {
     }
 }
 
-static void couple(rk_work *work, const rk_layer *layer, const double *w, const double *q,
-                   coupling *c) {
-    couples x = {layer, w, q, c};
-    if (rk_work_charge(work, 8 * (uint64_t)layer->rows * layer->cols))
-        rk_sweep(work->pool, layer->cols, layer->rows, couple_columns, &x);
+/* q = E z^2 given gain 1, z of mean w. */
+static void second_moments(rk_work *work, size_t n, const double *var, const double *w, double *q) {
+    if (!rk_work_charge(work, 2 * n)) return;
+    for (size_t i = 0; i < n; i++)
+        q[i] = var[i] + w[i] * w[i];
+}
+
+void rk_gain_couple(rk_gain_state *s, const rk_layer *layer, const double *mu, const double *var) {
+    couples x = {layer, mu, s->q, &s->coupling};
+    second_moments(s->work, layer->rows, var, mu, s->q);
+    if (rk_work_charge(s->work, 8 * (uint64_t)layer->rows * layer->cols))
+        rk_sweep(s->work->pool, layer->cols, layer->rows, couple_columns, &x);
 }
 
 /* Sum of Cov(z_i^2, z_j^2) / (q_i q_j) over pairs i != j of the next layer, z = W h: the part of it
  * that means a common gain (docs/MATH.md#gain). */
 typedef struct pairs {
-    const activations *h;
-    const coupling *c;
+    const rk_gain_layer *h;
+    const rk_gain_coupling *c;
     double *partial; /* one a block */
 } pairs;
 
 /* The sum over k of u B_k,i sum_j R_ij^k (u B_k,j + 4 t A_k,j): columns [start, start + count). */
 RK_HOT_PART double series(const pairs *p, size_t i, size_t start, size_t count) {
-    const activations *h = p->h;
+    const rk_gain_layer *h = p->h;
     const double *restrict R = h->R + i * h->n + start;
     const double *restrict u = p->c->u + start, *restrict t = p->c->t + start;
     double power[CHUNK], part[8] = {0}, sum = 0;
@@ -126,7 +115,7 @@ RK_HOT static void sum_pairs(void *context, size_t block) {
     p->partial[block] = sum;
 }
 
-static double spread_of_gain(rk_work *work, const activations *h, const coupling *c) {
+static double spread_of_gain(rk_work *work, const rk_gain_layer *h, const rk_gain_coupling *c) {
     size_t n = h->n, n_blocks = rk_pool_blocks(n, BLOCK_ROWS), mark = rk_work_mark(work);
     pairs p = {h, c, rk_work_doubles(work, n_blocks, 1)};
     double total = 0;
@@ -148,19 +137,14 @@ static double mean_gain(double gamma) {
     return exp(rk_log_gamma(k + 0.5) - rk_log_gamma(k) - 0.5 * log(k));
 }
 
-/* q = E z^2 given gain 1, z of mean w. */
-static void second_moments(rk_work *work, size_t n, const double *var, const double *w, double *q) {
-    if (!rk_work_charge(work, 2 * n)) return;
-    for (size_t i = 0; i < n; i++)
-        q[i] = var[i] + w[i] * w[i];
-}
-
-/* A_j, B_j over sqrt(j!) and the cumulants of one layer from its Wick coefficients. */
+/* A_j, B_j over sqrt(j!) and the cumulants of one layer from its Wick coefficients, of which there
+ * are `more` than that takes. */
 static void expand(rk_work *work, size_t n, const double *var, const double *centre,
-                   const double *w, const double *high, activations *h) {
+                   const double *w, const double *high, int more, rk_gain_layer *h) {
     h->n = n;
     if (!rk_work_charge(work, (uint64_t)n * (6 * TERMS + 30))) return;
-    const double *E1 = high, *E2 = high + n, *E3 = high + 2 * n, *E4 = high + 3 * n;
+    const size_t next = (size_t)(more + 1) * n;
+    const double *E1 = high, *E2 = high + next, *E3 = high + 2 * next, *E4 = high + 3 * next;
     for (size_t i = 0; i < n; i++) {
         double m = E1[i], v = fmax(0, E2[i] - m * m);
         h->mean[i] = centre[i] + m;
@@ -173,8 +157,8 @@ static void expand(rk_work *work, size_t n, const double *var, const double *cen
         for (int j = 1; j <= TERMS; j++) {
             size_t at = (size_t)j * n + i;
             scale *= sd / sqrt((double)j);
-            h->A[at] = scale * w[rk_wick_at(n, TERMS, j, 1) + i];
-            h->B[at] = scale * w[rk_wick_at(n, TERMS, j, 2) + i] - 2 * E1[i] * h->A[at];
+            h->A[at] = scale * w[rk_wick_at(n, TERMS + more, j, 1) + i];
+            h->B[at] = scale * w[rk_wick_at(n, TERMS + more, j, 2) + i] - 2 * E1[i] * h->A[at];
         }
     }
 }
@@ -182,13 +166,13 @@ static void expand(rk_work *work, size_t n, const double *var, const double *cen
 /* C = exact covariance of phi of Gaussian pairs of covariance Z, which becomes the correlation R.
  */
 typedef struct bivariate {
-    activations *h;
+    rk_gain_layer *h;
     const double *inverse_sd; /* of y; 0 where there is no variance */
 } bivariate;
 
 RK_HOT static void bivariate_rows(void *context, size_t block) {
     const bivariate *b = context;
-    const activations *h = b->h;
+    const rk_gain_layer *h = b->h;
     size_t n = h->n, first = block * BLOCK_ROWS;
     size_t last = first + BLOCK_ROWS < n ? first + BLOCK_ROWS : n;
     for (size_t i = first; i < last; i++) {
@@ -216,16 +200,43 @@ static void invert(rk_work *work, size_t n, const double *var, double *inverse_s
         inverse_sd[i] = var[i] > 0 ? 1 / sqrt(var[i]) : 0;
 }
 
-typedef struct state {
-    rk_work *work;
-    activations layer[2]; /* what was read, and what is made */
-    size_t present;       /* which of them is the present value */
-    const double *m, *C;  /* of that; C NULL: the identity */
-    double *m_in, *mu, *var, *q, *scratch;
-    double *wick, *powers, *centre, *inverse_sd; /* up to (TERMS, 2); (0, 4) */
-    coupling coupling;
-    double gamma, gain; /* Var G^2 and E G of the activations so far */
-} state;
+void rk_gain_activate(rk_gain_state *s, const rk_activation *phi, size_t n, const double *mu,
+                      double *var, bool full, int more, rk_gain_layer *h) {
+    rk_wick_step(s->work, phi, n, mu, var, TERMS + more, 2, s->centre, s->wick);
+    rk_wick_step(s->work, phi, n, mu, var, more, 4, s->centre, s->powers);
+    expand(s->work, n, var, s->centre, s->wick, s->powers, more, h);
+    invert(s->work, n, var, s->inverse_sd);
+    bivariate b = {h, s->inverse_sd};
+    if (full && rk_work_charge(s->work, (uint64_t)n * n * (3 * TERMS + 4)))
+        rk_pool_run(s->work->pool, rk_pool_blocks(n, BLOCK_ROWS), bivariate_rows, &b);
+}
+
+/* Where the record of layer l begins. */
+static size_t record_at(const rk_network *net, size_t l) {
+    size_t at = 0;
+    for (size_t k = 0; k < l; k++)
+        at += net->layers[k].rows * (net->layers[k].rows + 2) + 2;
+    return at;
+}
+
+rk_gain_record rk_gain_record_of(const rk_gain_state *s, size_t l) {
+    const rk_network *net = &s->chain->net;
+    const size_t n = net->layers[l].rows;
+    double *first = s->records + record_at(net, l), *var = first + n, *gamma = var + n;
+    return (rk_gain_record){first, var, gamma, gamma + 1, gamma + 2};
+}
+
+static void keep_record(const rk_gain_state *s, const rk_stage *stage, const double *Z) {
+    const size_t n = stage->layer->rows;
+    const rk_gain_record r = rk_gain_record_of(s, stage->l);
+    rk_set(s->work, n, s->mu, r.mu);
+    rk_set(s->work, n, s->var, r.var);
+    rk_set(s->work, 1, &s->gamma, r.gamma);
+    rk_set(s->work, 1, &s->gain, r.gain);
+    if (Z) rk_set(s->work, n * n, Z, r.Z);
+}
+
+_Static_assert(sizeof(rk_gain_state) <= RK_TAPE_STATE, "a tape holds it");
 
 static const char *name(void *context, const rk_stage *stage) {
     (void)context, (void)stage;
@@ -235,10 +246,10 @@ static const char *name(void *context, const rk_stage *stage) {
 /* A homogeneous network has biases in its first layer, and in a last one without activation: those
  * wait for `restore`. */
 static void affine(void *context, const rk_stage *stage, rk_view *view) {
-    state *s = context;
+    rk_gain_state *s = context;
     const rk_layer *layer = stage->layer;
     size_t n = layer->rows;
-    activations *next = &s->layer[1 - s->present];
+    rk_gain_layer *next = &s->layer[1 - s->present];
     bool full = stage->need != RK_NEED_MEAN;
     rk_gemv(s->work, n, layer->cols, layer->weight, s->m, stage->l ? NULL : layer->bias, s->mu);
     if (full) {
@@ -254,12 +265,15 @@ static void affine(void *context, const rk_stage *stage, rk_view *view) {
     view->C_in = s->C;
 }
 
+bool rk_gain_takes(const rk_stage *stage) {
+    return stage->activated && stage->l > 0 && stage->layer->rows > 1;
+}
+
 /* The gain that the activations below this layer have made leaves z = G y. The input has none. */
-static void take_gain(state *s, const rk_stage *stage, double *C) {
+static void take_gain(rk_gain_state *s, const rk_stage *stage, double *C) {
     size_t n = stage->layer->rows;
-    if (stage->l == 0 || n == 1) return;
-    second_moments(s->work, n, s->var, s->mu, s->q);
-    couple(s->work, stage->layer, s->mu, s->q, &s->coupling);
+    if (!rk_gain_takes(stage)) return;
+    rk_gain_couple(s, stage->layer, s->mu, s->var);
     s->gamma += spread_of_gain(s->work, &s->layer[s->present], &s->coupling) /
                 ((double)n * ((double)n - 1));
     double before = s->gain;
@@ -268,19 +282,13 @@ static void take_gain(state *s, const rk_stage *stage, double *C) {
 }
 
 static void activate(void *context, const rk_stage *stage, rk_view *view) {
-    state *s = context;
-    size_t n = stage->layer->rows;
-    const rk_activation *phi = &stage->layer->activation;
-    activations *h = &s->layer[1 - s->present];
+    rk_gain_state *s = context;
+    const size_t n = stage->layer->rows;
+    rk_gain_layer *h = &s->layer[1 - s->present];
     bool full = view->C != NULL;
     take_gain(s, stage, view->C);
-    rk_wick_step(s->work, phi, n, s->mu, s->var, TERMS, 2, s->centre, s->wick);
-    rk_wick_step(s->work, phi, n, s->mu, s->var, 0, 4, s->centre, s->powers);
-    expand(s->work, n, s->var, s->centre, s->wick, s->powers, h);
-    invert(s->work, n, s->var, s->inverse_sd);
-    bivariate b = {h, s->inverse_sd};
-    if (full && rk_work_charge(s->work, (uint64_t)n * n * (3 * TERMS + 4)))
-        rk_pool_run(s->work->pool, rk_pool_blocks(n, BLOCK_ROWS), bivariate_rows, &b);
+    if (s->chain->recorded) keep_record(s, stage, view->C);
+    rk_gain_activate(s, &stage->layer->activation, n, s->mu, s->var, full, 0, h);
     s->present = 1 - s->present;
     s->m = h->mean;
     s->C = h->C;
@@ -305,35 +313,73 @@ static void add(rk_work *work, size_t n, const double *bias, double *mean) {
 }
 
 static void restore(void *context, const rk_stage *stage, rk_view *view, rk_outputs *outputs) {
-    const state *s = context;
+    const rk_gain_state *s = context;
     size_t n = stage->layer->rows;
+    if (s->chain->recorded && !stage->activated) keep_record(s, stage, NULL);
     rk_rescale(s->work, n, s->gain, view->mean, outputs->variance, view->C);
     if (stage->l > 0) add(s->work, n, stage->layer->bias, view->mean);
 }
 
-static const rk_law law = {
-    .knows_pairs = true, .name = name, .affine = affine, .activate = activate, .restore = restore};
+static const rk_law law = {.knows_pairs = true,
+                           .name = name,
+                           .affine = affine,
+                           .activate = activate,
+                           .restore = restore,
+                           .back = &rk_gain_back};
+
+static rk_gain_coupling take_coupling(rk_work *work, size_t width) {
+    return (rk_gain_coupling){.u = rk_work_doubles(work, width, 1),
+                              .v = rk_work_doubles(work, width, 1),
+                              .t = rk_work_doubles(work, width, 1)};
+}
+
+static rk_gain_adjoints take_adjoints(rk_work *work, const rk_chain *chain, size_t width) {
+    return (rk_gain_adjoints){.h = rk_bars_take(work, &chain->net, chain->input_covariance),
+                              .A = rk_work_doubles(work, TERMS + 1, width),
+                              .B = rk_work_doubles(work, TERMS + 1, width),
+                              .k3 = rk_work_doubles(work, width, 1),
+                              .k4 = rk_work_doubles(work, width, 1),
+                              .uB = rk_work_doubles(work, TERMS + 1, width),
+                              .tA = rk_work_doubles(work, TERMS + 1, width),
+                              .c = take_coupling(work, width),
+                              .q = rk_work_doubles(work, width, 1),
+                              .x = rk_work_doubles(work, width, 1)};
+}
+
+static void start(rk_work *work, const rk_chain *chain, rk_gain_state *s) {
+    const rk_network *net = &chain->net;
+    const size_t width = rk_network_max_rows(net), n_in = rk_network_n_in(net);
+    const size_t more = chain->recorded ? 2 : 0;
+    *s = (rk_gain_state){
+        .work = work,
+        .chain = chain,
+        .layer = {take_activations(work, width), take_activations(work, width)},
+        .C = chain->input->covariance,
+        .m_in = rk_work_doubles(work, n_in, 1),
+        .mu = rk_work_doubles(work, width, 1),
+        .var = rk_work_doubles(work, width, 1),
+        .q = rk_work_doubles(work, width, 1),
+        .scratch = rk_congruence_scratch(work, net, chain->input),
+        .wick = rk_work_doubles(work, 2 * (TERMS + more + 1), width),
+        .powers = rk_work_doubles(work, 4 * (more + 1), width),
+        .centre = rk_work_doubles(work, width, 1),
+        .inverse_sd = rk_work_doubles(work, width, 1),
+        .coupling = take_coupling(work, width),
+        .gain = 1,
+    };
+    if (chain->recorded) {
+        s->records = rk_work_doubles(work, record_at(net, net->n_layers), 1);
+        s->bar = take_adjoints(work, chain, width);
+    }
+    s->m = s->m_in;
+    rk_input_mean(work, n_in, chain->input, s->m_in);
+}
 
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
-                       rk_outputs *outputs) {
-    rk_chain chain = rk_chain_start(work, net, input, outputs);
-    size_t width = rk_network_max_rows(&chain.net), n_in = rk_network_n_in(net);
-    state s = {.work = work,
-               .layer = {take_activations(work, width), take_activations(work, width)},
-               .C = input->covariance,
-               .m_in = rk_work_doubles(work, n_in, 1),
-               .mu = rk_work_doubles(work, width, 1),
-               .var = rk_work_doubles(work, width, 1),
-               .q = rk_work_doubles(work, width, 1),
-               .scratch = rk_congruence_scratch(work, &chain.net, input),
-               .wick = rk_work_doubles(work, 2 * (TERMS + 1), width),
-               .powers = rk_work_doubles(work, 4, width),
-               .centre = rk_work_doubles(work, width, 1),
-               .inverse_sd = rk_work_doubles(work, width, 1),
-               .coupling = {rk_work_doubles(work, width, 1), rk_work_doubles(work, width, 1),
-                            rk_work_doubles(work, width, 1)},
-               .gain = 1};
-    s.m = s.m_in;
-    rk_input_mean(work, n_in, input, s.m_in);
-    rk_chain_run(&chain, &law, &s);
+                       rk_outputs *outputs, rk_tape *tape) {
+    rk_chain plain = rk_chain_start(work, net, input, outputs);
+    rk_chain *chain = tape ? rk_tape_start(tape, &law, plain) : &plain;
+    rk_gain_state here, *s = tape ? (rk_gain_state *)tape->state.bytes : &here;
+    start(work, chain, s);
+    rk_chain_run(chain, &law, s);
 }

@@ -2,7 +2,7 @@
 #ifndef RK_PROPAGATE_GAIN_H
 #define RK_PROPAGATE_GAIN_H
 
-#include "propagate/propagate.h"
+#include "propagate/chain.h"
 
 /**
  * A positively homogeneous network without biases passes a common scale on: z_l = G y_l with one
@@ -12,6 +12,6 @@
  * `covariance`, plus about 90 n^2 FLOPs a layer; memory 3 n^2.
  */
 void rk_propagate_gain(rk_work *work, const rk_network *net, const rk_input *input,
-                       rk_outputs *outputs);
+                       rk_outputs *outputs, rk_tape *tape);
 
 #endif

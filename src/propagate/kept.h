@@ -15,6 +15,9 @@ typedef struct rk_kept_value {
     double *X; /**< covariance of the present value with it: as many rows x n */
 } rk_kept_value;
 
+/* On the way back a slot is that of a value from the layer that needs it last down to where it was
+ * kept, and what it and pairs hold are adjoints, none of them made symmetric. */
+
 typedef struct rk_kept {
     rk_work *work;
     const rk_chain *chain;
@@ -23,10 +26,12 @@ typedef struct rk_kept {
     rk_kept_value slot[RK_MOST_KEPT];
     double *pair[RK_MOST_KEPT][RK_MOST_KEPT]; /* [i][j], j < i: covariance of slots i and j */
     double *spare;
+    double *slopes, *crosses; /* if recorded: of every layer, and its X before the activation */
 } rk_kept;
 
 /** Room for what `chain` keeps at a time: for k values of up to n entries k (k + 3) / 2 + 1 n^2
- *  doubles, none for none. Without `pairs` values are taken as independent, and 2 k n do. */
+ *  doubles, none for none, and if `chain` is recorded X of every layer they live through. Without
+ *  `pairs` values are taken as independent, and 2 k n do. */
 rk_kept rk_kept_take(const rk_chain *chain, bool pairs);
 
 /** Keeps the present value, n entries, of this mean (NULL: zero) and covariance (NULL: the
@@ -44,7 +49,30 @@ void rk_kept_affine(rk_kept *kept, const rk_stage *stage);
  * the one that the stage adds. 3 n^2 FLOPs, and n k for every value of k entries. */
 void rk_kept_sum(rk_kept *kept, const rk_stage *stage, double *mu, double *Z, double *var);
 
-/** The present value, n entries, goes through an activation of these mean slopes. */
-void rk_kept_activate(rk_kept *kept, size_t n, const double *slope);
+/** The present value goes through the stage's activation, of these mean slopes. */
+void rk_kept_activate(rk_kept *kept, const rk_stage *stage, const double *slope);
+
+/* --------------------------------------------------------------------------------- the way back */
+
+/** Before the last layer. */
+void rk_kept_begin_back(rk_kept *kept);
+
+/** Of rk_kept_add: adds what has come to the value meanwhile to its adjoints as the present one.
+ *  C_bar NULL: not wanted. */
+void rk_kept_add_back(rk_kept *kept, size_t value, double *m_bar, double *C_bar);
+
+/** Of rk_kept_activate: adds to the adjoints of the mean slopes. 3 n k FLOPs for every value of k
+ *  entries. */
+void rk_kept_activate_back(rk_kept *kept, const rk_stage *stage, double *slope_bar);
+
+/** Of rk_kept_sum, from the adjoints of the sum, which are those of its first term, too. */
+void rk_kept_sum_back(rk_kept *kept, const rk_stage *stage, const double *mu_bar,
+                      const double *Z_bar);
+
+/** Of rk_kept_affine: adds to dW (NULL: not wanted). C is the covariance of what the stage reads,
+ *  NULL: the identity; m_bar and C_bar (NULL: none) its adjoints. If it was kept they go to it, and
+ *  m_bar, now the present value's, becomes zero, as C_bar is to be taken. Twice the FLOPs. */
+void rk_kept_affine_back(rk_kept *kept, const rk_stage *stage, const double *C, double *m_bar,
+                         const double *C_bar, double *dW);
 
 #endif

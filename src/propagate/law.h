@@ -42,7 +42,7 @@ typedef struct rk_view {
  *  derivative by a covariance is symmetric, df = sum_ij G_ij dC_ij over all i and j. */
 typedef struct rk_cotangent {
     const double *mean;       /**< n_out: of the output */
-    const double *variance;   /**< n_out: its variances, if the covariance was asked for */
+    const double *variance;   /**< n_out: of what rk_outputs has, if the covariance was asked for */
     const double *covariance; /**< n_out x n_out, if it was asked for */
     const double *third_diagonal, *fourth_diagonal; /**< n_out, if they were asked for */
     const double *const *hidden_mean;               /**< [n_layers - 1]; any may be NULL */

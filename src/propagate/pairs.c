@@ -88,7 +88,7 @@ static void activate_block(void *context, size_t index) {
 static uint64_t count_flops(const rk_pairs_spec *spec, const block *k) {
     uint64_t entries = (uint64_t)k->a->n * k->b->n;
     if (spec->closure == RK_PAIRS_COMPLETED) return entries * (4 * k->terms + 2);
-    return entries * (spec->closure == RK_PAIRS_EXACT ? 200 : 2);
+    return entries * (k->kinks != 0 ? 200 : 2);
 }
 
 void rk_pairs_activate(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *a,

@@ -14,12 +14,12 @@ static double normal(const rk_tail_law *law, double t, const rk_law_source *sour
                      rk_tail_estimate *estimate) {
     (void)source;
     (void)estimate;
-    return rk_series_normal(law, t);
+    return rk_series_normal(law, t, NULL);
 }
 
 static double edgeworth(const rk_tail_law *law, double t, const rk_law_source *source,
                         rk_tail_estimate *estimate) {
-    double log_p = rk_series_edgeworth(law, source->budget, t);
+    double log_p = rk_series_edgeworth(law, source->budget, t, NULL);
     if (isnan(log_p))
         rk_tail_warn(estimate, "the Edgeworth series is negative here: out of its range");
     else if (log_p > 0)
@@ -31,7 +31,7 @@ static double saddlepoint(const rk_tail_law *law, double t, const rk_law_source 
                           rk_tail_estimate *estimate) {
     (void)source;
     int degree;
-    double log_p = rk_series_saddlepoint(law, t, &degree);
+    double log_p = rk_series_saddlepoint(law, t, &degree, NULL);
     if (degree < 4)
         rk_tail_warn(estimate,
                      "no saddlepoint with cumulants up to the fourth; up to degree %d used",

@@ -39,7 +39,7 @@ static rk_status find_atoms(rk_work *work, void *context, rk_error *error) {
                           .variance = rk_work_doubles(work, n, 1)};
     rk_work_listen(work, true);
     rk_propagate_mean(work, step->net, &(rk_input){.mean = NULL},
-                      &(rk_mean_spec){.metric = RK_METRIC_EXACT}, &outputs);
+                      &(rk_mean_spec){.metric = RK_METRIC_EXACT}, &outputs, NULL);
     if (!rk_work_charge(work, n * (10 + (uint64_t)step->last->rows))) return RK_OK;
     for (size_t j = 0; j < n; j++)
         share[j] = flat_share(step, outputs.mean[j], outputs.variance[j]);

@@ -21,13 +21,17 @@ double rk_log_normal_tail(double x) {
     return log(erfcx(x * 0.70710678118654752440) / 2) - x * x / 2;
 }
 
-/* The hazard phi(x) / P(Z > x) is the derivative of -log P. */
+double rk_normal_hazard(double x) {
+    static const double root_of_2_over_pi = 0.797884560802865355880;
+    if (x > 0) return root_of_2_over_pi / erfcx(x * 0.70710678118654752440);
+    return exp(-x * x / 2 - LOG_SQRT_2PI - rk_log_normal_tail(x));
+}
+
 double rk_normal_tail_inverse(double log_p) {
     if (log_p > -0.6931471805599453) return -rk_normal_tail_inverse(rk_log_complement(log_p));
     double x = sqrt(-2 * (log_p + 0.6931471805599453));
     for (int step = 0; step < 100; step++) {
-        double tail = rk_log_normal_tail(x);
-        double move = (tail - log_p) / exp(-x * x / 2 - LOG_SQRT_2PI - tail);
+        double move = (rk_log_normal_tail(x) - log_p) / rk_normal_hazard(x);
         x += move;
         if (!(fabs(move) > 1e-15 * (1 + fabs(x)))) break;
     }

@@ -14,6 +14,9 @@ double rk_log_complement(double a);
 /** log P(Z > x) for Z ~ N(0, 1), from erfcx: a few ulps for any x. */
 double rk_log_normal_tail(double x);
 
+/** phi(x) / P(Z > x) > 0, the derivative of -log P: a few ulps for any x. */
+double rk_normal_hazard(double x);
+
 /** x with log P(Z > x) = log_p. Newton steps on the logarithm: a few ulps. */
 double rk_normal_tail_inverse(double log_p);
 

@@ -3,8 +3,7 @@
 #include "tail/log_probability.h"
 
 #include <math.h>
-
-#define LOG_SQRT_2PI 0.918938533204672741780
+#include <stdbool.h>
 
 rk_tail_law rk_law_mirror(const rk_tail_law *law) {
     rk_tail_law mirror = *law;
@@ -19,12 +18,33 @@ static double standardise(const rk_tail_law *law, double t, double *sd) {
     return (t - law->kappa[1]) / *sd;
 }
 
-double rk_series_normal(const rk_tail_law *law, double t) {
+/* log of Phi(-w) + r phi(w), and its derivatives. */
+typedef struct tail {
+    double log_p, by_w, by_r;
+} tail;
+
+static tail tail_of(double w, double r) {
+    const double hazard = rk_normal_hazard(w), rest = r * hazard;
+    return (tail){rk_log_normal_tail(w) + log1p(rest), rest * (hazard - w) / (1 + rest) - hazard,
+                  hazard / (1 + rest)};
+}
+
+/* From derivatives by x = (t - kappa_1) / sd and the standardised cumulants to those by kappa. */
+static void by_kappa(const rk_tail_law *law, double x, double by_x, double by_3, double by_4,
+                     rk_tail_law *by) {
+    const double var = law->kappa[2], sd = sqrt(var), skew = by_3 / (var * sd);
+    const double kurt = by_4 / (var * var);
+    *by = (rk_tail_law){.kappa = {0, -by_x / sd, 0, skew, kurt}};
+    by->kappa[2] = -(by_x * x / 2 + 1.5 * skew * law->kappa[3] + 2 * kurt * law->kappa[4]) / var;
+}
+
+double rk_series_normal(const rk_tail_law *law, double t, rk_tail_law *by) {
     double sd, x = standardise(law, t, &sd);
+    if (by) by_kappa(law, x, -rk_normal_hazard(x), 0, 0, by);
     return rk_log_normal_tail(x);
 }
 
-double rk_series_edgeworth(const rk_tail_law *law, int budget, double t) {
+double rk_series_edgeworth(const rk_tail_law *law, int budget, double t, rk_tail_law *by) {
     double sd, x = standardise(law, t, &sd), c[9] = {0}, scaled[RK_LAW_DEGREE + 1];
     for (int d = 3; d <= RK_LAW_DEGREE; d++)
         scaled[d] = law->kappa[d] / pow(sd, d);
@@ -38,16 +58,21 @@ double rk_series_edgeworth(const rk_tail_law *law, int budget, double t) {
         c[7] = scaled[3] * scaled[4] / 144;
         c[8] = scaled[4] * scaled[4] / 1152;
     }
-    /* P = Phi(-x) + phi(x) sum_k c_k He_{k-1}(x), relative to the first */
-    double low = 1, He = x, sum = 0; /* He_0, He_1 */
+    /* P = Phi(-x) + phi(x) sum_k c_k He_{k-1}(x) */
+    double low = 1, He = x, sum = 0, slope = 0; /* He_0, He_1 */
     for (int k = 2; k <= 8; k++) {
         sum += c[k] * He;
+        slope += c[k] * (k - 1) * low;
         double next = x * He - (k - 1) * low;
         low = He;
         He = next;
     }
-    double tail = rk_log_normal_tail(x);
-    return tail + log1p(sum * exp(-x * x / 2 - LOG_SQRT_2PI - tail));
+    const tail p = tail_of(x, sum);
+    const double used = budget >= 2 ? p.by_r : 0;
+    if (by)
+        by_kappa(law, x, p.by_w + p.by_r * slope, used * (x * x - 1) / 6,
+                 used * x * (x * x - 3) / 24, by);
+    return p.log_p;
 }
 
 /* Of X standardised to mean 0 and variance 1: K(s) = s^2/2 + a s^3/6 + b s^4/24. */
@@ -84,25 +109,47 @@ static bool find_saddlepoint(generator g, double x, double *s) {
 }
 
 double rk_lugannani_rice(double w, double u) {
-    double tail = rk_log_normal_tail(w);
-    return tail + log1p((1 / u - 1 / w) * exp(-w * w / 2 - LOG_SQRT_2PI - tail));
+    return tail_of(w, 1 / u - 1 / w).log_p;
 }
 
-static double at_saddlepoint(generator g, double x, double s) {
-    if (fabs(s) < 1e-4) { /* where 1/u - 1/w cancels: its limit -a/6 */
-        double tail = rk_log_normal_tail(x);
-        return tail + log1p(g.a / 6 * (x * x - 1) * exp(-x * x / 2 - LOG_SQRT_2PI - tail));
+/* A number with its derivatives by x, a and b. */
+typedef struct dual {
+    double value, by[3];
+} dual;
+
+/* s, u / s and w / s; r = 1/u - 1/w, near 0 by its series, where that cancels. */
+static tail at_saddlepoint(generator g, double s, dual *w, dual *r) {
+    const double v = curvature(g, s), root = sqrt(v), a = g.a, b = g.b;
+    const double ratio = sqrt(1 + s * (2 * a / 3 + s * b / 4));
+    const double s_by[] = {1 / v, -s * s / 2 / v, -s * s * s / 6 / v};
+    const double exponent_by[] = {s, -s * s * s / 6, -s * s * s * s / 24};
+    const double v_by[] = {0, s, s * s / 2};
+    w->value = s * ratio;
+    const bool near = fabs(s) < 1e-4;
+    const double bend = 5 * a * a / 24 - b / 8, r_by[] = {0, s * 5 * a / 12 - 1. / 6, -s / 8};
+    r->value = near ? s * bend - a / 6 : (1 / root - 1 / ratio) / s;
+    for (int k = 0; k < 3; k++) {
+        const double u_by = root * s_by[k] + s * (v_by[k] + (a + b * s) * s_by[k]) / (2 * root);
+        w->by[k] = s != 0 ? exponent_by[k] / w->value : k == 0;
+        r->by[k] =
+            near ? r_by[k] + bend * s_by[k] : w->by[k] / (w->value * w->value) - u_by / (s * s * v);
     }
-    double exponent = s * s * (0.5 + s * (g.a / 3 + s * g.b / 8)); /* s K' - K */
-    return rk_lugannani_rice(copysign(sqrt(2 * exponent), s), s * sqrt(curvature(g, s)));
+    return tail_of(w->value, r->value);
 }
 
-double rk_series_saddlepoint(const rk_tail_law *law, double t, int *degree) {
+double rk_series_saddlepoint(const rk_tail_law *law, double t, int *degree, rk_tail_law *by) {
     double sd, x = standardise(law, t, &sd), s = 0;
     generator g = {law->kappa[3] / pow(sd, 3), law->kappa[4] / pow(sd, 4)};
     for (*degree = 4; *degree > 2; --*degree) {
         if (*degree == 3) g.b = 0;
-        if (x == 0 || find_saddlepoint(g, x, &s)) return at_saddlepoint(g, x, s);
+        if (x != 0 && !find_saddlepoint(g, x, &s)) continue;
+        dual w, r;
+        const tail p = at_saddlepoint(g, s, &w, &r);
+        double of[3];
+        for (int k = 0; k < 3; k++)
+            of[k] = p.by_w * w.by[k] + p.by_r * r.by[k];
+        if (by) by_kappa(law, x, of[0], of[1], *degree == 4 ? of[2] : 0, by);
+        return p.log_p;
     }
-    return rk_log_normal_tail(x);
+    return rk_series_normal(law, t, by);
 }

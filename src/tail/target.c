@@ -106,6 +106,16 @@ rk_status rk_target_create(rk_target *out, const rk_network *net, const double *
     return status;
 }
 
+rk_status rk_target_fold(rk_target *out, const rk_network *net, const rk_event *functional,
+                         rk_error *error) {
+    const size_t depth = functional->layer ? functional->layer : net->n_layers;
+    rk_status status = create(out, net, depth, NULL, &functional, 1, error);
+    if (status != RK_OK) return status;
+    status = rk_network_measure(&out->net, error);
+    if (status != RK_OK) rk_target_destroy(out);
+    return status;
+}
+
 /* A with A A' = G (m x m, overwritten): rows by their own sizes, times the root of correlations. */
 static rk_status root_of_rows(rk_work *work, size_t m, double *G, double *A, rk_error *error) {
     double *size = rk_work_doubles(work, m, 1), *root = rk_work_doubles(work, m, m);

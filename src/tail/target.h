@@ -28,6 +28,11 @@ typedef struct rk_target {
 rk_status rk_target_create(rk_target *out, const rk_network *net, const double *mean,
                            const rk_event *const *functionals, size_t n, rk_error *error);
 
+/** The same of any network, as far as the weights: the law of its input stays apart, and it may be
+ *  read more than once. Measured; nothing of what follows is for it. */
+rk_status rk_target_fold(rk_target *out, const rk_network *net, const rk_event *functional,
+                         rk_error *error);
+
 /** Makes an input N(0, I) of one with `covariance` (n_in x n_in; NULL: the identity), of no more
  *  entries than the first layer has neurons: the network sees no more of it. Dry or wet. */
 rk_status rk_target_standardise(rk_work *work, rk_target *target, const double *covariance,

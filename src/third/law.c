@@ -95,7 +95,7 @@ static void start(rk_work *work, const rk_chain *chain, const rk_third_spec *spe
     if (spec->roles) c.labels = rk_relabelling_take(work, net);
     if (c.n_sources > 0) take_sources(&c);
     if (c.recorded) {
-        c.records = rk_third_records_take(work, net);
+        c.records = rk_third_records_take(&c);
         c.back = rk_third_back_take(&c, chain);
     }
     *state = c;

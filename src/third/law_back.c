@@ -12,6 +12,27 @@ static void clear_z(rk_third *c, size_t n) {
     rk_set(c->work, n, NULL, z->metric);
     rk_set(c->work, n, NULL, z->y);
     rk_set(c->work, 1, NULL, z->core_scale);
+    if (!rk_third_follows(c)) return;
+    z->K31 = rk_legs_view(z->K31, 0, n);
+    rk_set(c->work, n, NULL, z->k4);
+    rk_set(c->work, 1, NULL, z->followed22);
+}
+
+/* Of layers above nothing has come yet. */
+static void clear_sources(rk_third *c) {
+    rk_third_back *back = &c->back;
+    const size_t n = c->width, reach = c->spec->reach;
+    rk_set(c->work, rk_third_slots_back(c) * c->slot, NULL, back->legs.d);
+    rk_set(c->work, 4 * c->n_sources * n, NULL, back->statics);
+    rk_set(c->work, (rk_third_follows(c) ? reach : 1) * n * back->born.stride, NULL, back->born.d);
+    if (!rk_third_follows(c)) return;
+    rk_set(c->work, back->weights, NULL, back->W);
+    rk_set(c->work, n, NULL, back->carried);
+    rk_set(c->work, c->net->n_layers, NULL, back->kept);
+    for (size_t age = 0; age < reach; age++) {
+        rk_newborn_fourth_clear(c->work, n, &back->fourth[age]);
+        if (age > 0) rk_set(c->work, back->weights, NULL, back->T_below[age]);
+    }
 }
 
 /* ------------------------------------------------------------------------------ from the output */
@@ -35,7 +56,7 @@ static void restored(rk_third *c, const rk_third_record *r, size_t n, const rk_c
 static void begin(void *context, const rk_stage *stage, const rk_cotangent *f) {
     rk_third *c = context;
     rk_third_back *back = &c->back;
-    const size_t n = stage->layer->rows, N = c->n_sources;
+    const size_t n = stage->layer->rows;
     const bool pairs = f->covariance != NULL;
     back->pairs = pairs;
     back->any = pairs || f->variance;
@@ -47,10 +68,7 @@ static void begin(void *context, const rk_stage *stage, const rk_cotangent *f) {
     double *const vectors[] = {back->tilt.a, back->tilt.core, back->y, back->slope};
     for (size_t k = 0; k < sizeof vectors / sizeof *vectors; k++)
         rk_set(c->work, c->width, NULL, vectors[k]);
-    if (N > 0) {
-        rk_set(c->work, (N + 1) * c->slot, NULL, back->legs.d);
-        rk_set(c->work, 4 * N * c->width, NULL, back->statics);
-    }
+    if (c->n_sources > 0) clear_sources(c);
     rk_third_record r = rk_third_record_of(c, stage->l);
     if (!stage->activated) {
         r.m = r.mu;
@@ -90,6 +108,8 @@ static void activate_again(rk_third *c, const rk_stage *stage) {
     const size_t l = stage->l, n = stage->layer->rows;
     const bool newborn = stage->need == RK_NEED_ALL, pairs = stage->need != RK_NEED_MEAN;
     rk_third_recall(c, stage);
+    rk_set(c->work, n, c->var, c->back.var_again); /* which the step changes */
+    c->var = c->back.var_again;
     rk_neurons_step(c->work, &stage->layer->activation, n, c->mu, c->var, &c->z, pairs,
                     &c->neurons);
     if (!pairs) return;
@@ -97,8 +117,9 @@ static void activate_again(rk_third *c, const rk_stage *stage) {
     rk_legs born = newborn ? rk_third_born(c, l) : (rk_legs){0};
     rk_legs z = newborn ? rk_legs_view(born, n, born.stride) : born;
     rk_set(c->work, n * n, rk_third_record_of(c, l).C_z, c->C_next);
+    rk_pair_cumulants *fourth = newborn && rk_third_follows(c) ? rk_third_fourth_born(c, l) : NULL;
     rk_pairs_step(c->work, n, &c->z, c->terms, &c->neurons, c->C_next, n, newborn ? &source : NULL,
-                  &born, &z, NULL);
+                  &born, &z, fourth);
     if (!newborn || c->spec->tilt != RK_TILT_ON) return;
     rk_set(c->work, n * n, c->C_next, c->C);
     rk_set(c->work, 1, l > 0 ? rk_third_record_of(c, l - 1).gain : NULL, c->tilt.gain);
@@ -109,17 +130,18 @@ static void activate_again(rk_third *c, const rk_stage *stage) {
 static void feed_back(rk_third *c, size_t l, size_t n) {
     rk_third_back *back = &c->back;
     const rk_source bar = rk_third_source_bar(c, l, l);
+    const rk_legs born = rk_third_born_bar(c, l);
     if (!rk_work_charge(c->work, 12 * n)) return;
     const double *w1 = c->neurons.w.k1;
     for (size_t i = 0; i < n; i++) {
-        double taken = back->born.d[i * back->born.stride + 2 * n];
+        double taken = born.d[i * born.stride + 2 * n];
         double before = back->y[i] - taken;
         back->neurons.var[i] += bar.c[i];
         back->neurons.w.k1[i] += before * c->y_z[i] - 2 * w1[i] * c->var[i] * bar.c[i];
         back->z.y[i] += before * w1[i];
         back->tilt.feed[i] = back->y[i];
         back->tilt.excess[i] = 0;
-        back->var_gained[i] = -w1[i] * w1[i] * bar.c[i];
+        back->var[i] = -w1[i] * w1[i] * bar.c[i];
     }
     *back->tilt.along_C = 0;
 }
@@ -137,21 +159,41 @@ static void average_core_back(rk_third *c, size_t n) {
     }
 }
 
+/* What the layers above followed of it. */
+static void followed_back(rk_third *c, size_t l, size_t n) {
+    rk_third_back *back = &c->back;
+    const rk_third_record r = rk_third_record_of(c, l);
+    const bool carries = c->spec->reach > 1 && l > 0;
+    rk_newborn_fourth_set_back(c->work, n, &c->neurons, &c->z, c->var, carries ? r.carried : NULL,
+                               &r.born, &back->fourth[l % c->spec->reach], &back->tilt,
+                               &back->neurons, &back->z, back->var, back->carried);
+    if (l > 0)
+        rk_followed_fourth_keep_back(c->work, n, &c->z, &c->neurons, back->kept + l, &back->neurons,
+                                     &back->z);
+}
+
 /* give_birth backwards; what is born gave its legs back already. */
 static void birth_back(rk_third *c, size_t l, size_t n) {
     rk_third_back *back = &c->back;
     const rk_source bar = rk_third_source_bar(c, l, l);
-    const rk_legs a = back->born, residual = rk_legs_view(a, n, a.stride);
+    const rk_legs a = rk_third_born_bar(c, l), residual = rk_legs_view(a, n, a.stride);
+    rk_newborn_fourth *fourth = rk_third_follows(c) ? &back->fourth[l % c->spec->reach] : NULL;
     if (c->spec->fourth == RK_FOURTH_ZERO) rk_set(c->work, n, NULL, back->tilt.core);
     if (rk_third_carries(c)) {
         feed_back(c, l, n);
+        if (fourth) followed_back(c, l, n);
         rk_tilt_back(c->work, n, &c->neurons, c->C_next, &c->tilt, &back->tilt, back->second,
                      &back->neurons);
     } else {
         average_core_back(c, n);
     }
     rk_pairs_back(c->work, n, &c->z, c->terms, &c->neurons, rk_third_record_of(c, l).C_z, &bar, &a,
-                  &residual, NULL, back->second, &back->neurons, &back->z);
+                  &residual, fourth ? &fourth->pairs : NULL, back->second, &back->neurons,
+                  &back->z);
+    rk_set(c->work, n * a.stride, NULL, a.d); /* an older one's next */
+    if (!fourth) return;
+    rk_third_share_back(c, l);
+    rk_newborn_fourth_clear(c->work, c->width, fourth);
 }
 
 static void activate(void *context, const rk_stage *stage) {
@@ -161,7 +203,7 @@ static void activate(void *context, const rk_stage *stage) {
     const bool pairs = stage->need != RK_NEED_MEAN;
     activate_again(c, stage);
     clear_z(c, n);
-    rk_set(c->work, n, NULL, back->var_gained);
+    rk_set(c->work, n, NULL, back->var);
     rk_neurons_clear(c->work, n, &back->neurons);
     rk_set(c->work, n, back->mean, back->neurons.m);
     if (pairs)
@@ -175,12 +217,12 @@ static void activate(void *context, const rk_stage *stage) {
         rk_pairs_back(c->work, n, &c->z, c->terms, &c->neurons, rk_third_record_of(c, stage->l).C_z,
                       NULL, NULL, NULL, NULL, back->second, &back->neurons, &back->z);
     }
-    rk_neurons_back(c->work, &stage->layer->activation, n, c->mu, c->var, &c->z, pairs, &c->neurons,
-                    &back->neurons, back->mean, back->var, &back->z);
+    rk_neurons_back(c->work, &stage->layer->activation, n, c->mu,
+                    rk_third_record_of(c, stage->l).var, &c->z, pairs, &c->neurons, &back->neurons,
+                    back->mean, back->var, &back->z);
     const size_t stride = pairs ? n + 1 : 1;
     if (!pairs) rk_set(c->work, n, NULL, back->second);
     rk_add_strided(c->work, n, 1, back->var, stride, back->second);
-    rk_add_strided(c->work, n, 1, back->var_gained, stride, back->second);
     back->any = true;
 }
 
@@ -236,6 +278,26 @@ const rk_law_back rk_third_law_back = {.begin = begin,
                                        .end = end,
                                        .view = view};
 
+static void take_followed(const rk_third *c, rk_third_back *back) {
+    rk_work *work = c->work;
+    const size_t n = c->width, reach = c->spec->reach;
+    const bool each = c->spec->fourth == RK_FOURTH_FULL;
+    const rk_legs k22 = rk_legs_take(work, true, each ? n : 0, n);
+    back->z.k4 = rk_work_doubles(work, n, 1);
+    back->z.K31 = rk_legs_take(work, true, n, n);
+    back->z.followed22 = rk_work_doubles(work, 1, 1);
+    back->vars = rk_work_doubles(work, reach + 1, n);
+    back->vars_bar = rk_work_doubles(work, 2, n);
+    back->carried = rk_work_doubles(work, n, 1);
+    back->kept = rk_work_doubles(work, c->net->n_layers, 1);
+    for (size_t age = 0; age < reach; age++) {
+        back->fourth[age] = rk_newborn_fourth_bar_take(work, n, each, k22);
+        back->H[age] = rk_legs_take(work, true, n, n);
+        back->G[age] = rk_legs_take(work, true, n, n);
+        if (age > 0) back->T_below[age] = rk_work_doubles(work, back->weights, 1);
+    }
+}
+
 rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain) {
     rk_work *work = c->work;
     const size_t n = c->width, in = rk_network_max_width(c->net), N = c->n_sources;
@@ -249,8 +311,9 @@ rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain) {
         .mean_next = rk_work_doubles(work, in, 1),
         .second = rk_work_doubles(work, second, second),
         .second_next = rk_work_doubles(work, second, second),
+        .weights = weights,
         .product = rk_work_doubles(work, weights, 1),
-        .neurons = rk_neurons_take(work, n, false),
+        .neurons = rk_neurons_take(work, n, rk_third_follows(c)),
         .z = {.d3 = rk_work_doubles(work, n, 1),
               .core = rk_work_doubles(work, n, 1),
               .metric = rk_work_doubles(work, n, 1),
@@ -258,7 +321,7 @@ rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain) {
               .core_scale = rk_work_doubles(work, 1, 1)},
         .tilt = rk_tilt_take(work, n, false),
         .var = rk_work_doubles(work, n, 1),
-        .var_gained = rk_work_doubles(work, n, 1),
+        .var_again = rk_work_doubles(work, n, 1),
         .y = rk_work_doubles(work, n, 1),
         .slope = rk_work_doubles(work, n, 1),
     };
@@ -269,8 +332,9 @@ rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain) {
     back.W = rk_work_doubles(work, weights, 1);
     back.older = rk_work_doubles(work, weights, 1);
     back.left = rk_legs_take(work, true, n, cols);
-    back.born = rk_legs_take(work, true, n, cols - n);
-    back.legs = rk_legs_take(work, true, N + 1, c->slot);
+    back.born = rk_legs_take(work, true, (rk_third_follows(c) ? c->spec->reach : 1) * n, cols - n);
+    back.legs = rk_legs_take(work, true, rk_third_slots_back(c), c->slot);
     back.statics = rk_work_doubles(work, 4 * N, n);
+    if (rk_third_follows(c)) take_followed(c, &back);
     return back;
 }

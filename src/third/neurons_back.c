@@ -73,6 +73,7 @@ static void cumulants_back(double k3_bar, double k4_bar, const neuron *x, neuron
 static double bounded_back(double read, double bound, double power, double var, double bar,
                            double *var_bar) {
     if (fabs(read) <= bound) return bar;
+    if (var == 0) return 0;
     *var_bar += (read < 0 ? -bar : bar) * power * bound / var;
     return 0;
 }
@@ -99,7 +100,7 @@ static void neuron_back(size_t n, size_t i, const double *wick, bool pairs, cons
         cumulants_back(bar->k3[i], bar->k4[i], x, x_bar);
         pairs_of_neuron_back(bar, i, x, x_bar);
     }
-    *mu_bar = *var_bar = 0;
+    *mu_bar = 0;
     for (int p = 1; p <= max_p; p++) {
         double moment = x_bar->moment[p];
         x_bar->w.of[0][p] += moment;
@@ -123,23 +124,24 @@ void rk_neurons_back(rk_work *work, const rk_activation *activation, size_t n, c
     if (rk_work_charge(work, 0)) memcpy(own, var, n * sizeof *own);
     rk_wick_step(work, activation, n, mu, own, BACK_K, pairs ? MAX_P : 2, centre, wick);
     if (rk_work_charge(work, (pairs ? 300 : 60) * (uint64_t)n)) {
-        const double typical = rk_sum(n, var) / (double)n;
+        const double typical = rk_sum(n, own) / (double)n;
         if (pairs) q_back(n, neurons->m, bar->q, bar->m);
         for (size_t i = 0; i < n; i++) {
             neuron x = {0}, x_bar = {0};
-            const rk_bounds most = rk_neurons_bounds(var[i], typical);
+            const rk_bounds most = rk_neurons_bounds(own[i], typical);
             const double k4 = rk_slices_k4(z, i);
             x.d3 = rk_within(most.skewed, z->d3[i]);
             x.d4 = rk_within(most.peaked, k4);
             neuron_back(n, i, wick, pairs, bar, &x, &x_bar, &mu_bar[i], &var_bar[i]);
-            z_bar->d3[i] += bounded_back(z->d3[i], most.skewed, 1.5, var[i], x_bar.d3, &var_bar[i]);
-            double k4_bar = bounded_back(k4, most.peaked, 2, var[i], x_bar.d4, &var_bar[i]);
+            z_bar->d3[i] += bounded_back(z->d3[i], most.skewed, 1.5, own[i], x_bar.d3, &var_bar[i]);
+            double k4_bar = bounded_back(k4, most.peaked, 2, own[i], x_bar.d4, &var_bar[i]);
             if (z->k4) {
-                z_bar->k4[i] = k4_bar;
+                z_bar->k4[i] += k4_bar;
             } else {
                 z_bar->core[i] += k4_bar * z->metric[i];
                 z_bar->metric[i] += k4_bar * z->core[i];
             }
+            if (own[i] != var[i]) var_bar[i] = 0;
         }
     }
     rk_work_release(work, mark);

@@ -29,8 +29,8 @@ void rk_pairs_back(rk_work *work, size_t n, const rk_slices *z, rk_pair_terms te
 
 /**
  * rk_neurons_step backwards: bar->m, var and, with `pairs`, k3, k4, the ends, bend and q (these are
- * used up) to mu_bar, var_bar (made) and of z_bar d3, and core and metric or k4. mu, var and z are
- * as the step left them. 300 n FLOPs.
+ * used up) to mu_bar (made), var_bar (added to; zero where the step took the variance for none) and
+ * of z_bar d3, and core and metric or k4. mu, var and z are what the step was given. 300 n FLOPs.
  */
 void rk_neurons_back(rk_work *work, const rk_activation *activation, size_t n, const double *mu,
                      const double *var, const rk_slices *z, bool pairs, const rk_neurons *neurons,

@@ -4,6 +4,8 @@
 #include "base/sum.h"
 #include "third/tally.h"
 
+#include <string.h>
+
 enum { ROWS = 16, CHUNK = 256 };
 
 /* C (m x n) = op(A) op(B) + beta C of legs in double. */
@@ -17,11 +19,12 @@ static rk_legs matrix(const double *x, size_t stride) {
 }
 
 void rk_source_transport_back(rk_work *work, size_t m, size_t n, const double *T,
-                              const rk_source *from, const rk_source *to_bar,
+                              const rk_source *from, const rk_source *to_bar, double beta,
                               const rk_source *from_bar, double *T_bar) {
     size_t cols = rk_source_columns(from);
     product(work, RK_NO_TRANS, RK_TRANS, m, n, cols, to_bar->legs, from->legs, 1, matrix(T_bar, n));
-    product(work, RK_TRANS, RK_NO_TRANS, n, cols, m, matrix(T, n), to_bar->legs, 0, from_bar->legs);
+    product(work, RK_TRANS, RK_NO_TRANS, n, cols, m, matrix(T, n), to_bar->legs, beta,
+            from_bar->legs);
 }
 
 typedef struct addition {
@@ -46,7 +49,41 @@ void rk_source_first_transport_back(rk_work *work, size_t m, size_t n, const dou
     rk_legs rest = rk_legs_view(to_bar->legs, n, to_bar->legs.stride);
     if (rk_work_charge(work, (uint64_t)m * n)) rk_pool_run(work->pool, m, add_rows, &p);
     product(work, RK_NO_TRANS, RK_TRANS, m, n, cols, rest, born, 1, matrix(T_bar, n));
-    product(work, RK_TRANS, RK_NO_TRANS, n, cols, m, matrix(T, n), rest, 0, born_bar);
+    product(work, RK_TRANS, RK_NO_TRANS, n, cols, m, matrix(T, n), rest, 1, born_bar);
+}
+
+void rk_source_pairs_back(rk_work *work, size_t n, size_t heard, const rk_source *there,
+                          const rk_slice_scratch *scratch, const rk_legs *D_bar, rk_legs left_bar,
+                          const rk_source *there_bar) {
+    size_t cols = rk_source_columns(there);
+    rk_legs left = rk_legs_view(scratch->left, 0, cols);
+    product(work, RK_NO_TRANS, RK_NO_TRANS, n, cols, heard, *D_bar, there->legs, 0,
+            rk_legs_view(left_bar, 0, cols));
+    product(work, RK_TRANS, RK_NO_TRANS, heard, cols, n, *D_bar, left, 1, there_bar->legs);
+}
+
+typedef struct spreading {
+    size_t n;
+    const rk_legs *from, *to;
+} spreading;
+
+static void spread_back_row(void *context, size_t block) {
+    const spreading *x = context;
+    memcpy(x->to->d + block * x->to->stride, x->from->d + block * x->from->stride,
+           x->n * sizeof(double));
+}
+
+void rk_source_pairs_at_birth_back(rk_work *work, size_t n, const rk_source *source, rk_legs born,
+                                   const rk_slice_scratch *scratch, const rk_legs *G_bar,
+                                   rk_legs left_bar, rk_legs born_bar) {
+    size_t m = source->width, cols = rk_source_columns(source), rest = cols - m;
+    rk_legs left = rk_legs_view(scratch->left, m, cols);
+    left_bar = rk_legs_view(left_bar, 0, cols);
+    spreading x = {m, G_bar, &left_bar}; /* p is the identity */
+    if (rk_work_charge(work, 0)) rk_pool_run(work->pool, n, spread_back_row, &x);
+    product(work, RK_NO_TRANS, RK_NO_TRANS, n, rest, m, *G_bar, born, 0,
+            rk_legs_view(left_bar, m, cols));
+    product(work, RK_TRANS, RK_NO_TRANS, m, rest, n, *G_bar, left, 1, born_bar);
 }
 
 /* A stretch of columns in one row of a source: adjoints of left factors in, of legs and statics
@@ -140,22 +177,17 @@ RK_HOT static void slice_back_rows(void *context, size_t block) {
     }
 }
 
-void rk_source_slices_back(rk_work *work, size_t n, const rk_source *source, bool pairs,
-                           const rk_slice_scratch *slicing, rk_legs left_bar, const double *d3_bar,
-                           const rk_legs *D_bar, const rk_source *bar) {
+void rk_source_slices_back(rk_work *work, size_t n, const rk_source *source,
+                           const rk_legs *left_bar, const double *d3_bar, const rk_source *bar) {
     const size_t m = source->width, cols = rk_source_columns(source);
     const size_t mark = rk_work_mark(work), n_blocks = rk_pool_blocks(n, ROWS);
-    left_bar = rk_legs_view(left_bar, 0, cols);
-    slices_back job = {source, bar, pairs ? &left_bar : NULL,
-                       d3_bar, n,   rk_tally_take(work, n_blocks, 4 * m)};
-    if (pairs) { /* D = left legs' */
-        double *unused = rk_work_doubles(work, n, 1);
-        rk_legs left = rk_legs_view(slicing->left, 0, cols);
-        rk_legs_zero(work, 1, n, &(rk_legs){.stride = n, .d = unused});
-        rk_source_slices(work, n, n, source, true, slicing, unused);
-        product(work, RK_NO_TRANS, RK_NO_TRANS, n, cols, n, *D_bar, source->legs, 0, left_bar);
-        product(work, RK_TRANS, RK_NO_TRANS, n, cols, n, *D_bar, left, 1, bar->legs);
-    }
+    rk_legs left = left_bar ? rk_legs_view(*left_bar, 0, cols) : (rk_legs){0};
+    slices_back job = {.source = source,
+                       .bar = bar,
+                       .left_bar = left_bar ? &left : NULL,
+                       .d3_bar = d3_bar,
+                       .n = n,
+                       .tally = rk_tally_take(work, n_blocks, 4 * m)};
     if (rk_work_charge(work, 60 * (uint64_t)n * m))
         rk_pool_run(work->pool, n_blocks, slice_back_rows, &job);
     double *const statics[] = {bar->w2, bar->s, bar->e, bar->c};

@@ -9,7 +9,8 @@
 rk_source rk_third_source_bar(const rk_third *c, size_t s, size_t l) {
     const rk_third_back *back = &c->back;
     rk_source bar = rk_third_source(c, s, l, 0);
-    const size_t width = bar.width, slot = (s + l) % (c->n_sources + 1);
+    const size_t width = bar.width;
+    const size_t slot = rk_third_follows(c) ? l * (l - 1) / 2 + s : (s + l) % (c->n_sources + 1);
     double *statics = back->statics + s * 4 * c->width;
     bar.legs = rk_legs_view(back->legs, slot * c->slot, rk_source_columns(&bar));
     bar.w2 = statics;
@@ -17,6 +18,13 @@ rk_source rk_third_source_bar(const rk_third *c, size_t s, size_t l) {
     bar.e = statics + 2 * width;
     bar.c = statics + 3 * width;
     return bar;
+}
+
+rk_legs rk_third_born_bar(const rk_third *c, size_t s) {
+    const size_t n = c->net->layers[s].rows, kept = rk_third_follows(c) ? c->spec->reach : 1;
+    const rk_legs born = c->back.born;
+    return rk_legs_view(born, s % kept * c->width * (2 * c->width + 1),
+                        2 * n + (rk_third_carries(c) ? 1 : 0));
 }
 
 typedef struct moving {
@@ -118,20 +126,46 @@ static void feed_back(moving *x, bool pairs) {
 
 /* ------------------------------------------------------------------------------------ sources */
 
+/* What it says of pairs of z: of z, or if a fourth cumulant is followed of z and a layer below.
+ * False if it was not asked. */
+static bool source_pairs_back(rk_third *c, size_t l, size_t s, size_t n, bool pairs) {
+    const rk_third_back *back = &c->back;
+    const rk_source source = rk_third_source(c, s, l, 0);
+    const size_t age = l - 1 - s, reach = c->spec->reach;
+    const bool follows = rk_third_follows(c);
+    if (!pairs && (!follows || age == 0)) return false;
+    rk_third_zero(c->work, n, back->var);
+    rk_source_slices(c->work, n, n, &source, true, &c->slicing, back->var); /* not read */
+    if (!follows) {
+        const rk_source bar = rk_third_source_bar(c, s, l);
+        rk_source_pairs_back(c->work, n, n, &source, &c->slicing, &back->z.D, back->left, &bar);
+    } else if (age < reach) {
+        rk_source_pairs_at_birth_back(c->work, n, &source, rk_third_born(c, s), &c->slicing,
+                                      &back->G[age], back->left, rk_third_born_bar(c, s));
+    } else {
+        const rk_source there = rk_third_source(c, s, l - reach, 0);
+        const rk_source there_bar = rk_third_source_bar(c, s, l - reach);
+        rk_source_pairs_back(c->work, n, c->net->layers[l - reach].rows, &there, &c->slicing,
+                             &back->H[reach - 1], back->left, &there_bar);
+    }
+    return true;
+}
+
 /* From the oldest on, so that each goes to where an older one was. */
 static void source_back(rk_third *c, size_t l, size_t s, size_t n, size_t k, bool pairs) {
     const rk_third_back *back = &c->back;
     const rk_source source = rk_third_source(c, s, l, 0), bar = rk_third_source_bar(c, s, l);
-    rk_source_slices_back(c->work, n, &source, pairs, &c->slicing, back->left, back->z.d3,
-                          &back->z.D, &bar);
+    const bool asked = source_pairs_back(c, l, s, n, pairs);
+    rk_source_slices_back(c->work, n, &source, asked ? &back->left : NULL, back->z.d3, &bar);
     if (s == l - 1) {
-        rk_source_first_transport_back(c->work, n, k, c->T.d, rk_third_born(c, s), &bar, back->born,
-                                       back->W);
+        rk_source_first_transport_back(c->work, n, k, c->T.d, rk_third_born(c, s), &bar,
+                                       rk_third_born_bar(c, s), back->W);
         return;
     }
     const rk_source from = rk_third_source(c, s, l - 1, 0);
     const rk_source from_bar = rk_third_source_bar(c, s, l - 1);
-    rk_source_transport_back(c->work, n, k, c->T_slope.d, &from, &bar, &from_bar, back->older);
+    rk_source_transport_back(c->work, n, k, c->T_slope.d, &from, &bar, rk_third_follows(c) ? 1 : 0,
+                             &from_bar, back->older);
 }
 
 void rk_third_move_back(rk_third *c, size_t l, const rk_layer *layer, bool pairs) {
@@ -143,10 +177,11 @@ void rk_third_move_back(rk_third *c, size_t l, const rk_layer *layer, bool pairs
                 .here = rk_third_record_of(c, l),
                 .below = rk_third_record_of(c, l - 1)};
     const bool fed = rk_third_carries(c);
-    back->born = rk_legs_view(back->born, 0, 2 * k + (fed ? 1 : 0));
-    rk_third_transports(c, layer, n, k, x.here.mu, x.below.a, x.below.slope, l > 1);
-    rk_set(c->work, n * k, NULL, back->W);
+    if (!rk_third_follows(c)) rk_set(c->work, n * k, NULL, back->W);
     rk_set(c->work, n * k, NULL, back->older);
+    if (rk_third_follows(c)) rk_third_recall_below(c, l);
+    rk_third_transports(c, layer, n, k, x.here.mu, x.below.a, x.below.slope, l > 1);
+    if (rk_third_follows(c)) rk_third_follow_back(c, l, pairs);
     for (size_t s = 0; s < l; s++)
         source_back(c, l, s, n, k, pairs);
     transports_back(&x);

@@ -7,7 +7,7 @@
 #include "propagate/chain.h"
 #include "third/compress.h"
 #include "third/fourth.h"
-#include "third/neurons_back.h"
+#include "third/newborn_fourth_back.h"
 #include "third/roles.h"
 #include "third/third.h"
 
@@ -18,6 +18,10 @@ typedef struct rk_third_record {
     double *mu, *var, *d3, *core_z, *metric, *y_z; /* of z */
     double *m, *slope, *a, *core, *y, *gain;       /* of h; gain is one number */
     double *C_z, *C_h, *D;
+    /* where a fourth cumulant is followed: of z, of whose H and G the index is the age, and of h */
+    double *k4, *carried, *followed22, *K31, *H[RK_MAX_REACH], *G[RK_MAX_REACH];
+    rk_newborn_fourth born;
+    double *kept;
 } rk_third_record;
 
 /** Adjoints on the way back, of what rk_third keeps under the same names. */
@@ -25,16 +29,25 @@ typedef struct rk_third_back {
     double *mean, *mean_next; /* of the present value, and room for the one before */
     double *second, *second_next;
     bool any, pairs; /* whether f depends on second moments, and on more than variances */
-    double *product; /* as large as the largest W */
+    size_t weights;  /* of the largest W */
+    double *product; /* as large as that */
     rk_neurons neurons;
     rk_slices_bar z;
     rk_tilt tilt;
-    double *var, *var_gained; /* of z, by its neurons, and by what they add to the covariance */
-    double *y, *slope;        /* of h; slope: the w1 that T_slope has */
-    double *W, *older;        /* what weights get but through mean and covariance; of T_slope */
-    rk_legs left, born;
-    rk_legs legs;    /* n_sources + 1 slots */
+    double *var_again; /* no adjoint: what the activation makes of it */
+    double *var;       /* of z, by its neurons, and what they add to the covariance */
+    double *y, *slope; /* of h; slope: the w1 that T_slope has */
+    double *W, *older; /* what weights get but through mean and covariance; of T_slope */
+    rk_legs left;
+    rk_legs born;    /* of as many layers as a fourth cumulant is followed for, or one */
+    rk_legs legs;    /* rk_third_slots_back of them */
     double *statics; /* n_sources times w2, s, e, c */
+    /* where a fourth cumulant is followed */
+    rk_newborn_fourth fourth[RK_MAX_REACH]; /* by layer modulo reach */
+    rk_legs H[RK_MAX_REACH], G[RK_MAX_REACH];
+    double *T_below[RK_MAX_REACH]; /* from age 1 on, of the T below */
+    double *vars, *vars_bar;       /* of the covariance of each age, and adjoints: reach + 1, 2 */
+    double *carried, *kept;        /* n; n_layers */
 } rk_third_back;
 
 /** m, C and the core belong to h before the linear map of a layer; C to z after it and to h again
@@ -75,7 +88,8 @@ _Static_assert(sizeof(rk_third) <= RK_TAPE_STATE, "a tape holds it");
 
 /* The fourth cumulant that activations make. */
 static inline bool rk_third_follows(const rk_third *c) {
-    return c->spec->fourth == RK_FOURTH_LEAN || c->spec->fourth == RK_FOURTH_FULL;
+    const rk_fourth_kind fourth = c->spec->fourth;
+    return c->n_sources > 0 && (fourth == RK_FOURTH_LEAN || fourth == RK_FOURTH_FULL);
 }
 
 /* For how many layers the legs of a source are kept. */
@@ -185,7 +199,7 @@ void rk_third_keep_fourth(rk_third *c, size_t l, size_t n, size_t bent);
 /* ----------------------------------------------------------------- for the way back: record.c */
 
 /** Of all layers. */
-double *rk_third_records_take(rk_work *work, const rk_network *net);
+double *rk_third_records_take(const rk_third *c);
 rk_third_record rk_third_record_of(const rk_third *c, size_t l);
 
 /** What is known once the layer's z is, and once its h is. */
@@ -203,12 +217,31 @@ extern const rk_law_back rk_third_law_back;
 /** Adjoints and scratch, for a state that is otherwise there. */
 rk_third_back rk_third_back_take(const rk_third *c, const rk_chain *chain);
 
+/** Which sources' adjoints are there at a time: all, if layers below get some of them beforehand.
+ */
+static inline size_t rk_third_slots_back(const rk_third *c) {
+    return rk_third_follows(c) ? rk_third_slots(c) : c->n_sources + 1;
+}
+
+/** The adjoint of rk_third_born. */
+rk_legs rk_third_born_bar(const rk_third *c, size_t s);
+
 /** Adjoint of source s at layer l, of its statics at any. */
 rk_source rk_third_source_bar(const rk_third *c, size_t s, size_t l);
 
 /** rk_third_move backwards: from back.z's d3 and D to the sources at the layer below, back.slope,
  *  tilt.a, y and W (all made), and, added, to mean and second of z. */
 void rk_third_move_back(rk_third *c, size_t l, const rk_layer *layer, bool pairs);
+
+/** On entering layer l: T of the layers below once more, and its own adjoint so far in back.W. */
+void rk_third_recall_below(rk_third *c, size_t l);
+
+/** What follows fourth cumulants, backwards: from back.z's K31, k4 and D, and back.carried, to H
+ * and G, back.fourth, legs of sources, T, and those below, and the covariance of z. */
+void rk_third_follow_back(rk_third *c, size_t l, bool pairs);
+
+/** The adjoint of followed22 to those of what was kept at layers below. */
+void rk_third_share_back(rk_third *c, size_t l);
 
 /** rk_third_move_fourth backwards: from back.z's core, metric and M, added, to W, and tilt.core. */
 void rk_third_move_fourth_back(rk_third *c, size_t l, const rk_layer *layer, bool pairs);

@@ -31,9 +31,11 @@ typedef struct rk_third_spec {
  * 8 (L + 3) n^2 for each further layer of reach; RK_FOURTH_LEAN: 7 n^3 L FLOPs and 30 n^2 bytes,
  * and nothing but the bytes. `input->third_cumulant` is ignored.
  *
- * `tape` not NULL: keeps the run for rk_tape_back. It is made in full then (double legs, no rank,
- * no folding, no roles), 12 L^2 n^2 bytes for the legs; the way back takes twice the FLOPs of such
- * a run, and is there for RK_FOURTH_AVERAGE, ZERO and DIAGONAL.
+ * `tape` not NULL: keeps the run for rk_tape_back (docs/MATH.md#third-back), with any tilt and
+ * fourth but FITTED. The run is made in full then: double legs, no rank, no folding, no roles. 12
+ * L^2 n^2 bytes for the legs, as much again for their adjoints where a fourth cumulant is followed,
+ * and 24 L n^2 for the rest (followed: 16 (reach + 3) L n^2 more). The way back takes twice the
+ * FLOPs of such a run.
  */
 void rk_propagate_third(rk_work *work, const rk_network *net, const rk_input *input,
                         const rk_third_spec *spec, rk_outputs *outputs, rk_tape *tape);

@@ -5,6 +5,7 @@
 #include "gradient/batch.h"
 #include "linalg/blas.h"
 #include "network/input.h"
+#include "train/balance.h"
 #include "train/distilled.h"
 #include "train/finish.h"
 #include "train/loss_receipt.h"
@@ -149,6 +150,7 @@ static rk_sampled_steps_spec steps_spec(const job *j) {
     if (!is_mechanistic(j)) {
         spec.kind = o->method == RK_DISTILL_ADAM ? RK_ADAM : RK_SGD;
         spec.schedule = o->schedule;
+        spec.points = RK_POINTS_IID;
     }
     if (o->rate > 0) spec.rate = o->rate;
     if (o->batch > 0) spec.batch = o->batch;
@@ -211,6 +213,11 @@ static rk_status train(job *j, rk_work *work, rk_error *error) {
     if (starts_from_pivots(j)) {
         status = rk_pivots_start(&loss, j->options.seed, &data->closure_loss, error);
         if (status == RK_OK) rk_parameters_moved(&j->student);
+        if (status == RK_OK && !is_mechanistic(j)) {
+            data->closure_loss = (double)NAN;
+            rk_expected_loss_value(&loss, true);
+            rk_balance(work, &j->student, &loss.tape[0]);
+        }
     }
     if (status == RK_OK && is_mechanistic(j)) status = descend(j, &loss, error);
     if (status == RK_OK && !is_mechanistic(j)) {
@@ -296,7 +303,7 @@ static rk_status plan_and_run(job *j, rk_error *error) {
 static void say_what_was_found(job *j) {
     rk_distill_data *d = &j->answer->data;
     const double closure = d->closure_loss, square = d->true_teacher_square;
-    if (!d->finished && d->receipt_samples &&
+    if (!d->finished && d->receipt_samples && isfinite(closure) &&
         fabs(closure - d->loss) > 4 * d->loss_standard_error + 0.05 * square)
         rk_distilled_warn(j->answer,
                           "the closure's loss, %.3g, is not the true one, %.3g +- %.2g: its "

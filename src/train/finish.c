@@ -14,6 +14,7 @@ rk_sampled_steps_spec rk_finish_spec(const rk_network *teacher) {
     return (rk_sampled_steps_spec){.kind = RK_SGD,
                                    .rate = fmin(0.1, 0.4 / sqrt((double)n)),
                                    .schedule = RK_SCHEDULE_LINEAR,
+                                   .points = RK_POINTS_ANTITHETIC,
                                    .batch = n > 4 ? 2 * n : 8};
 }
 

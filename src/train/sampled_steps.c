@@ -22,7 +22,7 @@ static rk_status take(steps *s, rk_work *work, const rk_network *teacher, rk_par
                       const rk_input *input, const rk_sampled_steps_spec *spec, rk_error *error) {
     const rk_examples examples = {.teacher = teacher,
                                   .input = input,
-                                  .points = RK_POINTS_ANTITHETIC,
+                                  .points = spec->points,
                                   .stream = {spec->seed, RK_STREAM_TRAINING}};
     *s = (steps){.work = work,
                  .student = student,

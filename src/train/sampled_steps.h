@@ -12,7 +12,8 @@ typedef struct rk_sampled_steps_spec {
     rk_first_order_kind kind;
     double rate;
     rk_schedule schedule;
-    size_t batch; /**< samples a step, in pairs x, -x */
+    rk_point_set points;
+    size_t batch; /**< samples a step */
     uint64_t seed;
     const rk_kfac *kfac; /**< of all layers; NULL: plain gradients */
     double flops;        /**< what they may cost without a budget */

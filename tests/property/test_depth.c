@@ -29,7 +29,7 @@ static rk_network *network(void) {
 }
 
 static void mean(rk_work *work, const rk_network *net, rk_outputs *outputs) {
-    rk_propagate_mean(work, net, &(rk_input){0}, &(rk_mean_spec){0}, outputs);
+    rk_propagate_mean(work, net, &(rk_input){0}, &(rk_mean_spec){0}, outputs, NULL);
 }
 
 static void covariance(rk_work *work, const rk_network *net, rk_outputs *outputs) {
@@ -37,7 +37,7 @@ static void covariance(rk_work *work, const rk_network *net, rk_outputs *outputs
 }
 
 static void gain(rk_work *work, const rk_network *net, rk_outputs *outputs) {
-    rk_propagate_gain(work, net, &(rk_input){0}, outputs);
+    rk_propagate_gain(work, net, &(rk_input){0}, outputs, NULL);
 }
 
 static void third(rk_work *work, const rk_network *net, rk_outputs *outputs) {
@@ -61,11 +61,8 @@ static uint64_t run(closure *propagate, const rk_network *net, size_t depth, boo
     rk_pool *pool;
     assert_int_equal(rk_pool_create(&pool, 1, NULL), RK_OK);
     rk_regime regime = {0};
-    rk_outputs asked = {.depth = depth,
-                        .bare = bare,
-                        .mean = moments,
-                        .variance = moments + N,
-                        .regime = &regime};
+    rk_outputs asked = {
+        .depth = depth, .bare = bare, .mean = moments, .variance = moments + N, .regime = &regime};
     rk_outputs outputs = asked;
     rk_work_init_dry(&dry);
     propagate(&dry, net, &outputs);

@@ -105,11 +105,7 @@ static double value(const bench *b, bool derive) {
     }
     assert_true(dry.flops == wet.flops);
     double sum = dot(n, bars[0], mean);
-    if (b->c->covariance) {
-        for (size_t i = 0; i < n; i++)
-            sum += bars[1][i] * covariance[i * (n + 1)];
-        sum += dot(n * n, bars[2], covariance);
-    }
+    if (b->c->covariance) sum += dot(n, bars[1], variance) + dot(n * n, bars[2], covariance);
     if (b->c->cumulants) sum += dot(n, bars[3], third) + dot(n, bars[4], fourth);
     for (size_t l = 0; l < hidden; l++) {
         if (b->c->hidden) sum += dot(b->layers[l].rows, hidden_bar[l], hidden_mean[l]);

@@ -331,6 +331,14 @@ static void test_methods_refuse_what_they_do_not_cover(void **state) {
         {"third:gauge=lean,reach=8", RK_RELU, {NULL, NULL}, false, NULL},
         {"third:reach=2", RK_RELU, {NULL, NULL}, false, "fourth=lean and fourth=full"},
         {"sample:anchor", RK_RELU, {bias, NULL}, false, "biases"},
+        {"covariance:pairs=exact", RK_ABS, {bias, bias}, true, NULL},
+        {"covariance:pairs=exact",
+         RK_TANH,
+         {NULL, NULL},
+         false,
+         "layer 1 is tanh: take pairs=comp"},
+        {"covariance:pairs=completed,order=4", RK_TANH, {bias, NULL}, true, NULL},
+        {"covariance:pairs=exact,order=2", RK_RELU, {NULL, NULL}, false, "say pairs=completed"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rk_layer layers[3];
