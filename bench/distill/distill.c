@@ -134,36 +134,6 @@ static bool is_asked(const variant *v, const setting *s, const char *what) {
     return (v->n == 0 || v->n == s->n) && (!what || !strcmp(what, v->name) || !strcmp(what, kind));
 }
 
-static void sweep(size_t n, const variant *v, double share, uint64_t first, uint64_t last) {
-    for (uint64_t seed = first; seed <= last; seed++)
-        run(n, v, share, seed);
-}
-
-static void grid(size_t n, rk_distill_method method, rk_student_start start, double share,
-                 uint64_t first, uint64_t last) {
-    const struct baseline *b = &baselines[n < 40 ? 0 : n < 128 ? 1 : 2];
-    const bool adam = method == RK_DISTILL_ADAM;
-    for (int rate = -1; rate <= 1; rate++)
-        for (int batch = -1; batch <= 1; batch++) {
-            char name[64];
-            variant v = {.name = name, .method = method, .start = start};
-            v.rate = ldexp(adam ? b->adam_rate : b->sgd_rate, rate);
-            v.batch = (size_t)ldexp((double)(adam ? b->adam_batch : b->sgd_batch), batch);
-            snprintf(name, sizeof name, "%s:batch=%zu:rate=%g", adam ? "adam" : "sgd", v.batch,
-                     v.rate);
-            sweep(n, &v, share, first, last);
-        }
-}
-
-static void run_named(size_t n, const char *wanted, double share, uint64_t first, uint64_t last) {
-    for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)
-        if (strcmp(wanted, "all") == 0 || strcmp(wanted, variants[k].name) == 0)
-            sweep(n, &variants[k], share, first, last);
-    for (int i = 0; strcmp(wanted, "grid") == 0 && i < 4; i++)
-        grid(n, i & 1 ? RK_DISTILL_SGD : RK_DISTILL_ADAM, i & 2 ? RK_START_PIVOTS : RK_START_RANDOM,
-             share, first, last);
-}
-
 int main(int argc, char **argv) {
     if (argc < 4) study_stop("distill N FIRST LAST [WHAT]");
     const setting *s = settings, *end = s + sizeof settings / sizeof *s;
