@@ -2,18 +2,36 @@
 """A teacher that was trained: handwritten digits, 8 x 8 pixels (scikit-learn's copy of the UCI set).
 
     digits.py teach FOLDER            writes teacher.safetensors, mean.npy and covariance.npy there
-    digits.py judge FOLDER STUDENT... accuracies on digits the teacher was not trained on
+    digits.py distil FOLDER RECKON    trains students for inputs of that mean and covariance, and
+                                      prints what they are worth, there and on digits that nothing
+                                      was trained on, as CSV
+
+The teacher is a network of two hidden layers of 64; the digits' law is not normal, and students
+never see a digit: all that is known of them is their mean and covariance.
 
 Needs numpy and scikit-learn (Debian: python3-sklearn).
 """
 import json
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 WIDTHS = [64, 64, 64, 10]
+STUDENTS = "16,16", "32,32"
+METHODS = {  # of students; Adam's rates and batches are a grid
+    "pivots": "--finish off --budget 1flop",
+    "mechanistic": "--finish off",
+    "mechanistic+finish": "--finish on",
+    "random+finish": "--start random --finish on",
+    **{f"adam:rate={rate}:batch={batch}":
+       f"--method adam --rate {rate} --batch {batch} --budget {{budget}}flop"
+       for rate in (0.003, 0.01, 0.03) for batch in (4, 16)},
+}
+SEEDS = 3
 N_TRAIN, EPOCHS, BATCH, RATE, DECAY = 1297, 60, 32, 2e-3, 1e-4
 
 
@@ -90,15 +108,53 @@ def read(path):
     return [(tensor(n), tensor(n.replace(".weight", ".bias"))) for n in names]
 
 
-def judge(folder, students):
+def distil(folder, reckon, hidden, how, seed):
+    """The student and what the command says of it."""
+    with tempfile.TemporaryDirectory() as place:
+        student = pathlib.Path(place) / "student.safetensors"
+        run = subprocess.run(
+            [reckon, "distill", folder / "teacher.safetensors", "--hidden", hidden,
+             "--input-mean", folder / "mean.npy", "--input-cov", folder / "covariance.npy",
+             *how.split(), "--seed", str(seed), "--receipt", "20000", "--threads", "1", "--json",
+             "--quiet", "-o", student], stdout=subprocess.PIPE)
+        return read(student), json.loads(run.stdout)
+
+
+def distil_spending(budget, *args):
+    """With a budget in `how`: steps are priced with what precedes the first, so it asks twice."""
+    *args, how, seed = args
+    layers, said = distil(*args, how.format(budget=budget), seed)
+    spent = said["flops"]["executed"]
+    if "budget}" in how and spent < 0.9 * budget:
+        layers, said = distil(*args, how.format(budget=budget * budget / spent), seed)
+    return layers, said
+
+
+def judge(y, teacher, labels):
+    """Of outputs: how often they are right, as the teacher's, and their distance."""
+    same = np.mean(y.argmax(1) == teacher.argmax(1))
+    distance = np.mean((y - teacher) ** 2) / np.mean(teacher ** 2)
+    return f"{np.mean(y.argmax(1) == labels):.4f},{same:.4f},{distance:.4g}"
+
+
+def table(folder, reckon):
     _, (x, labels) = digits()
     teacher = forward(read(folder / "teacher.safetensors"), x)[-1]
-    print("network,accuracy,agrees,loss")
-    for path in [folder / "teacher.safetensors", *students]:
-        y = forward(read(path), x)[-1]
-        print(f"{pathlib.Path(path).name},{np.mean(y.argmax(1) == labels):.4f},"
-              f"{np.mean(y.argmax(1) == teacher.argmax(1)):.4f},"
-              f"{np.mean((y - teacher) ** 2) / np.mean(teacher ** 2):.4f}")
+    print("hidden,method,seed,flops,seconds,closure,loss,loss_se,accuracy,agrees,loss_on_digits")
+    print(f"\"64,64\",teacher,,,,,,,{judge(teacher, teacher, labels)}", flush=True)
+    for hidden in STUDENTS:
+        budget = 0  # Adam's: what the mechanistic student took
+        for name, how in METHODS.items():
+            for seed in range(SEEDS):
+                layers, said = distil_spending(budget, folder, reckon, hidden, how, seed)
+                flops, receipt = said["flops"]["executed"], said["receipt"]
+                square = receipt["teacher_square"]
+                closure = (said["closure_loss"] or float("nan")) / square
+                print(f"\"{hidden}\",{name},{seed},{flops:.4g},{said['seconds']:.3g},{closure:.4g},"
+                      f"{receipt['relative']:.4g},{receipt['standard_error'] / square:.2g},"
+                      f"{judge(forward(layers, x)[-1], teacher, labels)}", flush=True)
+            if name == "mechanistic+finish":
+                budget = flops
 
 
 def teach(folder):
@@ -109,5 +165,8 @@ def teach(folder):
     np.save(folder / "covariance.npy", np.cov(x.T))
 
 
-what, folder, *students = sys.argv[1:]
-teach(pathlib.Path(folder)) if what == "teach" else judge(pathlib.Path(folder), students)
+what, folder, *rest = sys.argv[1:]
+if what == "teach":
+    teach(pathlib.Path(folder))
+else:
+    table(pathlib.Path(folder), *rest)
