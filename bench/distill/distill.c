@@ -46,31 +46,40 @@ typedef struct variant {
 } variant;
 
 #define ALONE 1e-9 /* of the budget: the start, and no step */
-#define ADAM  .name = "adam", .method = RK_DISTILL_ADAM, .start = RK_START_RANDOM
-#define SGD   .name = "sgd", .method = RK_DISTILL_SGD, .start = RK_START_RANDOM
+#define EVERY                                                                                      \
+    { ALONE, 1. / 100, 1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1 }
+#define PIVOTS          .name = "pivots", .finish = RK_FINISH_OFF
+#define FINISHED        .name = "pivots+finish", .finish = RK_FINISH_ON
+#define RANDOM          .name = "random", .start = RK_START_RANDOM, .finish = RK_FINISH_OFF
+#define RANDOM_FINISHED .name = "random+finish", .start = RK_START_RANDOM, .finish = RK_FINISH_ON
+#define ADAM            .name = "adam", .method = RK_DISTILL_ADAM, .start = RK_START_RANDOM
+#define SGD             .name = "sgd", .method = RK_DISTILL_SGD, .start = RK_START_RANDOM
 /* 256 steps, as published */
 #define SGD_PUBLISHED .name = "sgd of 256 steps", .method = RK_DISTILL_SGD, .start = RK_START_RANDOM
 #define FROM_PIVOTS   .name = "adam from pivots", .method = RK_DISTILL_ADAM
 
 static const variant variants[] = {
-    {.name = "pivots",
-     .finish = RK_FINISH_OFF,
-     .shares = {ALONE, 1. / 100, 1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1}},
-    {.name = "pivots+finish", .finish = RK_FINISH_ON, .shares = {1. / 8, 1. / 4, 1. / 2, 1}},
-    {.name = "random",
-     .start = RK_START_RANDOM,
-     .finish = RK_FINISH_OFF,
-     .shares = {1. / 16, 1. / 8, 1. / 4, 1}},
-    {.name = "random+finish", .start = RK_START_RANDOM, .finish = RK_FINISH_ON, .shares = {1}},
-    {.name = "auto", .shares = {1}},
+    {PIVOTS, .n = 16, .shares = EVERY},
+    {PIVOTS, .n = 64, .shares = EVERY},
+    {PIVOTS, .n = 256, .shares = {ALONE, 1. / 100, 1. / 32, 1. / 16, 1. / 8, 1. / 4}},
+    {PIVOTS, .n = 256, .shares = {1. / 2, 1}, .seeds = 2},
+    {FINISHED, .n = 16, .shares = {1. / 8, 1. / 4, 1. / 2, 1}},
+    {FINISHED, .n = 64, .shares = {1. / 8, 1. / 4, 1. / 2, 1}},
+    {FINISHED, .n = 256, .shares = {1. / 4}},
+    {RANDOM, .n = 16, .shares = {1. / 16, 1. / 8, 1. / 4, 1}},
+    {RANDOM, .n = 64, .shares = {1. / 16, 1. / 8, 1. / 4, 1}},
+    {RANDOM, .n = 256, .shares = {1. / 16, 1. / 8, 1. / 4}},
+    {RANDOM_FINISHED, .n = 16, .shares = {1}},
+    {RANDOM_FINISHED, .n = 64, .shares = {1}},
     {ADAM, .n = 16, .shares = {1. / 16, 1. / 4, 1}, .batches = {2, 4, 8},
      .rates = {0.005, 0.01, 0.014, 0.02}},
     {ADAM, .n = 64, .shares = {1. / 16, 1. / 4, 1}, .batches = {2, 8},
-     .rates = {0.0015, 0.003, 0.006}},
+     .rates = {0.003, 0.006, 0.012}},
     {ADAM, .n = 256, .shares = {1}, .batches = {8}, .rates = {0.0014}},
     {FROM_PIVOTS, .n = 16, .shares = {1. / 16, 1}, .batches = {2, 8},
      .rates = {0.003, 0.006, 0.01}},
-    {FROM_PIVOTS, .n = 64, .shares = {1. / 16, 1}, .batches = {2, 8}, .rates = {0.001, 0.002}},
+    {FROM_PIVOTS, .n = 64, .shares = {1. / 16, 1}, .batches = {2, 8},
+     .rates = {0.001, 0.002, 0.004}},
     {FROM_PIVOTS, .n = 256, .shares = {1}, .batches = {8}, .rates = {0.0005}},
     {SGD, .n = 16, .shares = {1}, .batches = {2, 4}, .rates = {0.003, 0.005, 0.007}},
     {SGD, .n = 64, .shares = {1}, .batches = {4}, .rates = {0.0015, 0.003, 0.005}},

@@ -11,6 +11,7 @@ set style line 10 lc rgb "#e3e3e3" lw 1
 set grid ls 10
 set border 3 lc rgb "#555555"
 set tics nomirror tc rgb "#333333"
+set encoding utf8
 set logscale xy
 set format x "10^{%L}"
 
@@ -31,15 +32,17 @@ set output directory . "/distill.svg"
 set multiplot layout 1,3 margins 0.065,0.985,0.13,0.92 spacing 0.055,0.1
 widths = "16 64 256"
 budgets = "4.84e7 1.6e9 8.68e10"
-lowest = "0.035 0.09 0.12"
-highest = "0.5 0.5 0.5"
+lowest = "0.03 0.08 0.12"
+highest = "0.5 0.5 0.4"
 do for [w = 1 : 3] {
     n = int(word(widths, w))
     set title sprintf("%d wide, 4 hidden layers, student %d wide", n, n / 2)
     set xlabel "FLOPs"
-    set ylabel w == 1 ? "E|T - S|^2 / E|T|^2" : ""
+    set ylabel w == 1 ? "E|T − S|² / E|T|²" : ""
     budget = real(word(budgets, w))
     set xrange [budget / 220 : budget * 1.4]
+    set arrow 1 from budget / 16, graph 0 to budget / 16, graph 1 nohead lc rgb "#b0b0b0" dt 2
+    set label 1 "1/16 of the budget" at budget / 17, graph 0.03 right tc rgb "#777777" font ",10"
     set yrange [real(word(lowest, w)) : real(word(highest, w))]
     set ytics (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
     set format y "%g"
