@@ -38,7 +38,7 @@ typedef struct variant {
     rk_distill_method method;
     rk_student_start start;
     rk_finish finish;
-    size_t n; /* the width this is for; 0: all */
+    size_t n; /* of which setting */
     double shares[MAX];
     size_t batches[MAX]; /* of the grid; none: what the method chooses */
     double rates[MAX];
@@ -140,7 +140,7 @@ static void print_all(const setting *s, const variant *v, uint64_t seed) {
 
 static bool is_asked(const variant *v, const setting *s, const char *what) {
     const char *kind = v->method == RK_DISTILL_MECHANISTIC ? "closure" : "samples";
-    return (v->n == 0 || v->n == s->n) && (!what || !strcmp(what, v->name) || !strcmp(what, kind));
+    return v->n == s->n && (!what || !strcmp(what, v->name) || !strcmp(what, kind));
 }
 
 int main(int argc, char **argv) {

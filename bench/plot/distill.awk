@@ -1,4 +1,4 @@
-# Turns the runs of bench/distill into summary.csv, or with -v tables=1 into tables:
+# Turns the runs of bench/distill into summary.csv, or with -v as_tables=1 into a table:
 #
 #     awk -f bench/plot/distill.awk runs.csv > summary.csv
 #
@@ -16,26 +16,14 @@ function average(key, column,    s, sum, n) {
     return n ? exp(sum / n) : 0
 }
 
-function of_samples(method) { return method ~ /^(adam|sgd)/ }
-
-# Seeds with less than `other` has for them, of those that have both.
-function wins(key, other,    s, n, all) {
+# Seeds with less than tuned Adam has for them, of those that have both.
+function wins(key, adam,    s, n, all) {
     for (s = 0; s < N_SEEDS; s++)
-        if ((key, s) in at && (other, s) in at) {
-            n += value[at[key, s], LOSS] < value[at[other, s], LOSS]
+        if ((key, s) in at && (adam, s) in at) {
+            n += value[at[key, s], LOSS] < value[at[adam, s], LOSS]
             all++
         }
-    return (n + 0) " of " (all + 0)
-}
-
-# Seeds with less than the best of all that saw samples and began at random.
-function wins_all(key, n_width,    s, n, all) {
-    for (s = 0; s < N_SEEDS; s++)
-        if ((key, s) in at && (n_width, s) in oracle) {
-            n += value[at[key, s], LOSS] < oracle[n_width, s]
-            all++
-        }
-    return (n + 0) " of " (all + 0)
+    return sprintf("%d/%d", n, all)
 }
 
 # log FLOPs at which a seed of width n that begins from pivots is down to `loss`, along its shares.
@@ -61,29 +49,47 @@ function fraction(share) {
     return share < 1e-6 ? "the start" : share == 1 ? "1" : "1/" sprintf("%.0f", 1 / share)
 }
 
-function table(n,    k, adam, s, r, sum, seen, least, most, ahead, ratio) {
+# "94 [42 .. 154]": how many times fewer FLOPs those are than Adam's, over the seeds. Where all starts
+# are as good already it is their cost that counts, which is that of one network as of another.
+function advantage(n,    adam, s, r, sum, seen, least, most, ratio) {
     adam = best[n, "adam", 1]
-    print "\n### " n " wide\n"
-    print "| method | share of the budget | loss | least .. most | seeds | below tuned Adam |" \
-        " below every baseline |"
-    print "|---|---|---|---|---|---|---|"
-    for (k = 1; k <= n_keys; k++)
-        if (width[k] == n && k == best[n, method[k], share[k]])
-            printf "| %s%s | %s | %.4f | %.3f .. %.3f | %d | %s | %s |\n", method[k],
-                of_samples(method[k]) ? sprintf(" (batch %d, rate %g)", batch[k], rate[k]) : "",
-                fraction(share[k]), loss[k], low[k], high[k], seeds[k],
-                k == adam ? "" : wins(k, adam), wins_all(k, n)
-    least = 1e9; ahead = 1
     for (s = 0; s < N_SEEDS; s++) {
         if (!((adam, s) in at) || (r = reached(n, s, value[at[adam, s], LOSS])) == "") continue
         ratio = value[at[adam, s], FLOPS] / exp(r)
-        sum += log(ratio); seen++
-        if (ratio < least) least = ratio
+        sum += log(ratio)
+        if (!seen++ || ratio < least) least = ratio
         if (ratio > most) most = ratio
     }
-    if (seen)
-        printf "\nFrom pivots, tuned Adam's loss takes %.0f times fewer FLOPs (%.0f .. %.0f; %d seeds).\n",
-            exp(sum / seen), least, most, seen
+    if (!seen) return ""
+    if (least == most) return sprintf("%.0f (no step)", most)
+    return sprintf("%.0f [%.0f .. %.0f]", exp(sum / seen), least, most)
+}
+
+function tables(    i, k, n, row, text) {
+    text = "| method | share of the budget |"
+    for (i = 1; i <= n_widths; i++)
+        text = text " " order[i] " wide |"
+    print text
+    gsub(/[^|]+/, "---", text)
+    print text
+    for (row = 1; row <= n_rows; row++) {
+        text = "| " name[row] " | " fraction(part[row]) " |"
+        for (i = 1; i <= n_widths; i++) {
+            n = order[i]
+            k = best[n, name[row], part[row]]
+            text = text " " (k ? cell(k, best[n, "adam", 1]) : "") " |"
+        }
+        print text
+    }
+    text = "| FLOPs of Adam over those from pivots, for Adam's loss | |"
+    for (i = 1; i <= n_widths; i++)
+        text = text " " advantage(order[i]) " |"
+    print text
+}
+
+# "0.0799 (12/12)"
+function cell(k, adam) {
+    return sprintf("%.4f", loss[k]) (k == adam ? "" : " (" wins(k, adam) ")")
 }
 
 $1 == "n" {
@@ -100,6 +106,10 @@ $1 == "n" {
         share[n_keys] = $6
         if (!($1 in known)) { known[$1]; order[++n_widths] = $1 }
     }
+    if (!(($3, $6) in listed)) {
+        listed[$3, $6]
+        name[++n_rows] = $3; part[n_rows] = $6
+    }
     k = key[id]
     at[k, $2] = NR
     for (i = FLOPS; i <= NF; i++)
@@ -108,8 +118,6 @@ $1 == "n" {
     seeds[k]++
     if (!(k in low) || $LOSS < low[k]) low[k] = $LOSS
     if ($LOSS > high[k]) high[k] = $LOSS
-    if ($3 ~ /^(adam|sgd)/ && $3 !~ /pivots/ && (!(($1, $2) in oracle) || $LOSS < oracle[$1, $2]))
-        oracle[$1, $2] = $LOSS
 }
 END {
     for (k = 1; k <= n_keys; k++) {
@@ -118,8 +126,6 @@ END {
         if (!other || seeds[k] > seeds[other] || (seeds[k] == seeds[other] && loss[k] < loss[other]))
             best[width[k], method[k], share[k]] = k
     }
-    if (!tables) summary()
-    else
-        for (i = 1; i <= n_widths; i++)
-            table(order[i])
+    if (as_tables) tables()
+    else summary()
 }
