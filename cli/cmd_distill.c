@@ -22,46 +22,19 @@ typedef struct distill {
     const rk_distill_data *data;
 } distill;
 
-/* A word out of a list; NULL text is the first. */
-typedef struct choice {
-    const char *option, *words[5];
-} choice;
-
 static const choice starts = {"--start", {"pivots", "random"}};
 static const choice finishes = {"--finish", {"auto", "off", "on"}};
 static const choice schedules = {"--schedule", {"linear", "cosine", "constant"}};
 static const choice methods = {"--method", {"mechanistic", "adam", "sgd"}};
 
-static int choose(const choice *c, const char *text, int *out) {
-    char all[80] = "";
-    for (*out = 0; c->words[*out]; ++*out) {
-        if (!text || !strcmp(text, c->words[*out])) return 0;
-        strcat(strcat(all, *all ? ", " : ""), c->words[*out]);
-    }
-    return fail(EXIT_USAGE, "%s: '%s' is none of %s", c->option, text, all);
-}
-
-static int parse_pairs(const char *text, rk_distill_options *out) {
-    char rest;
-    if (!text || !strcmp(text, "completed")) return 0;
-    if (!strcmp(text, "exact"))
-        out->pairs = RK_PAIRS_EXACT;
-    else if (!strcmp(text, "first"))
-        out->pairs = RK_PAIRS_FIRST;
-    else if (sscanf(text, "completed:%d%c", &out->pairs_order, &rest) != 1)
-        return fail(EXIT_USAGE,
-                    "--pairs: '%s' is none of first, completed, completed:1 .. 4, exact", text);
-    return 0;
-}
-
 static int parse_words(const options *opts, rk_distill_options *out) {
     int start, finish, schedule, method;
-    int code = choose(&starts, opts->start, &start);
-    if (!code) code = choose(&finishes, opts->finish, &finish);
-    if (!code) code = choose(&schedules, opts->schedule, &schedule);
+    int code = parse_choice(&starts, opts->start, &start);
+    if (!code) code = parse_choice(&finishes, opts->finish, &finish);
+    if (!code) code = parse_choice(&schedules, opts->schedule, &schedule);
     if (!code && opts->n_methods > 1) code = fail(EXIT_USAGE, "one --method, please");
-    if (!code) code = choose(&methods, opts->n_methods ? opts->methods[0] : NULL, &method);
-    if (!code) code = parse_pairs(opts->pairs, out);
+    if (!code) code = parse_choice(&methods, opts->n_methods ? opts->methods[0] : NULL, &method);
+    if (!code) code = parse_pairs(opts->pairs, &out->pairs, &out->pairs_order);
     if (code) return code;
     out->start = (rk_student_start)start;
     out->finish = (rk_finish)finish;
@@ -206,7 +179,7 @@ static int run(distill *d, rk_distill_options *how) {
     how->progress = training_watch;
     how->progress_context = &watch;
     interrupt_catch();
-    training_begin(&watch, "distill", 0);
+    training_begin(&watch, "distill");
     rk_status status = rk_distill(&distilled, d->teacher.net, &d->teacher.input, how, &error);
     training_end(&watch);
     if (status != RK_OK) return fail_status(&error);

@@ -80,24 +80,6 @@ static int print_json(const void *result, FILE *stream) {
 
 /* --------------------------------------------------------------------------------- for people */
 
-/* 10^x to three digits where no double reaches. */
-static const char *power_of_ten(double log10_p, char cell[CELL]) {
-    if (isnan(log10_p)) return strcpy(cell, "-");
-    if (log10_p == -INFINITY) return strcpy(cell, "0");
-    const double rest = -expm1(log10_p * log(10)); /* 0.99996, not 1 */
-    if (rest > 0 && rest < 1e-3) {
-        snprintf(cell, CELL, "%.*f", (int)fmin(15, 1 - floor(log10(rest))), 1 - rest);
-        return cell;
-    }
-    if (log10_p > -4) {
-        snprintf(cell, CELL, "%.4g", pow(10, log10_p));
-        return cell;
-    }
-    double exponent = floor(log10_p);
-    snprintf(cell, CELL, "%.2fe%.0f", pow(10, log10_p - exponent), exponent);
-    return cell;
-}
-
 static void add_row(table *out, const rk_event *event, const rk_tail_estimate *e) {
     char cell[CELL], low[CELL], interval[2 * CELL + 4] = "-";
     table_add(out, event->text);

@@ -23,7 +23,8 @@ enum {
     CMD_COMPLETION = 1 << 6,
     CMD_HELP = 1 << 7,
     CMD_TAIL = 1 << 8,
-    CMD_DISTILL = 1 << 9
+    CMD_DISTILL = 1 << 9,
+    CMD_TRAIN = 1 << 10
 };
 
 /** Ends with a row whose name is NULL. */
@@ -42,6 +43,7 @@ int cmd_explain(const options *opts);
 int cmd_compare(const options *opts);
 int cmd_tail(const options *opts);
 int cmd_distill(const options *opts);
+int cmd_train(const options *opts);
 int cmd_doctor(const options *opts);
 int cmd_completion(const options *opts);
 

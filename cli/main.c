@@ -21,6 +21,7 @@ const command command_table[] = {
      cmd_compare},
     {"tail", CMD_TAIL, "FILE", "how likely rare events are", cmd_tail},
     {"distill", CMD_DISTILL, "FILE", "a smaller network that does what this one does", cmd_distill},
+    {"train", CMD_TRAIN, "FILE", "the same network, but for an event that is rarer", cmd_train},
     {"doctor", CMD_DOCTOR, "", "what this build and machine can do", cmd_doctor},
     {"completion", CMD_COMPLETION, "bash", "print shell completions", cmd_completion},
     {"help", CMD_HELP, "COMMAND", "help on a command", cmd_help},

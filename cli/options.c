@@ -11,7 +11,7 @@
 
 #define MODEL      (CMD_INSPECT | CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL | TRAINING)
 #define RUN        (CMD_ESTIMATE | CMD_EXPLAIN | CMD_COMPARE | CMD_TAIL)
-#define TRAINING   CMD_DISTILL
+#define TRAINING   (CMD_DISTILL | CMD_TRAIN)
 #define ANY        (CMD_RANDOM | MODEL | CMD_DOCTOR)
 #define AT(member) offsetof(options, member)
 
@@ -35,8 +35,8 @@ const option_row option_table[] = {
      "pivots: the teacher's own neurons, refitted (default), or random"},
     {"method", 'm', OPTION_METHOD, "METHOD", CMD_DISTILL, AT(methods),
      "mechanistic (default); adam or sgd, on samples, to compare with"},
-    {"pairs", 0, OPTION_TEXT, "PAIRS", CMD_DISTILL, AT(pairs),
-     "how the loss closes pairs: completed:1 to completed:4 (completed:2), exact, first"},
+    {"pairs", 0, OPTION_TEXT, "PAIRS", TRAINING, AT(pairs),
+     "how pairs are closed: completed:1 to completed:4 (2, train 4), exact, first"},
     {"finish", 0, OPTION_TEXT, "WHEN", CMD_DISTILL, AT(finish),
      "steps on samples that take away the closure's error: auto (default), on, off"},
     {"rate", 0, OPTION_REAL, "R", CMD_DISTILL, AT(rate), "of steps on samples, at first"},
@@ -44,15 +44,24 @@ const option_row option_table[] = {
     {"schedule", 0, OPTION_TEXT, "NAME", CMD_DISTILL, AT(schedule),
      "of the rate of adam and sgd: linear (default), cosine, constant"},
 
-    {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL | CMD_EXPLAIN, AT(event),
+    {"keep", 0, OPTION_READ, "FILE", CMD_TRAIN, AT(keep),
+     "the network whose outputs are to be kept (the same)"},
+    {"keep-loss", 0, OPTION_REAL, "LOSS", CMD_TRAIN, AT(keep_loss),
+     "the most that E|S - T|^2 may become, of E|T|^2 (1e-3)"},
+    {"factor", 0, OPTION_REAL, "F", CMD_TRAIN, AT(factor),
+     "be done when the event is F times rarer (as rare as the loss pays for)"},
+    {"view", 0, OPTION_TEXT, "VIEW", CMD_TRAIN, AT(view),
+     "what steps see of the event: both (default), normal, tilts"},
+
+    {"event", 'e', OPTION_TEXT, "EVENT", CMD_TAIL | CMD_EXPLAIN | CMD_TRAIN, AT(event),
      "'y[3] > 2', 'y[*] > 3', 'y[0] - y[1] < -1', 'layer 2: z[*] > 1,2,3'; several with ';'"},
     {"method", 'm', OPTION_METHOD, "METHOD", RUN, AT(methods),
      "how to estimate (auto); compare takes several; see METHODS below"},
-    {"samples", 'n', OPTION_COUNT, "N", RUN, AT(samples),
+    {"samples", 'n', OPTION_COUNT, "N", RUN | CMD_TRAIN, AT(samples),
      "forward passes of method sample, or for each event (100000)"},
     {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_ESTIMATE | CMD_EXPLAIN | CMD_TAIL, AT(budget),
      "of methods that choose their passes: 1e10flop, 2s, or both by giving it twice"},
-    {"budget", 'b', OPTION_BUDGET, "BUDGET", TRAINING, AT(budget),
+    {"budget", 'b', OPTION_BUDGET, "BUDGET", CMD_DISTILL, AT(budget),
      "of all steps: 1e10flop, 2s, or both by giving it twice (until they gain no more)"},
     {"tol", 0, OPTION_REAL, "ERROR", CMD_ESTIMATE | CMD_EXPLAIN | CMD_TAIL, AT(tolerance),
      "error to reach: root mean square; of an event relative, 0.05"},

@@ -33,6 +33,8 @@ typedef struct options {
     const char *plot;
     bool example;
 
+    const char *keep, *view;
+    double keep_loss, factor;
     const char *student, *start, *pairs, *finish, *schedule;
     double rate;
     uint64_t batch;

@@ -15,6 +15,8 @@ const char *plus_minus(void);
 
 /** 1.34e8, 412: three significant digits, no padding in the exponent; "-" if NaN. */
 const char *compact(double x, char cell[CELL]);
+/** 10^log10_p to three digits, where no double reaches, too: "1.20e-400", "0.99996". */
+const char *power_of_ten(double log10_p, char cell[CELL]);
 /** "13 ms", "1.24 s", "2 min 5 s". */
 const char *duration(double seconds, char cell[CELL]);
 /** "3.1 MB". */

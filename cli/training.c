@@ -1,14 +1,39 @@
 #include "training.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "interrupt.h"
+#include "message.h"
 #include "report.h"
+
+int parse_choice(const choice *c, const char *text, int *out) {
+    char all[80] = "";
+    for (*out = 0; c->words[*out]; ++*out) {
+        if (!text || !strcmp(text, c->words[*out])) return 0;
+        strcat(strcat(all, *all ? ", " : ""), c->words[*out]);
+    }
+    return fail(EXIT_USAGE, "%s: '%s' is none of %s", c->option, text, all);
+}
+
+int parse_pairs(const char *text, rk_pair_closure *pairs, int *order) {
+    char rest;
+    if (!text || !strcmp(text, "completed")) return 0;
+    if (!strcmp(text, "exact"))
+        *pairs = RK_PAIRS_EXACT;
+    else if (!strcmp(text, "first"))
+        *pairs = RK_PAIRS_FIRST;
+    else if (sscanf(text, "completed:%d%c", order, &rest) != 1 || *order < 1 || *order > 4)
+        return fail(EXIT_USAGE,
+                    "--pairs: '%s' is none of first, completed, completed:1 .. completed:4, exact",
+                    text);
+    return 0;
+}
 
 bool training_watch(void *context, const rk_train_point *at, double fraction) {
     training *t = context;
     char loss[CELL] = "";
-    if (isfinite(at->loss)) compact(t->unit > 0 ? at->loss / t->unit : at->loss, loss);
+    if (isfinite(at->loss)) compact(at->loss, loss);
     snprintf(t->text, sizeof t->text, "%s: %s, step %llu%s%s", t->label,
              rk_train_phase_name(at->phase), (unsigned long long)at->step, *loss ? ", loss " : "",
              loss);
@@ -16,8 +41,8 @@ bool training_watch(void *context, const rk_train_point *at, double fraction) {
     return progress_show(&t->bar, fraction);
 }
 
-void training_begin(training *t, const char *label, double unit) {
-    *t = (training){.label = label, .unit = unit};
+void training_begin(training *t, const char *label) {
+    *t = (training){.label = label};
     t->bar = progress_start(label);
 }
 

@@ -5,21 +5,32 @@
 #include <stdio.h>
 
 #include "json.h"
+#include "options.h"
 #include "progress.h"
+
+/** A word out of a list, of an option. */
+typedef struct choice {
+    const char *option, *words[5];
+} choice;
+
+/** Which of the words `text` is; NULL is the first. Returns 0 or an exit code. */
+int parse_choice(const choice *c, const char *text, int *out);
+
+/** "first", "completed", "completed:1" .. "completed:4", "exact"; NULL leaves both as they are.
+ *  Returns 0 or an exit code. */
+int parse_pairs(const char *text, rk_pair_closure *pairs, int *order);
 
 /** Watches a training run: a bar with the loss, and Ctrl-C. */
 typedef struct training {
     progress bar;
     const char *label;
     char text[80]; /* what the bar says now */
-    double unit;   /* of losses; 0: as they are */
 } training;
 
 /** To be given to the run as its progress function, with a training as context. */
 bool training_watch(void *context, const rk_train_point *now, double fraction);
 
-/** `unit`: what losses are shown relative to. */
-void training_begin(training *t, const char *label, double unit);
+void training_begin(training *t, const char *label);
 void training_end(training *t);
 
 /** A line a phase: steps, FLOPs, seconds, the loss where it ended, relative to `unit`. */

@@ -652,8 +652,7 @@ RK_API rk_status rk_estimate_many(rk_job *jobs, size_t n_jobs, const rk_options 
 typedef struct rk_cotangents {
     size_t size;
     const double *mean;     /**< n_out */
-    const double *variance; /**< n_out: of the diagonal of `covariance`, added to its own; wants
-                             *   options.covariance, too */
+    const double *variance; /**< n_out; wants options.covariance */
     /** n_out x n_out: df = sum_ij G_ij dC_ij over all i and j; its symmetric part counts. */
     const double *covariance;
     const double *const *hidden_mean; /**< [n_layers - 1], each as wide as the layer, or NULL */
@@ -1022,6 +1021,109 @@ RK_API const rk_distill_data *rk_distilled_view(const rk_distilled *distilled);
 /** The student, now the caller's to destroy; NULL if it was taken before. */
 RK_API rk_network *rk_distilled_take(rk_distilled *distilled);
 RK_API void rk_distilled_destroy(rk_distilled *distilled);
+
+/* --------------------------------------------------------------- training against rare events */
+
+/** What the steps see of the event's probability (docs/METHODS.md#rare). */
+typedef enum rk_event_view {
+    RK_VIEW_BOTH,   /**< the mean of the two: neither leaves a way open that the other sees */
+    RK_VIEW_NORMAL, /**< the normal with propagated mean and variance */
+    RK_VIEW_TILTS   /**< the least divergent inputs for which it happens, all modes of them */
+} rk_event_view;
+
+/** How to make an event rarer. Start from rk_train_event_options_default. */
+typedef struct rk_train_event_options {
+    size_t size; /**< see rk_method_spec */
+    /** T, what the network S is to go on doing: of its inputs, outputs and depth. NULL: what it does
+     *  now. */
+    const rk_network *keep;
+    double keep_loss;     /**< the most that E|S - T|^2 may become, of E|T|^2 */
+    double target_factor; /**< be done when P has fallen by it; 0: by as much as keep_loss pays for */
+    rk_event_view view;
+    rk_pair_closure pairs; /**< how covariances of neurons are closed */
+    int pairs_order;       /**< of RK_PAIRS_COMPLETED: 1 to 4 */
+    uint64_t max_steps;
+    uint64_t samples; /**< forward passes for each of the probabilities */
+    /** For the ordinary loss in the end; 0: as many as tell 1 % of it, at most 10^6. */
+    uint64_t receipt_samples;
+    uint64_t seed;
+    int threads;                /**< as in rk_options */
+    uint64_t memory_limit;      /**< likewise */
+    rk_train_progress progress; /**< may be NULL; losses are relative to E|T|^2 */
+    void *progress_context;
+    rk_context *context; /**< borrowed; NULL: one for the call */
+} rk_train_event_options;
+
+/** A thousandth of the outputs' second moment, both views, completed pairs of order 4, 200 steps,
+ *  100000 passes. */
+RK_INLINE rk_train_event_options rk_train_event_options_default(void) {
+    rk_train_event_options rk_standard;
+    memset(&rk_standard, 0, sizeof rk_standard);
+    rk_standard.size = sizeof rk_standard;
+    rk_standard.keep_loss = 1e-3;
+    rk_standard.pairs = RK_PAIRS_COMPLETED;
+    rk_standard.pairs_order = 4;
+    rk_standard.max_steps = 200;
+    rk_standard.samples = 100000;
+    return rk_standard;
+}
+
+/** Where such a run was at a step. Losses are relative to E|T|^2. */
+typedef struct rk_event_point {
+    uint64_t step;
+    double closure_loss;
+    double loss, loss_standard_error; /**< by samples; NaN: not asked */
+    double log10_normal, log10_tilts; /**< what the views say, the latter up to a constant; NaN: not
+                                           looked at. Probabilities they are not */
+    size_t n_modes;
+    double flops, seconds; /**< all so far, receipts apart */
+} rk_event_point;
+
+/** What came of it. */
+typedef struct rk_train_event_data {
+    const rk_network *network;
+    /** P by unbiased passes, before and after; and by subset simulation, which knows nothing of
+     *  tilts (log10_p NaN: not asked, for passes alone tell). Where the two part ways the larger
+     *  one is what `before` and `after` are. */
+    rk_tail_estimate before, after, before_check, after_check;
+    double log10_factor; /**< by how much it has fallen: before / after */
+    double closure_loss; /**< E|S - T|^2 / E|T|^2 as the closure has it */
+    double loss, loss_standard_error; /**< the same by samples nothing was trained on */
+    double square;                    /**< E|T|^2 by these */
+    uint64_t receipt_samples;
+    size_t found_again; /**< times that the event came about in new ways, and these were found */
+    const rk_event_point *curve;
+    size_t n_curve; /**< steps */
+    double flops, seconds; /**< of all steps; `receipt_flops` apart */
+    double receipt_flops;  /**< of probabilities, and of the loss in the end */
+    uint64_t bytes, seed;
+    int threads;
+    bool interrupted; /**< the network is that of the last step */
+    bool unmet;       /**< keep_loss or the target that was given: a warning says which */
+    size_t n_warnings;
+    const char *const *warnings;
+} rk_train_event_data;
+
+typedef struct rk_trained rk_trained;
+
+/**
+ * A network that does what `net` does for x ~ N(mean, covariance) of `input` (NULL: the standard
+ * normal; a third cumulant is refused), but for which `event` is rarer: by as much as a true
+ * ordinary loss of keep_loss pays for. No sample of the event is needed: its probability is seen in
+ * the weights, however small. What closures say of it is used for its direction only; what is
+ * reported comes from weighted passes and subset simulation.
+ *
+ * RK_ERROR_UNSUPPORTED: residual networks, those with an activation at the output, without hidden
+ * layers, or of another depth than T. RK_ERROR_NUMERIC: the closure sees no event, for instance
+ * where nothing it depends on varies. `options` NULL: defaults.
+ */
+RK_API rk_status rk_train_event(rk_trained **out, const rk_network *net, const rk_input *input,
+                                const rk_event *event, const rk_train_event_options *options,
+                                rk_error *error);
+RK_API const rk_train_event_data *rk_trained_view(const rk_trained *trained);
+/** The network, now the caller's to destroy; NULL if it was taken before. */
+RK_API rk_network *rk_trained_take(rk_trained *trained);
+RK_API void rk_trained_destroy(rk_trained *trained);
 
 #ifdef __cplusplus
 }

@@ -51,7 +51,7 @@ static rk_status run_mean(rk_work *work, const rk_problem *problem, rk_report *r
                           rk_error *error) {
     (void)error;
     rk_mean_spec spec = {problem->spec.metric, is_base(&problem->spec)};
-    rk_propagate_mean(work, problem->net, &problem->input, &spec, &report->outputs, NULL);
+    rk_propagate_mean(work, problem->net, &problem->input, &spec, &report->outputs, report->tape);
     return RK_OK;
 }
 
@@ -59,6 +59,7 @@ const rk_method rk_method_mean = {
     .info = {"mean", "one mean a neuron, one variance a layer (K=1)",
              "simple|base, metric=exact|avg"},
     .words = mean_words,
+    .goes_back = true,
     .knows_no_covariance = true,
     .takes_residuals = true,
     RK_VARIANTS(mean_variants),
@@ -196,12 +197,13 @@ static rk_status check_gain(const rk_problem *problem, rk_error *error) {
 static rk_status run_gain(rk_work *work, const rk_problem *problem, rk_report *report,
                           rk_error *error) {
     (void)error;
-    rk_propagate_gain(work, problem->net, &problem->input, &report->outputs, NULL);
+    rk_propagate_gain(work, problem->net, &problem->input, &report->outputs, report->tape);
     return RK_OK;
 }
 
 const rk_method rk_method_gain = {
     .info = {"gain", "covariance and the network's common random gain (homogeneous networks)", ""},
+    .goes_back = true,
     RK_VARIANTS(gain_variants),
     .pace = {0.75, 60},
     .check = check_gain,

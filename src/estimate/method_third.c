@@ -237,10 +237,6 @@ rk_third_spec rk_third_spec_of(const rk_method_spec *spec, const rk_roles *roles
                            .roles = roles};
 }
 
-static bool can_go_back(rk_fourth_kind fourth) {
-    return fourth == RK_FOURTH_AVERAGE || fourth == RK_FOURTH_ZERO || fourth == RK_FOURTH_DIAGONAL;
-}
-
 static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *report,
                            rk_error *error) {
     if (report->outputs.third) {
@@ -249,7 +245,7 @@ static rk_status run_third(rk_work *work, const rk_problem *problem, rk_report *
     }
     rk_third_spec spec = rk_third_spec_of(&problem->spec, problem->roles);
     spec.double_legs |= problem->is_extreme;
-    rk_tape *tape = can_go_back(spec.fourth) ? report->tape : NULL;
+    rk_tape *tape = spec.fourth == RK_FOURTH_FITTED ? NULL : report->tape;
     if (problem->homogeneous)
         propagate_homogeneous(work, problem, &spec, &report->outputs, tape);
     else

@@ -189,3 +189,8 @@ void rk_bars_step(rk_bars *bar) {
     bar->mean_next = mean;
     bar->second_next = second;
 }
+
+void rk_bars_end(rk_work *work, size_t n_in, const rk_bars *bar, const rk_adjoint *to) {
+    rk_add_strided(work, n_in, 1, bar->mean, 1, to->input_mean);
+    if (bar->any) rk_add_strided(work, n_in * n_in, 1, bar->second, 1, to->input_covariance);
+}

@@ -52,6 +52,8 @@ rk_bars rk_bars_take(rk_work *work, const rk_network *net, bool input_covariance
 void rk_bars_begin(rk_work *work, size_t n, const rk_cotangent *f, rk_bars *bar);
 /** The value before becomes the present one. */
 void rk_bars_step(rk_bars *bar);
+/** At the input. */
+void rk_bars_end(rk_work *work, size_t n_in, const rk_bars *bar, const rk_adjoint *to);
 rk_second rk_bars_second(const rk_bars *bar);
 /** The distance of the variances' adjoints in `second`. */
 size_t rk_bars_stride(const rk_bars *bar, size_t n);

@@ -7,15 +7,6 @@
 
 #include <math.h>
 
-/* Adjoints of the present value, and room for those of the one before. */
-typedef struct adjoints {
-    double *mean, *mean_next;     /* width */
-    double *second, *second_next; /* of a covariance, or, if `pairs` is false, of variances */
-    bool any, pairs;              /* whether f depends on second moments here at all */
-    double *product;              /* as large as the largest W */
-    rk_pairs_adjoint side;
-} adjoints;
-
 typedef struct state {
     rk_work *work;
     const rk_chain *chain;
@@ -27,7 +18,8 @@ typedef struct state {
     rk_covariance_spec spec;
     rk_pairs_side side; /* of the present layer */
     double *records;    /* for the way back: of every layer its z */
-    adjoints bar;
+    rk_bars bar;
+    rk_pairs_adjoint side_bar;
 } state;
 
 _Static_assert(sizeof(state) <= RK_TAPE_STATE, "a tape holds it");
@@ -175,30 +167,23 @@ static const double *remember(state *s, size_t value) {
     return s->C;
 }
 
-static rk_second second_of(const adjoints *bar) {
-    return (rk_second){bar->any ? bar->second : NULL, bar->pairs};
-}
-
 static rk_back_view back_view(void *context, const rk_stage *stage) {
     const state *s = context;
     return (rk_back_view){.mean = s->bar.mean,
                           .var = s->bar.any ? s->bar.second : NULL,
-                          .stride = s->bar.pairs ? stage->layer->rows + 1 : 1,
+                          .stride = rk_bars_stride(&s->bar, stage->layer->rows),
                           .scale = stage->l == 0 ? 1 : s->radius};
 }
 
 static void begin_back(void *context, const rk_stage *stage, const rk_cotangent *f) {
     state *s = context;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const size_t n = stage->layer->rows;
-    bar->pairs = f->covariance != NULL;
-    bar->any = bar->pairs || f->variance;
     rk_kept_begin_back(&s->kept);
-    rk_set(s->work, n, f->mean, bar->mean);
-    if (bar->any) rk_set(s->work, bar->pairs ? n * n : n, f->covariance, bar->second);
-    if (bar->any) rk_add_strided(s->work, n, 1, f->variance, bar->pairs ? n + 1 : 1, bar->second);
+    rk_bars_begin(s->work, n, f, bar);
     if (stage->l > 0 && s->radius != 1)
-        rk_rescale_back(s->work, n, s->radius, s->chain->outputs->mean, second_of(bar), bar->mean);
+        rk_rescale_back(s->work, n, s->radius, s->chain->outputs->mean, rk_bars_second(bar),
+                        bar->mean);
 }
 
 static void swap(double **x, double **y) {
@@ -210,16 +195,16 @@ static void swap(double **x, double **y) {
 /* Of a covariance: its adjoint becomes that of z's, whose diagonal is what variances take. */
 static void pairs_back(state *s, const rk_stage *stage, const double *Z) {
     const size_t n = stage->layer->rows;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const rk_pairs_spec *pairs = &s->spec.pairs;
     double *var_bar = s->var_z;
-    rk_pairs_adjoint_zero(s->work, pairs, n, &bar->side);
-    rk_pairs_activate_back(s->work, pairs, &s->side, &s->side, Z, bar->second, &bar->side,
-                           &bar->side);
-    rk_kept_activate_back(&s->kept, stage, bar->side.g);
+    rk_pairs_adjoint_zero(s->work, pairs, n, &s->side_bar);
+    rk_pairs_activate_back(s->work, pairs, &s->side, &s->side, Z, bar->second, &s->side_bar,
+                           &s->side_bar);
+    rk_kept_activate_back(&s->kept, stage, s->side_bar.g);
     rk_set(s->work, n, NULL, bar->mean_next);
     rk_set(s->work, n, NULL, var_bar);
-    rk_pairs_side_back(s->work, pairs, &s->side, &bar->side, bar->mean, bar->mean_next, var_bar);
+    rk_pairs_side_back(s->work, pairs, &s->side, &s->side_bar, bar->mean, bar->mean_next, var_bar);
     rk_add_strided(s->work, n, 1, var_bar, n + 1, bar->second);
 }
 
@@ -232,7 +217,7 @@ static void drop_negative(rk_work *work, size_t n, const double *var, double *ba
 
 static void activate_back(void *context, const rk_stage *stage) {
     state *s = context;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const size_t n = stage->layer->rows;
     const record r = record_of(s, stage->l);
     look(s, stage->layer, r.mu, r.var, bar->pairs);
@@ -250,7 +235,7 @@ static void activate_back(void *context, const rk_stage *stage) {
 
 /* What was kept co-varies: the adjoint of all pairs, n of them. */
 static void widen(state *s, size_t n) {
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     if (bar->any && bar->pairs) return;
     rk_set(s->work, n * n, NULL, bar->second_next);
     if (bar->any) rk_add_strided(s->work, n, 1, bar->second, n + 1, bar->second_next);
@@ -273,7 +258,7 @@ static void keep_back(void *context, size_t value) {
 
 static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *to) {
     state *s = context;
-    adjoints *bar = &s->bar;
+    rk_bars *bar = &s->bar;
     const size_t l = stage->l;
     double *dW = to->weight ? to->weight[l] : NULL, *db = to->bias ? to->bias[l] : NULL;
     const bool all = stage->read > 0 || to->input_covariance;
@@ -282,23 +267,20 @@ static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *
                         stage->read > 0 || s->chain->input->mean ? s->m : NULL, bar->mean,
                         bar->mean_next, dW, db);
     if (bar->any)
-        rk_affine_covariance_back(s->work, stage->layer, C, second_of(bar), bar->product,
+        rk_affine_covariance_back(s->work, stage->layer, C, rk_bars_second(bar), bar->product,
                                   all ? bar->second_next : NULL, dW);
-    swap(&bar->mean, &bar->mean_next);
-    swap(&bar->second, &bar->second_next);
+    rk_bars_step(bar);
     bar->pairs = bar->any;
     rk_kept_affine_back(&s->kept, stage, C, bar->mean, all && bar->any ? bar->second : NULL, dW);
     if (stage->is_kept) bar->any = bar->pairs = false;
     if (l == 1 && s->radius != 1)
-        rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, second_of(bar),
+        rk_rescale_back(s->work, stage->layer->cols, 1 / s->radius, s->m, rk_bars_second(bar),
                         bar->mean);
 }
 
 static void end_back(void *context, const rk_adjoint *to) {
-    state *s = context;
-    const size_t n = rk_network_n_in(&s->chain->net);
-    rk_add_strided(s->work, n, 1, s->bar.mean, 1, to->input_mean);
-    if (s->bar.any) rk_add_strided(s->work, n * n, 1, s->bar.second, 1, to->input_covariance);
+    const state *s = context;
+    rk_bars_end(s->work, rk_network_n_in(&s->chain->net), &s->bar, to);
 }
 
 static const rk_law_back back = {.begin = begin_back,
@@ -324,21 +306,6 @@ static double mean_radius(size_t n) {
     return exp(rk_log_gamma(half + 0.5) - rk_log_gamma(half)) / sqrt(half);
 }
 
-static adjoints adjoints_take(rk_work *work, const rk_network *net, const rk_pairs_spec *pairs,
-                              bool input_covariance) {
-    size_t product = 0, width = rk_network_max_width(net);
-    size_t second = input_covariance ? width : rk_network_max_rows(net);
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (net->layers[l].rows * net->layers[l].cols > product)
-            product = net->layers[l].rows * net->layers[l].cols;
-    return (adjoints){.mean = rk_work_doubles(work, width, 1),
-                      .mean_next = rk_work_doubles(work, width, 1),
-                      .second = rk_work_doubles(work, second, second),
-                      .second_next = rk_work_doubles(work, second, second),
-                      .product = rk_work_doubles(work, product, 1),
-                      .side = rk_pairs_adjoint_take(work, pairs, rk_network_max_rows(net))};
-}
-
 static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec *spec, state *s) {
     const rk_network *net = &chain->net;
     size_t width = rk_network_max_rows(net);
@@ -360,7 +327,8 @@ static void start(rk_work *work, const rk_chain *chain, const rk_covariance_spec
                  .side = rk_pairs_side_take(work, &spec->pairs, width)};
     if (chain->recorded) {
         s->records = records_take(work, net);
-        s->bar = adjoints_take(work, net, &spec->pairs, chain->input_covariance);
+        s->bar = rk_bars_take(work, net, chain->input_covariance);
+        s->side_bar = rk_pairs_adjoint_take(work, &spec->pairs, width);
     }
     rk_input_mean(work, rk_network_n_in(net), chain->input, s->m);
 }

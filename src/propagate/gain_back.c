@@ -391,10 +391,7 @@ static void affine_back(void *context, const rk_stage *stage, const rk_adjoint *
 
 static void end_back(void *context, const rk_adjoint *to) {
     const rk_gain_state *s = context;
-    const rk_bars *bar = &s->bar.h;
-    const size_t n = rk_network_n_in(&s->chain->net);
-    rk_add_strided(s->work, n, 1, bar->mean, 1, to->input_mean);
-    if (bar->any) rk_add_strided(s->work, n * n, 1, bar->second, 1, to->input_covariance);
+    rk_bars_end(s->work, rk_network_n_in(&s->chain->net), &s->bar.h, to);
 }
 
 const rk_law_back rk_gain_back = {.begin = begin_back,

@@ -1,8 +1,7 @@
 #include "tail/proposal.h"
 
-#include "gradient/mean_gradient.h"
 #include "linalg/blas.h"
-#include "linalg/lapack.h"
+#include "tail/surrogate.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,46 +12,18 @@
 /* Of the passes, for the tilt and for its mirror image. */
 static const double shares[] = {0.95, 0.05};
 
-/* Tilts as strong as this have all but lost an axis; the next round goes on from there. */
-#define STRONGEST 0.95
-
-/* E[z] near the present q, to second order, in the eigenvectors of the curvature:
- * value + slope.y + y'Ky/2, K = diag(curvature). */
-typedef struct surrogate {
-    size_t n;
-    double value, *slope, *curvature;
-} surrogate;
-
-/* Its expectation under the tilt lambda, N(lambda s slope, s), s = 1 / (1 - lambda K). */
-static double tilted_mean(const surrogate *q, double lambda) {
-    double sum = q->value;
-    for (size_t i = 0; i < q->n; i++) {
-        double s = 1 / (1 - lambda * q->curvature[i]), m = lambda * s * q->slope[i];
-        sum += q->slope[i] * m + 0.5 * q->curvature[i] * (m * m + s);
-    }
-    return sum;
-}
-
-/* Of Var z, for N(0, I). */
-static double known_variance(const surrogate *q) {
-    double known = 0;
-    for (size_t i = 0; i < q->n; i++)
-        known += q->slope[i] * q->slope[i] + 0.5 * q->curvature[i] * q->curvature[i];
-    return known;
-}
-
 /* How far towards the event q goes. If z = Q + r, r the part c of Var z that Q does not know, then
  * the weights' second moment is least where E[Q] has come (1 - c) / (1 + c) of the way. For N(0,
  * I).
  */
-static double reach(const surrogate *q, double variance) {
-    double c = fmin(fmax(1 - known_variance(q) / variance, 0), MOST_UNKNOWN);
+static double reach(const rk_surrogate *q, double variance) {
+    double c = fmin(fmax(1 - rk_surrogate_variance(q) / variance, 0), MOST_UNKNOWN);
     return (1 - c) / (1 + c);
 }
 
 /* The directions of x that z depends on: how many with equal parts of that variance there would be.
  */
-static double directions(const surrogate *q) {
+static double directions(const rk_surrogate *q) {
     double sum = 0, square = 0;
     for (size_t i = 0; i < q->n; i++) {
         double own = q->slope[i] * q->slope[i] + 0.5 * q->curvature[i] * q->curvature[i];
@@ -60,75 +31,6 @@ static double directions(const surrogate *q) {
         square += own * own;
     }
     return sum * sum / square;
-}
-
-/* lambda >= 0 with tilted_mean = t, or the strongest tilt there is. */
-static double solve(const surrogate *q, double t) {
-    const double unit = 1 / sqrt(known_variance(q));
-    double low = 0, most = 0, high = unit;
-    for (size_t i = 0; i < q->n; i++)
-        most = fmax(most, q->curvature[i]);
-    double end = most > 0 ? STRONGEST / most : INFINITY;
-    while (high < end && high < 1e6 * unit && tilted_mean(q, high) < t)
-        high *= 2;
-    high = fmin(high, end);
-    for (int step = 0; step < 60; step++) {
-        double middle = 0.5 * (low + high);
-        if (tilted_mean(q, middle) < t)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high;
-}
-
-static void tilt(const surrogate *q, double lambda, double *mean, double *deviation) {
-    for (size_t i = 0; i < q->n; i++) {
-        double s = 1 / (1 - lambda * q->curvature[i]);
-        mean[i] = lambda * s * q->slope[i];
-        deviation[i] = sqrt(s);
-    }
-}
-
-/* From the gradient at N(mu, S) to the surrogate. On return `axes` holds the eigenvectors. */
-static bool expand(rk_work *work, size_t n, const double *mu, const double *S,
-                   const rk_mean_gradient *g, double *axes, surrogate *q) {
-    size_t mark = rk_work_mark(work);
-    double *K_mu = rk_work_doubles(work, n, 1), *slope = rk_work_doubles(work, n, 1);
-    if (rk_work_charge(work, (uint64_t)n * n))
-        for (size_t i = 0; i < n * n; i++)
-            axes[i] = 2 * g->covariance[i];
-    rk_gemv(work, n, n, axes, mu, NULL, K_mu);
-    if (rk_work_charge(work, 2 * (uint64_t)n * n)) {
-        q->value = g->value;
-        for (size_t i = 0; i < n; i++) {
-            slope[i] = g->mean[i] - K_mu[i];
-            q->value -= (g->mean[i] - 0.5 * K_mu[i]) * mu[i];
-            for (size_t j = 0; j < n; j++)
-                q->value -= 0.5 * axes[i * n + j] * (S ? S[i * n + j] : i == j);
-        }
-    }
-    bool ok = rk_eigen_symmetric(work, n, axes, q->curvature);
-    rk_gemv(work, n, n, axes, slope, NULL, q->slope);
-    rk_work_release(work, mark);
-    return ok;
-}
-
-/* mu = axes' mean, S = axes' diag(deviation^2) axes. */
-static void rotate_back(rk_work *work, size_t n, const double *axes, const double *mean,
-                        const double *deviation, double *mu, double *S) {
-    size_t mark = rk_work_mark(work);
-    double *scaled = rk_work_doubles(work, n, n);
-    if (rk_work_charge(work, 3 * (uint64_t)n * n)) {
-        memset(mu, 0, n * sizeof *mu);
-        for (size_t k = 0; k < n; k++)
-            for (size_t j = 0; j < n; j++) {
-                mu[j] += mean[k] * axes[k * n + j];
-                scaled[k * n + j] = deviation[k] * axes[k * n + j];
-            }
-    }
-    rk_gemm(work, RK_TRANS, RK_NO_TRANS, n, n, n, 1, scaled, n, scaled, n, 0, S, n);
-    rk_work_release(work, mark);
 }
 
 static struct rk_proposal_part part_take(rk_work *work, size_t n, double share) {
@@ -161,12 +63,11 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
                       rk_proposal *out) {
     if (!rk_network_is_plain(net)) return false;
     size_t n = rk_network_n_in(net);
-    rk_proposal p = {.n = n, .n_parts = 2, .n_tilts = 2, .axes = rk_work_doubles(work, n, n)};
+    rk_surrogate q = rk_surrogate_take(work, n);
+    rk_proposal p = {.n = n, .n_parts = 2, .n_tilts = 2, .axes = q.axes};
     for (size_t k = 0; k < RK_MAX_PARTS; k++)
         p.part[k] = part_take(work, n, k < p.n_parts ? shares[k] : 0);
     double *mu = rk_work_doubles(work, n, 1), *S = rk_work_doubles(work, n, n), seed = 1;
-    surrogate q = {
-        .n = n, .slope = rk_work_doubles(work, n, 1), .curvature = rk_work_doubles(work, n, 1)};
     rk_mean_gradient g = {.mean = rk_work_doubles(work, n, 1),
                           .covariance = rk_work_doubles(work, n, n)};
     if (rk_work_charge(work, 0)) memset(mu, 0, n * sizeof *mu);
@@ -174,15 +75,16 @@ bool rk_proposal_find(rk_work *work, const rk_network *net, double t, int rounds
     for (int round = 0; round < rounds; round++) {
         rk_input input = {.mean = mu, .covariance = round ? S : NULL};
         rk_gradient_of_mean(work, net, &input, &seed, &g);
-        if (!expand(work, n, mu, input.covariance, &g, p.axes, &q)) return false;
+        if (!rk_surrogate_expand(work, mu, input.covariance, &g, &q)) return false;
         if (rk_work_charge(work, 500 * (uint64_t)n)) {
             if (round == 0) p.directions = directions(&q);
             if (round == 0) goal = g.value + reach(&q, g.variance) * (t - g.value);
             if (!isfinite(q.value)) return false;
-            tilt(&q, solve(&q, goal), p.part[0].mean, p.part[0].deviation);
+            rk_surrogate_tilt(&q, rk_surrogate_solve(&q, goal), p.part[0].mean,
+                              p.part[0].deviation);
         }
         if (round + 1 < rounds)
-            rotate_back(work, n, p.axes, p.part[0].mean, p.part[0].deviation, mu, S);
+            rk_surrogate_turn_back(work, &q, p.part[0].mean, p.part[0].deviation, mu, S);
     }
     if (rk_work_charge(work, 0))
         for (size_t i = 0; i < n; i++) {

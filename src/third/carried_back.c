@@ -1,4 +1,4 @@
-#include "third/state.h"
+#include "third/back.h"
 
 #include "base/sum.h"
 #include "base/sweep.h"

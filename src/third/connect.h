@@ -4,7 +4,23 @@
 #define RK_THIRD_CONNECT_H
 
 #include "base/simd.h"
-#include "third/neurons.h"
+
+#include <stddef.h>
+
+/** Which terms of two neurons: those of K = 3 simple, the augmented ones without a fourth
+ *  cumulant kappa_iiij, with a regenerated one, or with one carried. */
+typedef enum rk_pair_terms {
+    RK_PAIRS_SIMPLE,
+    RK_PAIRS_AUGMENTED,
+    RK_PAIRS_REGENERATED,
+    RK_PAIRS_FOURTH
+} rk_pair_terms;
+
+/** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
+ *  `tail`: one leg beside the neuron's own third or fourth cumulant. */
+typedef struct rk_ends {
+    double *k1, *k2, *k3, *tail;
+} rk_ends;
 
 /** Coefficients of an end at one neuron. */
 typedef struct rk_end {

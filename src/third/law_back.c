@@ -1,4 +1,4 @@
-#include "third/state.h"
+#include "third/back.h"
 
 #include "linalg/blas.h"
 #include "propagate/back.h"

@@ -1,7 +1,6 @@
 #include "third/neurons.h"
 
 #include "base/sum.h"
-#include "third/connect.h"
 
 #include <math.h>
 #include <string.h>

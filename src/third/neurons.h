@@ -3,6 +3,7 @@
 #define RK_THIRD_NEURONS_H
 
 #include "propagate/propagate.h"
+#include "third/connect.h"
 #include "third/source.h"
 
 /** The third and fourth cumulants of z that the step reads: n entries or n x n. The fourth is the
@@ -40,12 +41,6 @@ static inline double rk_within(double bound, double x) {
     return x < -bound ? -bound : x > bound ? bound : x;
 }
 
-/** Coefficients of a diagram's end at each neuron: what k = 1, 2, 3 legs arriving there are worth;
- *  `tail`: one leg beside the neuron's own third or fourth cumulant. */
-typedef struct rk_ends {
-    double *k1, *k2, *k3, *tail;
-} rk_ends;
-
 enum { RK_NEURONS_MAX_K = 5 };
 
 /** What the pairs need of the two neurons, and the new diagonals; `width` entries each. */
@@ -71,15 +66,6 @@ typedef struct rk_pair_cumulants {
     bool each;
     rk_legs k22, k31, edge;
 } rk_pair_cumulants;
-
-/** Which terms of two neurons: those of K = 3 simple, the augmented ones without a fourth
- *  cumulant kappa_iiij, with a regenerated one, or with one carried. */
-typedef enum rk_pair_terms {
-    RK_PAIRS_SIMPLE,
-    RK_PAIRS_AUGMENTED,
-    RK_PAIRS_REGENERATED,
-    RK_PAIRS_FOURTH
-} rk_pair_terms;
 
 /** Fills `m`, `var`; with `pairs` everything but D12, k22 and k21_q. */
 void rk_neurons_step(rk_work *work, const rk_activation *activation, size_t n, const double *mu,

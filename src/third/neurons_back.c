@@ -47,7 +47,7 @@ static void pairs_of_neuron_back(const rk_neurons *bar, size_t i, const neuron *
     ends_back(&bar->t, i, x, three, x_bar, three_bar);
     if (one[2] != 0) {
         one_bar[3] += bar->bend[i] / one[2];
-        one_bar[2] -= bar->bend[i] * one[3] / (one[2] * one[2]);
+        one_bar[2] -= bar->bend[i] / one[2] * (one[3] / one[2]);
     }
     for (int k = 1; k <= MAX_K; k++) {
         const double *w = x->w.of[k];

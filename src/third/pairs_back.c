@@ -1,4 +1,3 @@
-#include "third/connect.h"
 #include "third/neurons_back.h"
 #include "third/tally.h"
 

@@ -1,5 +1,5 @@
 #include "propagate/back.h"
-#include "third/state.h"
+#include "third/back.h"
 
 /* Where `count` numbers are, the next ones behind them. */
 static double *room(double **next, size_t count) {

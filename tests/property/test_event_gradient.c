@@ -12,8 +12,9 @@
 
 static const struct asked {
     const char *text;
-    bool plain; /* takes no residual networks */
-} methods[] = {{"normal", false}};
+    double tolerance; /* of log P: rk_tail keeps third cumulants in single precision */
+} methods[] = {
+    {"normal", 1e-9}, {"edgeworth", 1e-4}, {"saddlepoint", 1e-4}, {"normal:third", 1e-4}};
 enum { METHODS = sizeof methods / sizeof *methods };
 
 static const char *const events[] = {"y[0] > 3", "y[1] - 0.5 y[2] + 2 y[1] < -2",
@@ -25,6 +26,7 @@ typedef struct subject {
     size_t n_layers;
     rk_input input;
     rk_tail_spec tail;
+    double tolerance;
     const char *method, *event;
 } subject;
 
@@ -36,19 +38,31 @@ static rk_network *network_of(const subject *s) {
     return net;
 }
 
-static double log_p_of(const subject *s) {
-    rk_network *net = network_of(s);
-    rk_events *list;
+static double log_p_by_tail(const subject *s, const rk_network *net, const rk_event *event) {
     rk_tail_answer *answer;
     rk_error error;
     rk_options options = rk_options_default();
     options.tail = &s->tail;
-    options.threads = 1;
-    assert_int_equal(rk_events_parse(&list, net, s->event, NULL), RK_OK);
-    if (rk_tail(&answer, net, &s->input, rk_events_list(list), 1, &options, &error) != RK_OK)
+    if (rk_tail(&answer, net, &s->input, event, 1, &options, &error) != RK_OK)
         fail_msg("%s", error.message);
     const double log_p = rk_tail_view(answer)->estimates[0].log10_p * log(10);
     rk_tail_destroy(answer);
+    return log_p;
+}
+
+static double log_p_of(const subject *s) {
+    rk_network *net = network_of(s);
+    rk_events *list;
+    rk_error error;
+    rk_options options = rk_options_default();
+    const rk_derivatives none = {.size = sizeof none};
+    double log_p;
+    options.tail = &s->tail;
+    options.threads = 1;
+    assert_int_equal(rk_events_parse(&list, net, s->event, NULL), RK_OK);
+    if (rk_event_gradient(&log_p, &none, net, &s->input, rk_events_list(list), &options, &error) !=
+        RK_OK)
+        fail_msg("%s", error.message);
     rk_events_destroy(list);
     rk_network_destroy(net);
     return log_p;
@@ -95,18 +109,19 @@ static void check(subject *s) {
     for (size_t l = 0; l < s->n_layers; l++)
         to->bias[l][0] = (double)NAN; /* replaced everywhere */
     double log_p;
-    if (rk_event_gradient(&log_p, to, net, &s->input, rk_events_list(list), &options, &error) !=
-        RK_OK)
+    rk_status status =
+        rk_event_gradient(&log_p, to, net, &s->input, rk_events_list(list), &options, &error);
+    const double wanted = log_p_by_tail(s, net, rk_events_list(list));
+    if (status != RK_OK && !(status == RK_ERROR_NUMERIC && isnan(wanted)))
         fail_msg("%s", error.message);
-    const double wanted = log_p_of(s);
-    if (!(fabs(log_p - wanted) <= 1e-9 * (1 + fabs(wanted))))
+    if (status == RK_OK && !(fabs(log_p - wanted) <= s->tolerance * (1 + fabs(wanted))))
         fail_msg("%s, %s: %.15g, by rk_tail %.15g", s->method, s->event, log_p, wanted);
-    for (size_t l = 0; l < s->n_layers; l++) {
+    for (size_t l = 0; status == RK_OK && l < s->n_layers; l++) {
         const rk_layer *layer = &s->layers[l];
         compare(s, "weights", l, layer->rows * layer->cols, (double *)layer->weight, to->weight[l]);
         compare(s, "biases", l, layer->rows, (double *)layer->bias, to->bias[l]);
     }
-    if (s->input.mean)
+    if (status == RK_OK && s->input.mean)
         compare(s, "input mean", 0, net->layers[0].cols, (double *)s->input.mean, to->input_mean);
     rk_events_destroy(list);
     rk_derivatives_destroy(to);
@@ -139,6 +154,7 @@ static void check_kind(const char *kind, const char *activation, bool activated)
     if (activated) s.layers[s.n_layers - 1].activation = s.layers[0].activation;
     for (size_t m = 0; m < METHODS; m++) {
         s.method = methods[m].text;
+        s.tolerance = methods[m].tolerance;
         assert_int_equal(rk_tail_method_parse(s.method, &s.tail, NULL), RK_OK);
         for (size_t e = 0; e < EVENTS; e++) {
             s.event = events[e];
@@ -164,6 +180,7 @@ static void test_smallness(void **state) {
     kind_case c = kind_draw("random", "relu", 32, 2, 9);
     subject s = subject_of(&c);
     s.method = "normal";
+    s.tolerance = 1e-9;
     s.event = "y[0] > 2000";
     assert_int_equal(rk_tail_method_parse(s.method, &s.tail, NULL), RK_OK);
     assert_true(log_p_of(&s) < -1000);

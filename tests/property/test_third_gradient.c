@@ -130,9 +130,65 @@ static void test_threads_and_repetition(void **state) {
     rk_network_destroy(net);
 }
 
+/* The sum of the outputs' variances, where the last layer has an activation. */
+static double variances(const rk_network *net, double *const *dW) {
+    static rk_tape tape;
+    double mean[5], variance[5], sum = 0;
+    const double bar[5] = {1, 1, 1, 1, 1}, zero[5] = {0};
+    rk_outputs outputs = {.mean = mean, .variance = variance};
+    const rk_input input = {0};
+    const rk_cotangent f = {.mean = zero, .variance = bar};
+    const rk_adjoint to = {.weight = dW};
+    rk_work dry, wet = {0};
+    rk_work_init_dry(&dry);
+    for (int run = 0; run < 2; run++) {
+        rk_work *work = run ? &wet : &dry;
+        if (run) assert_int_equal(rk_work_init_wet(&wet, &dry, NULL, NULL), RK_OK);
+        tape = (rk_tape){.input_covariance = false};
+        rk_propagate_third(work, net, &input, &spec, &outputs, &tape);
+        if (dW) rk_tape_back(&tape, &f, &to);
+    }
+    rk_work_finish(&wet);
+    free(dry.steps);
+    for (size_t i = 0; i < 5; i++)
+        sum += variance[i];
+    return sum;
+}
+
+/* What a tilt took out of the variances and put back at the end depends on every layer. */
+static void test_what_a_tilt_puts_back(void **state) {
+    (void)state;
+    enum { N_LAYERS = 4, MOST = 20 * 20 };
+    static const size_t hidden[N_LAYERS - 1] = {17, 19, 16};
+    const double h = 1e-5;
+    rk_network *net = draw(6, hidden, N_LAYERS - 1);
+    net->layers[N_LAYERS - 1].activation = net->layers[0].activation;
+    rk_blas_make_serial();
+    for (size_t k = 2; k < COUNT(specs); k += 2) {
+        double room[N_LAYERS][MOST] = {{0}}, *dW[N_LAYERS];
+        spec = specs[k];
+        spec.double_legs = true;
+        for (size_t l = 0; l < N_LAYERS; l++)
+            dW[l] = room[l];
+        variances(net, dW);
+        for (size_t l = 0; l < N_LAYERS; l++) {
+            double *weight = rk_network_weights(net, l) + 3, at = *weight, high, low;
+            *weight = at + h, high = variances(net, NULL);
+            *weight = at - h, low = variances(net, NULL);
+            *weight = at;
+            double difference = (high - low) / (2 * h);
+            if (!(fabs(room[l][3] - difference) <= 1e-7 * (1 + fabs(difference))))
+                fail_msg("spec %zu, layer %zu: %.12g, by differences %.12g", k, l, room[l][3],
+                         difference);
+        }
+    }
+    rk_network_destroy(net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_deep_networks),
                                        cmocka_unit_test(test_wide_networks),
-                                       cmocka_unit_test(test_threads_and_repetition)};
+                                       cmocka_unit_test(test_threads_and_repetition),
+                                       cmocka_unit_test(test_what_a_tilt_puts_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
