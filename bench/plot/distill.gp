@@ -32,8 +32,8 @@ set output directory . "/distill.svg"
 set multiplot layout 1,3 margins 0.065,0.985,0.13,0.92 spacing 0.055,0.1
 widths = "16 64 256"
 budgets = "4.84e7 1.6e9 8.68e10"
-lowest = "0.03 0.08 0.12"
-highest = "0.5 0.5 0.4"
+lowest = "0.03 0.08 0.1"
+highest = "0.5 0.5 0.65"
 do for [w = 1 : 3] {
     n = int(word(widths, w))
     set title sprintf("%d wide, 4 hidden layers, student %d wide", n, n / 2)
