@@ -28,7 +28,7 @@ METHODS = {  # of students; Adam's rates and batches are a grid
     "mechanistic+finish": "--finish on",
     "random+finish": "--start random --finish on",
     **{f"adam:rate={rate}:batch={batch}":
-       f"--method adam --rate {rate} --batch {batch} --budget {{budget}}flop"
+       f"--method adam --rate {rate} --batch {batch}"
        for rate in (0.003, 0.01, 0.03) for batch in (4, 16)},
 }
 SEEDS = 3
@@ -120,14 +120,16 @@ def distil(folder, reckon, hidden, how, seed):
         return read(student), json.loads(run.stdout)
 
 
-def distil_spending(budget, *args):
-    """With a budget in `how`: steps are priced with what precedes the first, so it asks twice."""
-    *args, how, seed = args
-    layers, said = distil(*args, how.format(budget=budget), seed)
-    spent = said["flops"]["executed"]
-    if "budget}" in how and spent < 0.9 * budget:
-        layers, said = distil(*args, how.format(budget=budget * budget / spent), seed)
-    return layers, said
+def distil_spending(budget, folder, reckon, hidden, how, seed):
+    """The same at about these FLOPs: steps are priced with what precedes them, so it may ask twice."""
+    asked = budget
+    for _ in range(2):
+        student, said = distil(folder, reckon, hidden, f"{how} --budget {asked}flop", seed)
+        spent = said["flops"]["executed"]
+        if spent > 0.9 * budget:
+            break
+        asked *= budget / spent
+    return student, said
 
 
 def judge(y, teacher, labels):
@@ -146,7 +148,9 @@ def table(folder, reckon):
         budget = 0  # Adam's: what the mechanistic student took
         for name, how in METHODS.items():
             for seed in range(SEEDS):
-                layers, said = distil_spending(budget, folder, reckon, hidden, how, seed)
+                args = folder, reckon, hidden, how, seed
+                layers, said = (distil_spending(budget, *args) if name.startswith("adam")
+                                else distil(*args))
                 flops, receipt = said["flops"]["executed"], said["receipt"]
                 square = receipt["teacher_square"]
                 closure = (said["closure_loss"] or float("nan")) / square
