@@ -1,17 +1,15 @@
 /* What students are worth, by what they cost:
  *
- *     distill N [VARIANT [FIRST [LAST [SHARE ...]]]]
+ *     distill N FIRST LAST [WHAT]
  *
- * Teachers are relu networks of 4 hidden layers, every width N, He-initialised from seeds FIRST ..
- * LAST (default 0 .. 11); students have half the width. A budget is a SHARE (default 1) of the
- * full one: for N = 16 that of 256 steps on 36 samples each, else of 256 times what an exact value
- * and gradient of the loss cost. VARIANT is a row of the table below, or "all" of them; or "grid":
- * Adam and SGD, from random starts and from pivots, with batches and rates times 1/2, 1 and 2 of
- * those in the second table, which are the best of coarser grids. "adam", "sgd", "pivots+adam",
- * "pivots+sgd": its centres alone.
+ * Teachers are relu networks of 4 hidden layers, every width N (16, 64 or 256), He-initialised from
+ * seeds 1000 + FIRST .. LAST; students have half the width. WHAT is a row of the table below,
+ * "closure" or "samples" for those of a kind; all of them without it. Each runs at the shares of
+ * the full budget that the table has for it: with samples every batch and rate of the grid, each
+ * with its rate falling to 0 by the end of its own budget.
  *
- * Prints CSV: losses over E|T(x)|^2, as the run saw it and by samples it was not trained on, the
- * same for all students of a seed. */
+ * Prints CSV: losses over E|T(x)|^2, as the run saw it and by samples that nothing was trained on,
+ * the same for all students of a seed. */
 #include "study.h"
 
 #include <math.h>
@@ -19,124 +17,142 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX = 10 }; /* of a list, which ends with a 0 */
+
+typedef struct setting {
+    size_t n;
+    double flops;     /* the full budget */
+    uint64_t receipt; /* samples of the true loss */
+} setting;
+
+/* 256 steps on 36 samples, as published; 256 values and gradients of the loss with exact pairs, as
+ * the prototype counted them. */
+static const setting settings[] = {
+    {16, 256 * 36 * 5248., 100000},
+    {64, 256 * 6.25e6, 20000},
+    {256, 256 * 3.39e8, 20000},
+};
+
 typedef struct variant {
     const char *name;
     rk_distill_method method;
     rk_student_start start;
     rk_finish finish;
-    double rate;
-    size_t batch;
+    size_t n; /* of which setting */
+    double shares[MAX];
+    size_t batches[MAX]; /* of the grid; none: what the method chooses */
+    double rates[MAX];
+    uint64_t seeds; /* the first so many only; 0: all */
 } variant;
 
+#define ALONE 1e-9 /* of the budget: the start, and no step */
+#define EVERY                                                                                      \
+    { ALONE, 1. / 100, 1. / 32, 1. / 16, 1. / 8, 1. / 4, 1. / 2, 1 }
+#define PIVOTS          .name = "pivots", .finish = RK_FINISH_OFF
+#define FINISHED        .name = "pivots+finish", .finish = RK_FINISH_ON
+#define RANDOM          .name = "random", .start = RK_START_RANDOM, .finish = RK_FINISH_OFF
+#define RANDOM_FINISHED .name = "random+finish", .start = RK_START_RANDOM, .finish = RK_FINISH_ON
+#define ADAM            .name = "adam", .method = RK_DISTILL_ADAM, .start = RK_START_RANDOM
+#define SGD             .name = "sgd", .method = RK_DISTILL_SGD, .start = RK_START_RANDOM
+/* 256 steps, as published */
+#define SGD_PUBLISHED .name = "sgd of 256 steps", .method = RK_DISTILL_SGD, .start = RK_START_RANDOM
+#define FROM_PIVOTS   .name = "adam from pivots", .method = RK_DISTILL_ADAM
+
 static const variant variants[] = {
-    {.name = "mechanistic", .finish = RK_FINISH_OFF},
-    {.name = "mechanistic+finish", .finish = RK_FINISH_ON},
-    {.name = "random", .start = RK_START_RANDOM, .finish = RK_FINISH_OFF},
-    {.name = "random+finish", .start = RK_START_RANDOM, .finish = RK_FINISH_ON},
-    {.name = "auto"},
+    {PIVOTS, .n = 16, .shares = EVERY},
+    {PIVOTS, .n = 64, .shares = EVERY},
+    {PIVOTS, .n = 256, .shares = {ALONE, 1. / 100, 1. / 32, 1. / 16, 1. / 8, 1. / 4, 1}},
+    {FINISHED, .n = 16, .shares = {1. / 8, 1. / 4, 1. / 2, 1}},
+    {FINISHED, .n = 64, .shares = {1. / 8, 1. / 4, 1. / 2, 1}},
+    {FINISHED, .n = 256, .shares = {1. / 4, 1}},
+    {RANDOM, .n = 16, .shares = {1. / 16, 1. / 8, 1. / 4, 1}},
+    {RANDOM, .n = 64, .shares = {1. / 16, 1. / 8, 1. / 4, 1}},
+    {RANDOM, .n = 256, .shares = {1. / 16, 1. / 8, 1. / 4}},
+    {RANDOM_FINISHED, .n = 16, .shares = {1}},
+    {RANDOM_FINISHED, .n = 64, .shares = {1}},
+    {ADAM, .n = 16, .shares = {1. / 16, 1. / 4, 1}, .batches = {2, 4, 8},
+     .rates = {0.005, 0.01, 0.014, 0.02}},
+    {ADAM, .n = 64, .shares = {1. / 16, 1. / 4, 1}, .batches = {2, 8},
+     .rates = {0.003, 0.006, 0.012}},
+    {ADAM, .n = 256, .shares = {1}, .batches = {8}, .rates = {0.0014}},
+    {FROM_PIVOTS, .n = 16, .shares = {1. / 16, 1}, .batches = {2, 8},
+     .rates = {0.003, 0.006, 0.01}},
+    {FROM_PIVOTS, .n = 64, .shares = {1. / 16, 1}, .batches = {2, 8},
+     .rates = {0.001, 0.002, 0.004}},
+    {FROM_PIVOTS, .n = 256, .shares = {1}, .batches = {8}, .rates = {0.0005}},
+    {SGD, .n = 16, .shares = {1}, .batches = {2, 4}, .rates = {0.003, 0.005, 0.007}},
+    {SGD, .n = 64, .shares = {1}, .batches = {4}, .rates = {0.0015, 0.003, 0.005}},
+    {SGD, .n = 256, .shares = {1}, .batches = {8}, .rates = {0.0014}},
+    {SGD_PUBLISHED, .n = 16, .shares = {1}, .batches = {36}, .rates = {0.01, 0.02, 0.03}},
+    {SGD_PUBLISHED, .n = 64, .shares = {1}, .batches = {74}, .rates = {0.004, 0.008, 0.012}},
+    {SGD_PUBLISHED, .n = 256, .shares = {1}, .batches = {252}, .rates = {0.002}},
+    {ADAM, .n = 256, .shares = {1}, .batches = {8}, .rates = {0.0007, 0.0028}, .seeds = 2},
+    {ADAM, .n = 256, .shares = {1}, .batches = {32}, .rates = {0.0028}, .seeds = 2},
 };
 
-/* Adam's and SGD's, linear to 0. */
-static const struct baseline {
-    size_t n;
-    double adam_rate, sgd_rate;
-    size_t adam_batch, sgd_batch;
-} baselines[] = {{16, 0.014, 0.005, 2, 2}, {64, 0.003, 0.003, 2, 4}, {256, 0.0014, 0.0014, 8, 4}};
-
-static double full_budget(size_t n) {
-    const double s = (double)n / 2, N = (double)n;
-    if (n == 16) return 256 * 36 * 5248.;
-    /* value and gradient: products of the four layers, and exact pairs */
-    double products = 0, s0 = N;
-    for (int l = 0; l < 4; l++, s0 = s)
-        products += 2 * s * s0 * (s0 + s) + 2 * N * N * s0 + 2 * N * s0 * s + 4 * s * s * s0 +
-                    s0 * s0 * s + 4 * N * s * s0 + 2 * N * N * s0;
-    return 256 * (n == 64 ? 6.25e6 : n == 256 ? 3.39e8 : products);
-}
-
-static rk_network *teacher_of(size_t n, uint64_t seed) {
-    return study_relu(n, 4, 1000 + seed);
-}
-
-static void run(size_t n, const variant *v, double share, uint64_t seed) {
-    const size_t hidden[] = {n / 2, n / 2, n / 2, n / 2};
-    rk_network *teacher = teacher_of(n, seed);
+static rk_distilled *run(const setting *s, const variant *v, double share, size_t batch,
+                         double rate, uint64_t seed) {
+    const size_t hidden[] = {s->n / 2, s->n / 2, s->n / 2, s->n / 2};
+    rk_network *teacher = study_relu(s->n, 4, 1000 + seed);
     rk_distill_options options = rk_distill_options_default();
+    rk_distilled *distilled = NULL;
+    rk_error error;
     options.hidden = hidden;
     options.n_hidden = 4;
     options.method = v->method;
     options.start = v->start;
     options.finish = v->finish;
-    options.rate = v->rate;
-    options.batch = v->batch;
-    options.budget_flops = share * full_budget(n);
+    options.batch = batch;
+    options.rate = rate;
+    options.budget_flops = share * s->flops;
     options.seed = 2000 + seed;
-    options.receipt_samples = n <= 64 ? 100000 : 20000;
+    options.receipt_samples = s->receipt;
     options.threads = 1;
-    rk_distilled *distilled;
-    rk_error error;
-    if (rk_distill(&distilled, teacher, NULL, &options, &error) != RK_OK) {
-        fprintf(stderr, "%s, seed %llu: %s\n", v->name, (unsigned long long)seed, error.message);
-        rk_network_destroy(teacher);
-        return;
-    }
+    if (rk_distill(&distilled, teacher, NULL, &options, &error) != RK_OK)
+        fprintf(stderr, "%s %zu %g, seed %llu: %s\n", v->name, batch, rate,
+                (unsigned long long)seed, error.message);
+    rk_network_destroy(teacher);
+    return distilled;
+}
+
+static void print(const setting *s, const variant *v, double share, size_t batch, double rate,
+                  uint64_t seed) {
+    rk_distilled *distilled = run(s, v, share, batch, rate, seed);
+    if (!distilled) return; /* it diverged */
     const rk_distill_data *d = rk_distilled_view(distilled);
     const double square = d->true_teacher_square;
-    const double loss = d->n_curve ? d->curve[d->n_curve - 1].loss : (double)NAN;
-    printf("width %zu to %zu,%zu,%s,%s,%llu,%.6g,%.4g,%.6g,%.6g,%.3g\n", n, n / 2, n, v->name,
-           v->start == RK_START_PIVOTS ? "pivots" : "random", (unsigned long long)seed, d->flops,
-           d->seconds, loss / square, d->loss / square, d->loss_standard_error / square);
+    const double seen = d->n_curve ? d->curve[d->n_curve - 1].loss : (double)NAN;
+    printf("%zu,%llu,%s,%zu,%g,%.4g,%.5g,%.3g,%llu,%llu,%.5g,%.5g,%.2g\n", s->n,
+           (unsigned long long)seed, v->name, batch, rate, share, d->flops, d->seconds,
+           (unsigned long long)d->closure_steps, (unsigned long long)d->sample_steps, seen / square,
+           d->loss / square, d->loss_standard_error / square);
     fflush(stdout);
-    for (size_t i = 0; i < d->n_warnings; i++)
-        fprintf(stderr, "%s, seed %llu: %s\n", v->name, (unsigned long long)seed, d->warnings[i]);
     rk_distilled_destroy(distilled);
-    rk_network_destroy(teacher);
 }
 
-static void sweep(size_t n, const variant *v, double share, uint64_t first, uint64_t last) {
-    for (uint64_t seed = first; seed <= last; seed++)
-        run(n, v, share, seed);
+static void print_all(const setting *s, const variant *v, uint64_t seed) {
+    for (const double *share = v->shares; *share > 0; share++)
+        for (int b = 0; b == 0 || v->batches[b]; b++)
+            for (int r = 0; r == 0 || v->rates[r] > 0; r++)
+                print(s, v, *share, v->batches[b], v->rates[r], seed);
 }
 
-/* `radius` 0: only its centre. */
-static void grid(size_t n, rk_distill_method method, rk_student_start start, int radius,
-                 double share, uint64_t first, uint64_t last) {
-    const struct baseline *b = &baselines[n < 40 ? 0 : n < 128 ? 1 : 2];
-    const bool adam = method == RK_DISTILL_ADAM;
-    for (int rate = -radius; rate <= radius; rate++)
-        for (int batch = -radius; batch <= radius; batch++) {
-            char name[64];
-            variant v = {.name = name, .method = method, .start = start};
-            v.rate = ldexp(adam ? b->adam_rate : b->sgd_rate, rate);
-            v.batch = (size_t)ldexp((double)(adam ? b->adam_batch : b->sgd_batch), batch);
-            snprintf(name, sizeof name, "%s:batch=%zu:rate=%g", adam ? "adam" : "sgd", v.batch,
-                     v.rate);
-            sweep(n, &v, share, first, last);
-        }
-}
-
-static void run_named(size_t n, const char *wanted, double share, uint64_t first, uint64_t last) {
-    for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)
-        if (strcmp(wanted, "all") == 0 || strcmp(wanted, variants[k].name) == 0)
-            sweep(n, &variants[k], share, first, last);
-    static const char *const centres[] = {"adam", "sgd", "pivots+adam", "pivots+sgd"};
-    for (int i = 0; i < 4; i++) {
-        const bool whole = strcmp(wanted, "grid") == 0;
-        if (whole || strcmp(wanted, centres[i]) == 0)
-            grid(n, i & 1 ? RK_DISTILL_SGD : RK_DISTILL_ADAM,
-                 i & 2 ? RK_START_PIVOTS : RK_START_RANDOM, whole, share, first, last);
-    }
+static bool is_asked(const variant *v, const setting *s, const char *what) {
+    const char *kind = v->method == RK_DISTILL_MECHANISTIC ? "closure" : "samples";
+    return v->n == s->n && (!what || !strcmp(what, v->name) || !strcmp(what, kind));
 }
 
 int main(int argc, char **argv) {
-    const size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-    const char *wanted = argc > 2 ? argv[2] : "all";
-    const uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
-    const uint64_t last = argc > 4 ? strtoull(argv[4], NULL, 10) : 11;
-    if (n < 2) study_stop("how wide?");
-    printf("setting,n,method,start,seed,flops,seconds,loss,true_loss,true_loss_se\n");
-    if (argc <= 5) run_named(n, wanted, 1, first, last);
-    for (int i = 5; i < argc; i++)
-        run_named(n, wanted, strtod(argv[i], NULL), first, last);
+    if (argc < 4) study_stop("distill N FIRST LAST [WHAT]");
+    const setting *s = settings, *end = s + sizeof settings / sizeof *s;
+    while (s < end && s->n != strtoul(argv[1], NULL, 10))
+        s++;
+    if (s == end) study_stop("N is 16, 64 or 256");
+    const uint64_t first = strtoull(argv[2], NULL, 10), last = strtoull(argv[3], NULL, 10);
+    printf("n,seed,method,batch,rate,share,flops,seconds,closure_steps,sample_steps,seen,loss,"
+           "loss_se\n");
+    for (const variant *v = variants; v < variants + sizeof variants / sizeof *variants; v++)
+        for (uint64_t seed = first; is_asked(v, s, argv[4]) && seed <= last; seed++)
+            if (v->seeds == 0 || seed < v->seeds) print_all(s, v, seed);
     return 0;
 }
