@@ -1035,11 +1035,12 @@ typedef enum rk_event_view {
 /** How to make an event rarer. Start from rk_train_event_options_default. */
 typedef struct rk_train_event_options {
     size_t size; /**< see rk_method_spec */
-    /** T, what the network S is to go on doing: of its inputs, outputs and depth. NULL: what it does
-     *  now. */
+    /** T, what the network S is to go on doing: of its inputs, outputs and depth. NULL: what it
+     * does now. */
     const rk_network *keep;
-    double keep_loss;     /**< the most that E|S - T|^2 may become, of E|T|^2 */
-    double target_factor; /**< be done when P has fallen by it; 0: by as much as keep_loss pays for */
+    double keep_loss; /**< the most that E|S - T|^2 may become, of E|T|^2 */
+    double
+        target_factor; /**< be done when P has fallen by it; 0: by as much as keep_loss pays for */
     rk_event_view view;
     rk_pair_closure pairs; /**< how covariances of neurons are closed */
     int pairs_order;       /**< of RK_PAIRS_COMPLETED: 1 to 4 */
@@ -1087,14 +1088,14 @@ typedef struct rk_train_event_data {
      *  tilts (log10_p NaN: not asked, for passes alone tell). Where the two part ways the larger
      *  one is what `before` and `after` are. */
     rk_tail_estimate before, after, before_check, after_check;
-    double log10_factor; /**< by how much it has fallen: before / after */
-    double closure_loss; /**< E|S - T|^2 / E|T|^2 as the closure has it */
+    double log10_factor;              /**< by how much it has fallen: before / after */
+    double closure_loss;              /**< E|S - T|^2 / E|T|^2 as the closure has it */
     double loss, loss_standard_error; /**< the same by samples nothing was trained on */
     double square;                    /**< E|T|^2 by these */
     uint64_t receipt_samples;
     size_t found_again; /**< times that the event came about in new ways, and these were found */
     const rk_event_point *curve;
-    size_t n_curve; /**< steps */
+    size_t n_curve;        /**< steps */
     double flops, seconds; /**< of all steps; `receipt_flops` apart */
     double receipt_flops;  /**< of probabilities, and of the loss in the end */
     uint64_t bytes, seed;

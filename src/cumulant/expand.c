@@ -115,7 +115,8 @@ static void third_at(rk_work *work, void *context, size_t i) {
     size_t J = e->tower->factors.J, m = i + 1, mark = rk_work_mark(work);
     double *joined = rk_work_doubles(work, m, 3 * J), *sum = rk_work_doubles(work, m, m);
     join_legs(work, e->turned, J, i, joined);
-    rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, m, 3 * J, 1. / 6, joined, 3 * J, e->turned, 3 * J, 0, sum, m);
+    rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, m, 3 * J, 1. / 6, joined, 3 * J, e->turned,
+                      3 * J, 0, sum, m);
     if (rk_work_charge(work, 0))
         for (size_t j = 0; j < m; j++)
             memcpy(e->packed + rk_simplex(i, 3) + rk_simplex(j, 2), sum + j * m,

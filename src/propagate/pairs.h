@@ -72,7 +72,8 @@ void rk_pairs_adjoint_zero(rk_work *work, const rk_pairs_spec *spec, size_t n,
 /** The way back through rk_pairs_activate: Z are the covariances of z that went in; C_bar, the
  *  adjoint of those of the activations (symmetric for a square block), becomes that of Z with the
  *  rest held, 0 on a square block's diagonal. Adds to a_bar and b_bar, which are the same for a
- *  square block; of another one b_bar may be NULL: not wanted. Same bits for any number of threads. Three times the FLOPs of the way there. */
+ *  square block; of another one b_bar may be NULL: not wanted. Same bits for any number of threads.
+ * Three times the FLOPs of the way there. */
 void rk_pairs_activate_back(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *a,
                             const rk_pairs_side *b, const double *Z, double *C_bar,
                             rk_pairs_adjoint *a_bar, rk_pairs_adjoint *b_bar);

@@ -98,8 +98,8 @@ rk_status rk_points_rotate(rk_work *work, rk_points *points, uint64_t replicate,
         rk_normal_floats(points->stream, ~(points->first + replicate), n * N, points->normals);
         widen(n * N, points->normals, points->wide);
     }
-    rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, n, N, 1, points->wide, N, points->wide, N, 0, points->gram,
-                      n);
+    rk_gemm_symmetric(work, RK_NO_TRANS, RK_TRANS, n, N, 1, points->wide, N, points->wide, N, 0,
+                      points->gram, n);
     if (!rk_cholesky(work, n, points->gram))
         return rk_fail(error, RK_ERROR_NUMERIC, "a random matrix is singular");
     if (rk_work_charge(work, 0)) widen_layer(points->layer, n, m, points->solved);

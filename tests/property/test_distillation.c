@@ -123,10 +123,8 @@ static rk_network *stack(const rk_network *s, const rk_network *t) {
 
 static double stacked_loss(const pair *p, const rk_pairs_spec *pairs) {
     rk_network *net = stack(p->student.net, p->teacher);
-    const rk_method_spec spec = {.size = sizeof spec,
-                                 .kind = RK_COVARIANCE,
-                                 .pairs = pairs->closure,
-                                 .order = pairs->order};
+    const rk_method_spec spec = {
+        .size = sizeof spec, .kind = RK_COVARIANCE, .pairs = pairs->closure, .order = pairs->order};
     rk_options options = rk_options_default();
     options.method = &spec;
     options.covariance = true;

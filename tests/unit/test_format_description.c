@@ -54,7 +54,8 @@ static const struct {
     {3, NULL, "{\"activation\": [\"relu\", \"relu\", \"tanh\"], \"output_activation\": \"tanh\"}",
      NULL, "3 activations"},
     {2, NULL, "{\"activaton\": \"relu\"}", NULL,
-     "the key 'activaton' is none of activation, output_activation, weight_scale, layers, origin; did you "
+     "the key 'activaton' is none of activation, output_activation, weight_scale, layers, origin; "
+     "did you "
      "mean "
      "'activation'?"},
     {2, NULL, "{\"hidden\": \"relu\"}", NULL, "the key 'hidden' is none of activation"},

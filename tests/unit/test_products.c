@@ -101,7 +101,8 @@ static void test_symmetric_products(void **state) {
             if (which == 0)
                 rk_gemm_symmetric(&work, RK_NO_TRANS, RK_TRANS, n, k, 2, a, lda, a, lda, 1, c, ldc);
             else
-                rk_gemm_symmetric(&work, RK_NO_TRANS, RK_NO_TRANS, n, k, 2, a, lda, b, ldb, 1, c, ldc);
+                rk_gemm_symmetric(&work, RK_NO_TRANS, RK_NO_TRANS, n, k, 2, a, lda, b, ldb, 1, c,
+                                  ldc);
             assert_true(work.flops <= 2 * n * n * k);
             for (size_t i = 0; i < n; i++)
                 for (size_t j = 0; j < ldc; j++) {
@@ -126,7 +127,8 @@ static size_t multiply(int threads, const double *a, const float *f, double *out
     double *square = out, *wide = square + ROWS * ROWS, *y = wide + COLS * COLS;
     float *single = (float *)(y + ROWS);
     memset(single, 0, ROWS * ROWS * sizeof *single);
-    rk_gemm_symmetric(&work, RK_NO_TRANS, RK_TRANS, ROWS, COLS, 1, a, COLS, a, COLS, 0, square, ROWS);
+    rk_gemm_symmetric(&work, RK_NO_TRANS, RK_TRANS, ROWS, COLS, 1, a, COLS, a, COLS, 0, square,
+                      ROWS);
     rk_gemm(&work, RK_TRANS, RK_NO_TRANS, COLS, COLS, ROWS, 1, a, COLS, a, COLS, 0, wide, COLS);
     rk_gemv(&work, ROWS, COLS, a, a, NULL, y);
     rk_sgemm(&work, RK_NO_TRANS, RK_TRANS, ROWS, ROWS, COLS, 1, f, COLS, f, COLS, 0, single, ROWS);
