@@ -24,7 +24,7 @@ int parse_pairs(const char *text, rk_pair_closure *pairs, int *order);
 typedef struct training {
     progress bar;
     const char *label;
-    char text[80]; /* what the bar says now */
+    char text[160]; /* what the bar says now */
 } training;
 
 /** To be given to the run as its progress function, with a training as context. */

@@ -180,12 +180,12 @@ RK_HOT static void gain_pair_rows(void *context, size_t block) {
         for (size_t start = 0; start < n; start += CHUNK) {
             const size_t count = n - start < CHUNK ? n - start : CHUNK;
             const double *restrict R = h->R + i * n + start, *restrict C = h->C + i * n + start;
-            const double mine = series ? -4 * series * p->c->u[i] : 0;
+            const double mine = series != 0 ? -4 * series * p->c->u[i] : 0;
             for (size_t j = 0; j < count; j++) {
                 power[j] = 1;
                 R_bar[j] = 0;
                 C_bar[j] = row[start + j];
-                if (series) C_bar[j] += mine * p->c->u[start + j] * C[j];
+                if (series != 0) C_bar[j] += mine * p->c->u[start + j] * C[j];
             }
             if (start <= i && i < start + count) C_bar[i - start] = 0;
             for (size_t k = 1; k <= TERMS; k++) {
