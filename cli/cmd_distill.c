@@ -47,6 +47,7 @@ static int parse(const options *opts, size_t hidden[MAX_HIDDEN], rk_distill_opti
     *out = rk_distill_options_default();
     if (!opts->output)
         return fail(EXIT_USAGE, "where should the student go? Give -o student.safetensors");
+    if (check_model_output(opts->output)) return EXIT_USAGE;
     if (!opts->widths == !opts->student)
         return fail(EXIT_USAGE, "give --hidden, for example --hidden 128,128%s",
                     opts->student ? ", or --student, but not both" : "");
@@ -71,7 +72,7 @@ static int parse(const options *opts, size_t hidden[MAX_HIDDEN], rk_distill_opti
 static double relative(const distill *d, double loss) {
     const double unit = isfinite(d->data->true_teacher_square) ? d->data->true_teacher_square
                                                                : d->data->teacher_square;
-    return loss / unit;
+    return unit > 0 ? loss / unit : loss;
 }
 
 static int print_json(const void *result, FILE *stream) {

@@ -32,6 +32,7 @@ static int parse(const options *opts, rk_train_event_options *out) {
         return fail(EXIT_USAGE, "which event? Give --event, for example --event 'y[0] > 3'");
     if (!opts->output)
         return fail(EXIT_USAGE, "where should the network go? Give -o trained.safetensors");
+    if (check_model_output(opts->output)) return EXIT_USAGE;
     if (opts->threads > 4096) return fail(EXIT_USAGE, "--threads: at most 4096");
     int code = parse_choice(&views, opts->view, &view);
     if (!code) code = parse_pairs(opts->pairs, &out->pairs, &out->pairs_order);

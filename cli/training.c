@@ -1,11 +1,30 @@
 #include "training.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "interrupt.h"
 #include "message.h"
 #include "report.h"
+
+static bool ends_with(const char *text, const char *ending) {
+    const size_t n = strlen(text), m = strlen(ending);
+    return n > m && !strcmp(text + n - m, ending);
+}
+
+int check_model_output(const char *path) {
+    if (!ends_with(path, ".safetensors") && !ends_with(path, ".npz"))
+        return fail(EXIT_USAGE, "-o: '%s' should end in .safetensors or .npz", path);
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    const bool writable = folder && access(folder, W_OK | X_OK) == 0;
+    if (!writable)
+        fail(EXIT_USAGE, "-o: nothing can be written to the folder %s", folder ? folder : "of it");
+    free(folder);
+    return writable ? 0 : EXIT_USAGE;
+}
 
 int parse_choice(const choice *c, const char *text, int *out) {
     char all[80] = "";

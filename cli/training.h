@@ -8,6 +8,9 @@
 #include "options.h"
 #include "progress.h"
 
+/** Before hours of work: whether a model file can be written there. Returns 0 or an exit code. */
+int check_model_output(const char *path);
+
 /** A word out of a list, of an option. */
 typedef struct choice {
     const char *option, *words[5];

@@ -136,11 +136,17 @@ static bool is_broken(const rk_rare_path *p) {
     return p->work->interrupted || p->work->abandoned;
 }
 
-/* The gradient, and the step by it. */
+/* Where an event is far out of sight its gradient is huge: a step may go far beyond all that is
+ * allowed before anybody looks. */
+static bool has_leapt(const rk_rare_path *p) {
+    static const double leap = 2;
+    return !p->work->dry && p->steps > 0 && !(p->closure_loss <= leap * p->spec.allowance);
+}
+
+/* The gradient where the loss is known, and the step by it. */
 static bool walk(rk_rare_path *p) {
     const rk_parameter_vector *bar = &p->of->gradient;
     const double weight = p->beta * p->ordinary.square;
-    p->closure_loss = rk_expected_loss_value(&p->ordinary, false) / p->ordinary.square;
     rk_expected_loss_gradient(&p->ordinary, true);
     p->log_p = rk_event_objective_step(p->work, &p->objective, p->of->net, weight,
                                        &(rk_adjoint){.weight = bar->weight, .bias = bar->bias});
@@ -158,6 +164,12 @@ rk_status rk_rare_path_step(rk_rare_path *p, rk_error *error) {
     double bound = 0;
     rk_status status = RK_OK;
     p->work->n_steps_done = p->work->dry ? p->work->n_steps_done : p->ordinary.steps_at;
+    p->closure_loss = rk_expected_loss_value(&p->ordinary, false) / p->ordinary.square;
+    if (!is_broken(p) && has_leapt(p)) {
+        p->ended = true;
+        status = ask_samples(p, &bound, error);
+        return status == RK_OK ? cut(p, bound, error) : status;
+    }
     if (!walk(p)) {
         go_to(p, 0);
         return rk_fail(error, RK_ERROR_NUMERIC,

@@ -280,7 +280,7 @@ static void say_what_was_found(job *j) {
     const double seen = (j->first_view - j->last_view) / log(10);
     d->log10_factor = d->before.log10_p - d->after.log10_p;
     d->found_again = j->found_again;
-    if (fabs(seen - d->log10_factor) > log10(PART_WAYS))
+    if (isfinite(d->log10_factor) && fabs(seen - d->log10_factor) > log10(PART_WAYS))
         rk_warnings_add(w,
                         "the steps saw P fall by 10^%.1f; by passes it was 10^%.1f: the closure "
                         "and the truth part ways",

@@ -45,3 +45,7 @@ run 2 distill t.safetensors --hidden 8 -m adam -o x.safetensors
 has err 'need a budget'
 run 2 distill t.safetensors --hidden 8 -o t.safetensors
 is_gone x.safetensors
+run 2 distill t.safetensors --hidden 8 -o nowhere/x.safetensors
+has err 'nothing can be written to the folder nowhere/'
+run 2 distill t.safetensors --hidden 8 -o x.txt
+has err 'should end in .safetensors or .npz'

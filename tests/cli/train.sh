@@ -33,3 +33,7 @@ run 2 train net.safetensors --event 'y[0] > 4' --view none -o x.safetensors
 has err "'none' is none of both, normal, tilts"
 run 2 train net.safetensors --event 'y[0] > 4' -o net.safetensors
 is_gone x.safetensors
+
+# Out of sight: no step leads anywhere, and the network stays what it is.
+run 0 train net.safetensors --event 'y[0] > 1e9' -n 1000 -o far.safetensors --json
+lacks out '"relative": [0-9.]*e+'
