@@ -53,7 +53,7 @@ run 2 random --json
 only_files
 
 # Every command explains itself; the manual has every option, and no other.
-for command in random inspect estimate explain compare tail doctor completion help; do
+for command in random inspect estimate explain compare tail distill train doctor completion help; do
     run 0 help $command
     has out "Usage: reckon $command"
     cp out first
