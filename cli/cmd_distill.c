@@ -167,8 +167,8 @@ static void say_origin(distill *d) {
                  relative(d, a->loss_standard_error));
     snprintf(text, sizeof text,
              "student of weights %s%s%s: reckon %s distill, %.3g FLOPs, seed %llu", sha256, loss,
-             d->opts->input_mean || d->opts->input_cov ? ", inputs as given" : "", rk_version(),
-             a->flops, (unsigned long long)a->seed);
+             d->teacher.law ? ", inputs as given" : "", rk_version(), a->flops,
+             (unsigned long long)a->seed);
     rk_network_set_origin(d->student, text, NULL);
 }
 

@@ -26,6 +26,9 @@ static json_t *options_json(const estimate *e) {
     json_object_set_new(o, "activation", json_text_or_null(e->opts->activation));
     json_object_set_new(o, "input_mean", json_text_or_null(e->opts->input_mean));
     json_object_set_new(o, "input_cov", json_text_or_null(e->opts->input_cov));
+    json_object_set_new(o, "input_data", json_text_or_null(e->opts->input_data));
+    json_object_set_new(o, "shrinkage", json_text_or_null(e->opts->shrinkage));
+    json_object_set_new(o, "input_mixture", json_text_or_null(e->opts->input_mixture));
     return o;
 }
 

@@ -15,6 +15,14 @@ bool message_is_quiet(void) {
     return quiet;
 }
 
+int fail_reading(const char *path, const rk_error *error) {
+    if (error->status == RK_ERROR_MEMORY || error->status == RK_ERROR_ARGUMENT)
+        return fail_status(error);
+    if (error->status == RK_ERROR_IO) /* which names it */
+        return fail(EXIT_MODEL, "%s", error->message);
+    return fail(EXIT_MODEL, "%s: %s", path, error->message);
+}
+
 bool color_wanted(FILE *stream) {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");

@@ -31,6 +31,10 @@ int fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
 /** fail() with the exit code that belongs to the library's status. */
 int fail_status(const rk_error *error);
 
+/** The same for a file that was read: everything wrong with it is its fault, except our memory and
+ *  what we ask of it. */
+int fail_reading(const char *path, const rk_error *error);
+
 /** True if colour suits `stream`: a terminal that is not dumb, and NO_COLOR is unset or empty. */
 bool color_wanted(FILE *stream);
 

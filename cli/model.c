@@ -2,37 +2,9 @@
 
 #include <string.h>
 
+#include "law.h"
 #include "message.h"
 #include "progress.h"
-
-/* Everything wrong with a file that is read is the file's fault, except our memory. Errors of input
- * and output name it themselves. */
-static int fail_reading(const char *path, const rk_error *error) {
-    if (error->status == RK_ERROR_MEMORY || error->status == RK_ERROR_ARGUMENT)
-        return fail_status(error);
-    if (error->status == RK_ERROR_IO) return fail(EXIT_MODEL, "%s", error->message);
-    return fail(EXIT_MODEL, "%s: %s", path, error->message);
-}
-
-/* A vector (rows x 1) or matrix for the input law; cols 0 asks for a vector. */
-static int read_array(rk_array *out, const char *path, size_t rows, size_t cols,
-                      const char *option) {
-    rk_error error;
-    if (rk_array_read(out, path, &error)) return fail_reading(path, &error);
-    size_t n_dims = cols ? 2 : 1;
-    if (out->n_dims == n_dims && out->shape[0] == rows && (!cols || out->shape[1] == cols))
-        return 0;
-    char shape[8 * 22] = "";
-    size_t used = 0;
-    for (size_t d = 0; d < out->n_dims; d++)
-        used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? "x" : "",
-                                 out->shape[d]);
-    if (cols)
-        return fail(EXIT_MODEL, "%s: %s is %s, but the network needs %zux%zu", option, path,
-                    used ? shape : "a scalar", rows, cols);
-    return fail(EXIT_MODEL, "%s: %s is %s, but the network needs %zu numbers", option, path,
-                used ? shape : "a scalar", rows);
-}
 
 static size_t is_stdin(const char *path) {
     return path && !strcmp(path, "-");
@@ -40,7 +12,9 @@ static size_t is_stdin(const char *path) {
 
 /* The law is read for every network. */
 static bool reads_stdin_twice(const options *opts) {
-    size_t count = (is_stdin(opts->input_mean) + is_stdin(opts->input_cov)) * opts->n_operands;
+    size_t count = (is_stdin(opts->input_mean) + is_stdin(opts->input_cov) +
+                    is_stdin(opts->input_data) + is_stdin(opts->input_mixture)) *
+                   opts->n_operands;
     for (size_t i = 0; i < opts->n_operands; i++)
         count += is_stdin(opts->operands[i]);
     return count > 1;
@@ -73,12 +47,8 @@ static int example(model *m) {
 static int load(model *m, const options *opts, const char *path) {
     if (opts->example && path) return fail(EXIT_USAGE, "--example takes no file");
     int code = opts->example ? example(m) : read_model(m, opts, path);
-    size_t n = code ? 0 : rk_network_n_in(m->net);
-    if (!code && opts->input_mean)
-        code = read_array(&m->mean, opts->input_mean, n, 0, "--input-mean");
-    if (!code && opts->input_cov)
-        code = read_array(&m->covariance, opts->input_cov, n, n, "--input-cov");
-    m->input = (rk_input){.mean = m->mean.data, .covariance = m->covariance.data};
+    if (!code) code = law_load(&m->law, opts, rk_network_n_in(m->net));
+    if (!code && m->law) m->input = *rk_input_law_view(m->law);
     return code;
 }
 
@@ -95,8 +65,7 @@ int model_load(model *out, const options *opts) {
 
 void model_free(model *m) {
     rk_network_destroy(m->net);
-    rk_array_destroy(&m->mean);
-    rk_array_destroy(&m->covariance);
+    rk_input_law_destroy(m->law);
 }
 
 bool model_is_plain(const rk_network *net) {

@@ -8,8 +8,8 @@
 typedef struct model {
     const char *name; /* for people */
     rk_network *net;
-    rk_array mean, covariance;
-    rk_input input; /* points into the arrays */
+    rk_input_law *law; /* NULL: the standard normal */
+    rk_input input;    /* borrowed from it */
 } model;
 
 /** The network at `path`, or the built-in example, with the law of the options. Returns 0, or an

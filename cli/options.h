@@ -25,7 +25,7 @@ typedef struct options {
     double budget[2], tolerance; /* budget: FLOPs, seconds */
     uint64_t cumulants;
     bool covariance, layers, all;
-    const char *activation, *input_mean, *input_cov;
+    const char *activation, *input_mean, *input_cov, *input_data, *input_mixture, *shrinkage;
 
     const char *event;
     uint64_t truth_samples; /* 0: not given */

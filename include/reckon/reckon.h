@@ -257,6 +257,10 @@ typedef struct rk_array {
     double *data; /**< C order; free with rk_array_destroy */
 } rk_array;
 RK_API rk_status rk_array_read(rk_array *out, const char *path, rk_error *error);
+/** The array of an .npz file that has one of these names, "weights,weights_": the first there is.
+ *  RK_ERROR_FORMAT lists those that the file has. */
+RK_API rk_status rk_array_read_named(rk_array *out, const char *path, const char *names,
+                                     rk_error *error);
 RK_API void rk_array_destroy(rk_array *array);
 
 /* --------------------------------------------------------------------------------- estimation */
@@ -268,7 +272,47 @@ typedef struct rk_input {
     const double *mean;           /**< n_in */
     const double *covariance;     /**< n_in x n_in, symmetric positive semidefinite */
     const double *third_cumulant; /**< n_in^3, symmetric; only some methods accept it */
+    /** Another law altogether, then the other members are NULL. Plans, estimates and tails take it
+     *  (docs/METHODS.md#mixtures); everything else refuses it. */
+    const struct rk_mixture *mixture;
 } rk_input;
+
+/** A mixture of normal laws: components[k] with probability weights[k]. */
+typedef struct rk_mixture {
+    size_t n;
+    const double *weights;      /**< n, not negative, with sum 1 */
+    const rk_input *components; /**< n, none a mixture itself */
+} rk_mixture;
+
+/** A law with memory of its own, as data or files give it. */
+typedef struct rk_input_law rk_input_law;
+
+/** From arrays as files have them, for `n_in` inputs. `mean` (NULL: 0): one number for all, or n_in
+ *  of them, as (n), (n, 1) or (1, n). `covariance` (NULL: the identity): one variance for all, n_in
+ *  variances likewise, or (n, n). RK_ERROR_ARGUMENT names a shape that is none of these. */
+RK_API rk_status rk_input_law_normal(rk_input_law **out, size_t n_in, const rk_array *mean,
+                                     const rk_array *covariance, rk_error *error);
+
+/**
+ * The normal law with the mean m and the covariance C of `points` (n x n_in, n >= 2), C with the
+ * divisor n - 1. `shrinkage` s in [0, 1] makes it (1 - s) C + s tr(C)/n_in I; NaN stands for the s
+ * of Ledoit and Wolf (2004), which few points need, and which depends on the units of the inputs.
+ * n n_in^2 FLOPs, once over the points.
+ */
+RK_API rk_status rk_input_law_of_points(rk_input_law **out, size_t n_in, const rk_array *points,
+                                        double shrinkage, rk_error *error);
+
+/** A mixture: `weights` (k), `means` (k, n) and `covariances` (k, n, n), (k, n) of variances, (n,
+ * n) for all, or (k) of one variance each, as scikit-learn's GaussianMixture has them. */
+RK_API rk_status rk_input_law_mixture(rk_input_law **out, size_t n_in, const rk_array *weights,
+                                      const rk_array *means, const rk_array *covariances,
+                                      rk_error *error);
+
+/** Borrowed. */
+RK_API const rk_input *rk_input_law_view(const rk_input_law *law);
+/** What it is, for people: "mean and covariance of 1797 points, shrinkage 0.013". */
+RK_API const char *rk_input_law_text(const rk_input_law *law);
+RK_API void rk_input_law_destroy(rk_input_law *law);
 
 /* ------------------------------------------------------------------------------------ methods */
 

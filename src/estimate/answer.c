@@ -103,10 +103,27 @@ rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error 
     return RK_OK;
 }
 
-double rk_answer_spent(const rk_problem *problem, const rk_answer_data *data) {
-    const uint64_t asked = problem->options.receipt_samples;
+double rk_answer_spent(const rk_options *options, const rk_answer_data *data) {
+    const uint64_t asked = options->receipt_samples;
     const bool apart = asked != 0 && asked != RK_NO_RECEIPT;
     return (double)(data->cost.flops_executed - (apart ? data->receipt_flops : 0));
+}
+
+void rk_answer_judge(rk_answer *answer, const rk_options *asked) {
+    rk_answer_data *data = &answer->data;
+    double flops = rk_answer_spent(asked, data);
+    bool far = asked->tolerance > 0 && !(data->error_rms <= asked->tolerance);
+    bool dear = asked->budget_flops > 0 && flops > asked->budget_flops;
+    bool slow = asked->budget_seconds > 0 && data->seconds > asked->budget_seconds;
+    if (far)
+        rk_answer_warn(answer, "tolerance not met: the error is about %.2g, not %.2g",
+                       data->error_rms, asked->tolerance);
+    if (dear)
+        rk_answer_warn(answer, "budget not met: %.3g FLOPs, not %.3g", flops, asked->budget_flops);
+    if (slow)
+        rk_answer_warn(answer, "budget not met: %.2g s, not %.2g", data->seconds,
+                       asked->budget_seconds);
+    data->unmet = far || dear || slow;
 }
 
 void rk_answer_warn(rk_answer *answer, const char *format, ...) {

@@ -27,7 +27,11 @@ bool rk_answer_count(const rk_problem *problem, size_t *count);
 rk_status rk_answer_create(rk_answer **out, const rk_problem *problem, rk_error *error);
 
 /** FLOPs that count against a budget: all but those of a receipt that was asked for. */
-double rk_answer_spent(const rk_problem *problem, const rk_answer_data *data);
+double rk_answer_spent(const rk_options *asked, const rk_answer_data *data);
+
+/** Whether the answer keeps to the tolerance and the budgets that were asked for, if any: sets
+ *  `unmet`, with a warning. */
+void rk_answer_judge(rk_answer *answer, const rk_options *asked);
 
 /** Adds a warning; beyond RK_MAX_WARNINGS the rest is dropped. */
 void rk_answer_warn(rk_answer *answer, const char *format, ...) RK_PRINTF(2, 3);

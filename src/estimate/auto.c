@@ -218,7 +218,7 @@ bool rk_choose_again(const rk_choice *choice, const rk_problem *problem, const r
     if (!disappoints(choice, answer)) return false;
     rk_goal goal = choice->goal;
     const rk_candidate *chosen = &choice->candidates[choice->chosen];
-    const double flops = rk_answer_spent(problem, data);
+    const double flops = rk_answer_spent(&problem->options, data);
     const double seconds = problem->options.budget_seconds > 0
                                ? data->seconds
                                : chosen->seconds * flops / chosen->flops;

@@ -2,6 +2,7 @@
 
 #include "base/size.h"
 #include "estimate/context.h"
+#include "estimate/mixture.h"
 #include "estimate/verdict.h"
 #include "linalg/blas.h"
 #include "sample/points.h"
@@ -278,25 +279,6 @@ static void reconsider(const rk_plan *plan, rk_pool *pool, rk_answer **answer) {
 
 /* ---------------------------------------------------------------------------------- the whole */
 
-/* By what was asked for: nobody misses a bound that nobody gave. */
-static void judge(const rk_problem *problem, rk_answer *answer) {
-    rk_answer_data *data = &answer->data;
-    const rk_options *asked = &problem->options;
-    double flops = rk_answer_spent(problem, data);
-    bool far = asked->tolerance > 0 && !(data->error_rms <= asked->tolerance);
-    bool dear = asked->budget_flops > 0 && flops > asked->budget_flops;
-    bool slow = asked->budget_seconds > 0 && data->seconds > asked->budget_seconds;
-    if (far)
-        rk_answer_warn(answer, "tolerance not met: the error is about %.2g, not %.2g",
-                       data->error_rms, asked->tolerance);
-    if (dear)
-        rk_answer_warn(answer, "budget not met: %.3g FLOPs, not %.3g", flops, asked->budget_flops);
-    if (slow)
-        rk_answer_warn(answer, "budget not met: %.2g s, not %.2g", data->seconds,
-                       asked->budget_seconds);
-    data->unmet = far || dear || slow;
-}
-
 /* Fewer FLOPs than this, a millisecond at most, are not worth starting threads for. */
 static const uint64_t worth_threads = 4000000;
 
@@ -308,7 +290,7 @@ rk_status rk_plan_pool(const rk_plan *plan, uint64_t flops, rk_pool **out, rk_er
     return status == RK_OK && spreads ? rk_context_pool(out, options, error) : status;
 }
 
-rk_status rk_plan_execute(const rk_plan *plan, rk_answer **out, rk_error *error) {
+rk_status rk_plan_answer(const rk_plan *plan, rk_answer **out, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_answer *answer = NULL;
@@ -321,10 +303,16 @@ rk_status rk_plan_execute(const rk_plan *plan, rk_answer **out, rk_error *error)
         if (plan->choice.n && !answer->data.interrupted) reconsider(plan, pool, &answer);
         if (*plan->choice.reason) answer->data.reason = answer->reason;
         answer->data.seconds = plan->seconds + rk_seconds() - start;
-        judge(&plan->problem, answer);
     }
     rk_pool_destroy(pool);
     *out = answer;
+    return status;
+}
+
+rk_status rk_plan_execute(const rk_plan *plan, rk_answer **out, rk_error *error) {
+    rk_status status =
+        plan->mixture ? rk_mixture_plan_answer(plan, out, error) : rk_plan_answer(plan, out, error);
+    if (status == RK_OK) rk_answer_judge(*out, &plan->problem.options);
     return status;
 }
 

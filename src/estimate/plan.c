@@ -2,6 +2,7 @@
 
 #include "base/size.h"
 #include "estimate/context.h"
+#include "estimate/mixture.h"
 #include "estimate/words.h"
 #include "network/input.h"
 
@@ -126,6 +127,8 @@ rk_status rk_plan_create_for(rk_plan **out, bool goes_back, const rk_network *ne
     *out = NULL;
     const double start = rk_seconds();
     if (!net) return rk_fail(error, RK_ERROR_ARGUMENT, "no network");
+    if (input && input->mixture && !goes_back)
+        return rk_mixture_plan_create(out, net, input, options, error);
     rk_input law;
     double *symmetric;
     rk_status status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
@@ -151,6 +154,7 @@ void rk_plan_destroy(rk_plan *plan) {
     rk_choice_clear(&plan->choice);
     rk_normal_form_clear(&plan->form);
     free(plan->symmetric);
+    rk_mixture_plan_destroy(plan->mixture);
     free(plan);
 }
 
@@ -171,5 +175,5 @@ rk_cost rk_plan_cost_of(const rk_plan *plan, const rk_work *work) {
 }
 
 rk_cost rk_plan_cost(const rk_plan *plan) {
-    return rk_plan_cost_of(plan, &plan->dry);
+    return plan->mixture ? plan->mixture->cost : rk_plan_cost_of(plan, &plan->dry);
 }

@@ -15,6 +15,8 @@ struct rk_plan {
     rk_work dry;
     rk_choice choice; /* among no candidates if the method was given */
     double seconds;   /* it took to make */
+    /* of a mixture: a plan for each component, and nothing above but net, options and seconds */
+    struct rk_mixture_plan *mixture;
 };
 
 /** rk_plan_create for a law of the input that rk_input_accept has accepted. */
@@ -31,6 +33,9 @@ rk_status rk_plan_pool(const rk_plan *plan, uint64_t flops, rk_pool **out, rk_er
 
 /** The plan's method in `work`, which is wet: fills `answer`, whose own its steps become. */
 rk_status rk_plan_run(const rk_plan *plan, rk_work *work, rk_answer *answer, rk_error *error);
+
+/** rk_plan_execute without a look at what was asked for. */
+rk_status rk_plan_answer(const rk_plan *plan, rk_answer **out, rk_error *error);
 
 /** What `work`, dry or wet, has counted. */
 rk_cost rk_plan_cost_of(const rk_plan *plan, const rk_work *work);

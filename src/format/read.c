@@ -122,36 +122,3 @@ rk_status rk_network_read(rk_network **out, const char *path, const rk_read_opti
     free(sidecar);
     return status;
 }
-
-/* That it is one array. */
-static rk_status check_array(const rk_file *file, rk_error *error) {
-    beginning seen;
-    rk_status status = begin(&seen, file, error);
-    if (status == RK_OK && (rk_npz_recognise(seen.bytes, seen.size) ||
-                            rk_safetensors_recognise(seen.bytes, seen.size)))
-        status = rk_fail(error, RK_ERROR_FORMAT,
-                         "this is a file of several arrays (.npz or .safetensors): save the one "
-                         "as .npy, in Python: numpy.save('array.npy', a)");
-    else if (status == RK_OK && !rk_npy_recognise(seen.bytes, seen.size))
-        status = rk_foreign_check(seen.bytes, seen.size, error);
-    free(seen.bytes);
-    return status;
-}
-
-rk_status rk_array_read(rk_array *out, const char *path, rk_error *error) {
-    *out = (rk_array){0};
-    rk_file file;
-    rk_tensors tensors = {0};
-    rk_status status = rk_file_open(&file, path, error);
-    if (status != RK_OK) return status;
-    status = check_array(&file, error);
-    if (status == RK_OK) status = rk_npy_read(&tensors, path, &file, error);
-    if (status == RK_OK) status = rk_tensor_load(&tensors, &tensors.items[0], error);
-    if (status == RK_OK) {
-        *out = tensors.items[0].array;
-        tensors.items[0].array.data = NULL;
-    }
-    rk_tensors_destroy(&tensors);
-    rk_file_close(&file);
-    return status;
-}

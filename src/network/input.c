@@ -171,6 +171,9 @@ rk_status rk_input_accept(rk_input *law, double **copy, const rk_input *given, s
     *law = given ? *given : (rk_input){0};
     *copy = NULL;
     bool is_symmetric = true;
+    if (law->mixture)
+        return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                       "a mixture is no input here: give its components one by one");
     for (size_t i = 0; law->mean && i < n; i++)
         if (!isfinite(law->mean[i]))
             return rk_fail(error, RK_ERROR_ARGUMENT, "input mean [%zu] is not finite", i);
@@ -183,6 +186,31 @@ rk_status rk_input_accept(rk_input *law, double **copy, const rk_input *given, s
     *copy = symmetrised(law->covariance, n);
     if (!*copy) return rk_fail(error, RK_ERROR_MEMORY, "no memory for a covariance of %zu", n);
     law->covariance = *copy;
+    return RK_OK;
+}
+
+rk_status rk_mixture_check(const rk_input *input, rk_error *error) {
+    const rk_mixture *of = input->mixture;
+    if (input->mean || input->covariance || input->third_cumulant)
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "a mixture has its means and covariances in its components");
+    if (of->n == 0 || !of->weights || !of->components)
+        return rk_fail(error, RK_ERROR_ARGUMENT, "a mixture without components");
+    double sum = 0;
+    for (size_t k = 0; k < of->n; k++) {
+        if (!(of->weights[k] >= 0) || isinf(of->weights[k]))
+            return rk_fail(error, RK_ERROR_ARGUMENT, "weight [%zu] of the mixture is %g", k,
+                           of->weights[k]);
+        if (of->components[k].mixture)
+            return rk_fail(error, RK_ERROR_ARGUMENT,
+                           "component [%zu] of the mixture is a mixture itself: multiply its "
+                           "weights out",
+                           k);
+        sum += of->weights[k];
+    }
+    if (!(fabs(sum - 1) <= ROUNDING))
+        return rk_fail(error, RK_ERROR_ARGUMENT,
+                       "the weights of the mixture have the sum %.9g, and not 1", sum);
     return RK_OK;
 }
 

@@ -9,11 +9,15 @@
  * symmetric and, up to rounding of single precision, positive semidefinite; NULL `given` is the
  * standard normal. `law` borrows from `given`, but for a covariance that rounding made asymmetric
  * it points at a symmetric copy: *copy, to be freed, else NULL. RK_ERROR_ARGUMENT names the entry
- * or the eigenvalue. O(n^2) where no correlation matters much, n^3 / 3 FLOPs and n^2 doubles
- * otherwise.
+ * or the eigenvalue; RK_ERROR_UNSUPPORTED: a mixture. O(n^2) where no correlation matters much, n^3
+ * / 3 FLOPs and n^2 doubles otherwise.
  */
 rk_status rk_input_accept(rk_input *law, double **copy, const rk_input *given, size_t n,
                           rk_error *error);
+
+/** RK_ERROR_ARGUMENT unless the mixture has weights that are a distribution, and components that
+ * are none themselves. */
+rk_status rk_mixture_check(const rk_input *input, rk_error *error);
 
 /** The average variance of its n entries. */
 double rk_input_variance(const rk_input *input, size_t n);

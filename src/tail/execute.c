@@ -3,61 +3,14 @@
 #include "estimate/context.h"
 #include "estimate/words.h"
 #include "linalg/blas.h"
-#include "tail/plan.h"
+#include "tail/answer.h"
+#include "tail/mixture.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_WARNINGS = 4 };
-
-struct rk_tail_answer {
-    rk_tail_data data;
-    rk_tail_estimate *estimates;
-    rk_tail_ledger ledger;
-    rk_tail_spec spec;
-    char method[RK_METHOD_TEXT];
-    char warning_text[MAX_WARNINGS][200];
-    const char *warnings[MAX_WARNINGS];
-};
-
-const rk_tail_data *rk_tail_view(const rk_tail_answer *answer) {
-    return &answer->data;
-}
-
-void rk_tail_destroy(rk_tail_answer *answer) {
-    if (!answer) return;
-    rk_tail_ledger_clear(&answer->ledger);
-    free(answer->estimates);
-    free(answer);
-}
-
-static rk_status answer_create(rk_tail_answer **out, const rk_tail_plan *plan, rk_error *error) {
-    const size_t n = plan->n_events;
-    *out = NULL;
-    rk_tail_answer *answer = calloc(1, sizeof *answer);
-    rk_tail_estimate *estimates = rk_alloc(n, 1, sizeof *estimates);
-    if (!answer || !estimates) {
-        free(estimates);
-        free(answer);
-        return rk_fail(error, RK_ERROR_MEMORY, "no memory for %zu events", n);
-    }
-    for (size_t i = 0; i < n; i++)
-        rk_tail_estimate_clear(&estimates[i]);
-    answer->estimates = estimates;
-    answer->spec = plan->spec;
-    rk_tail_method_spell(&answer->spec, answer->method, sizeof answer->method);
-    answer->data = (rk_tail_data){.n_events = n,
-                                  .estimates = estimates,
-                                  .method = answer->method,
-                                  .spec = &answer->spec,
-                                  .seed = plan->options.seed,
-                                  .warnings = answer->warnings};
-    *out = answer;
-    return RK_OK;
-}
 
 /* ------------------------------------------------------------------------------- one round */
 
@@ -179,46 +132,6 @@ static rk_status ask_again(rk_tail_job *job, const rk_tail_plan *plan, rk_tail_p
 
 /* -------------------------------------------------------------------------------- the whole */
 
-static void warn_answer(rk_tail_answer *answer, const char *format, ...) RK_PRINTF(2, 3);
-static void warn_answer(rk_tail_answer *answer, const char *format, ...) {
-    const size_t i = answer->data.n_warnings;
-    if (i == MAX_WARNINGS) return;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(answer->warning_text[i], sizeof answer->warning_text[i], format, arguments);
-    va_end(arguments);
-    answer->warnings[i] = answer->warning_text[i];
-    answer->data.n_warnings++;
-}
-
-/* By what was asked for: nobody misses a bound that nobody gave. */
-static void judge(const rk_options *asked, rk_tail_answer *answer) {
-    rk_tail_data *data = &answer->data;
-    size_t far = 0;
-    double worst = 0;
-    for (size_t i = 0; asked->tolerance > 0 && i < data->n_events; i++) {
-        if (!is_beyond(&data->estimates[i], asked->tolerance)) continue;
-        const double cv = data->estimates[i].cv;
-        worst = isnan(cv) || isnan(worst) ? (double)NAN : fmax(worst, cv);
-        far++;
-    }
-    const double flops = (double)data->flops_executed;
-    const bool dear = asked->budget_flops > 0 && flops > asked->budget_flops;
-    const bool slow = asked->budget_seconds > 0 && data->seconds > asked->budget_seconds;
-    if (far && isfinite(worst))
-        warn_answer(answer, "tolerance not met by %zu of %zu events: cv up to %.2g, not %.2g", far,
-                    data->n_events, worst, asked->tolerance);
-    else if (far)
-        warn_answer(answer, "tolerance not met: the error of %zu of %zu events is not known", far,
-                    data->n_events);
-    if (dear)
-        warn_answer(answer, "budget not met: %.3g FLOPs, not %.3g", flops, asked->budget_flops);
-    if (slow)
-        warn_answer(answer, "budget not met: %.2g s, not %.2g", data->seconds,
-                    asked->budget_seconds);
-    data->unmet = far > 0 || dear || slow;
-}
-
 /* One a group, on queries of `copies`. */
 static void fill_parts(const rk_tail_plan *plan, rk_tail_answer *answer, rk_query *copies,
                        rk_tail_part *parts) {
@@ -256,28 +169,20 @@ static rk_status answer_all(const rk_tail_plan *plan, rk_tail_job *job, rk_tail_
 static void report(const rk_tail_plan *plan, const rk_tail_job *job, rk_tail_answer *answer,
                    double seconds) {
     rk_tail_data *data = &answer->data;
-    answer->ledger = job->ledger;
-    data->flops_executed = job->ledger.flops;
-    data->bytes = job->ledger.bytes;
+    rk_tail_answer_settle(answer, &job->ledger, plan->passes);
     data->samples = job->samples;
     data->threads = rk_pool_threads(job->pool);
     data->interrupted = job->interrupted;
     data->seconds = seconds;
-    data->cost = (rk_tail_cost){.flops = job->ledger.flops,
-                                .is_exact = true,
-                                .bytes = job->ledger.bytes,
-                                .samples = plan->passes,
-                                .steps = job->ledger.steps,
-                                .n_steps = job->ledger.n_steps};
-    judge(&plan->options, answer);
+    rk_tail_answer_judge(answer, &plan->options);
 }
 
-rk_status rk_tail_plan_execute(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error) {
+static rk_status execute(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_tail_answer *answer = NULL;
     rk_pool *pool = NULL;
-    rk_status status = answer_create(&answer, plan, error);
+    rk_status status = rk_tail_answer_create(&answer, plan, error);
     if (status == RK_OK) status = rk_blas_check_room(plan->options.threads, error);
     if (status == RK_OK) status = rk_context_pool(&pool, &plan->options, error);
     rk_tail_job job = rk_tail_job_of(plan, RK_TAIL_WET, pool);
@@ -299,6 +204,10 @@ rk_status rk_tail_plan_execute(const rk_tail_plan *plan, rk_tail_answer **out, r
     }
     *out = answer;
     return RK_OK;
+}
+
+rk_status rk_tail_plan_execute(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error) {
+    return plan->mixture ? rk_tail_mixture_execute(plan, out, error) : execute(plan, out, error);
 }
 
 rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *input,

@@ -8,6 +8,7 @@
 #include "linalg/blas.h"
 #include "network/input.h"
 #include "tail/event.h"
+#include "tail/mixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -251,6 +252,10 @@ rk_status rk_tail_plan_create(rk_tail_plan **out, const rk_network *net, const r
     rk_status status = plan ? rk_options_accept(&plan->options, options, error)
                             : rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     if (status == RK_OK) status = check(net, input, events, n_events, &plan->options, error);
+    if (status == RK_OK && input && input->mixture) {
+        rk_tail_plan_destroy(plan);
+        return rk_tail_mixture_create(out, net, input, events, n_events, options, error);
+    }
     if (status == RK_OK)
         status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
     if (status == RK_OK) {
@@ -290,5 +295,6 @@ void rk_tail_plan_destroy(rk_tail_plan *plan) {
     free(plan->groups);
     rk_tail_ledger_clear(&plan->prepared);
     rk_tail_ledger_clear(&plan->at_most);
+    rk_tail_mixture_destroy(plan->mixture);
     free(plan);
 }

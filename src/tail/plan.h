@@ -20,6 +20,9 @@ struct rk_tail_plan {
     rk_tail_ledger prepared; /* what planning did */
     rk_tail_ledger at_most;  /* with what execution will do */
     double seconds;          /* planning took */
+    /* of a mixture: a plan for each component, and nothing above but net, options, spec, n_events,
+     * passes, at_most and seconds */
+    struct rk_tail_mixture *mixture;
 };
 
 /** Of a group, the queries that a round asks about. */
