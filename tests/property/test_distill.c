@@ -316,7 +316,7 @@ static void test_refused(void **state) {
         {NULL, {.hidden = widths, .n_hidden = 1}, RK_ERROR_ARGUMENT, "no teacher"},
         {relu, {.n_hidden = 0}, RK_ERROR_ARGUMENT, "at least one width"},
         {relu, {.hidden = widths, .n_hidden = 2}, RK_ERROR_ARGUMENT, "hidden layer 2 has no"},
-        {flat, {.hidden = widths, .n_hidden = 1}, RK_ERROR_ARGUMENT, "no hidden layer"},
+        {flat, {.hidden = widths, .n_hidden = 1}, RK_ERROR_UNSUPPORTED, "no hidden layer"},
         {residual, {.hidden = widths, .n_hidden = 1}, RK_ERROR_UNSUPPORTED, "no residual"},
         {relu, {.student = flat}, RK_ERROR_ARGUMENT, "no hidden layer"},
         {relu, {.student = residual}, RK_ERROR_UNSUPPORTED, "no residual"},
