@@ -154,8 +154,8 @@ static int print_human(const void *result, FILE *stream) {
             model_summary(t->model.net, summary));
     fputc('\n', stream);
     print_probability(stream, "before", &a->before);
-    print_probability(stream, "after", &a->after);
-    if (isfinite(a->log10_factor))
+    if (!a->unchanged) print_probability(stream, "after", &a->after);
+    if (isfinite(a->log10_factor) && !a->unchanged)
         fprintf(stream, "         %s times rarer\n", compact(pow(10, a->log10_factor), cell));
     print_loss(stream, t);
     if (a->unchanged) fputs("         the network is what it was\n", stream);

@@ -18,6 +18,13 @@ static double mean_loss(rk_ordinary *o, const rk_adjoint *to) {
     return is_whole && isfinite(value.mean) ? value.mean : (double)INFINITY;
 }
 
+/* The loss on data, and of->gradient. */
+static double fill_gradient(rk_ordinary *o) {
+    const rk_parameter_vector *bar = &o->of->gradient;
+    rk_set(o->work, bar->n, NULL, bar->x);
+    return mean_loss(o, &(rk_adjoint){.weight = bar->weight, .bias = bar->bias});
+}
+
 static rk_status start_with_data(rk_ordinary *o, const rk_ordinary_spec *spec, rk_error *error) {
     const rk_examples *data = spec->data;
     rk_status status =
@@ -26,7 +33,9 @@ static rk_status start_with_data(rk_ordinary *o, const rk_ordinary_spec *spec, r
     o->rows = data->n;
     o->unit = rk_data_receipt_unit(data, rk_network_n_out(o->of->net));
     o->step = o->work->n_steps_done;
-    o->at_start = mean_loss(o, NULL);
+    o->slope = rk_work_doubles(o->work, o->of->theta.n, 1);
+    o->at_start = fill_gradient(o);
+    rk_set(o->work, o->of->theta.n, o->of->gradient.x, o->slope);
     if (!(o->unit > 0))
         return rk_fail(error, RK_ERROR_ARGUMENT,
                        "the targets are all 0: nothing is a part of their mean square");
@@ -76,8 +85,10 @@ void rk_ordinary_gradient(rk_ordinary *o) {
         rk_expected_loss_gradient(&o->expected, true);
         return;
     }
-    rk_set(o->work, bar->n, NULL, bar->x);
-    mean_loss(o, &(rk_adjoint){.weight = bar->weight, .bias = bar->bias});
+    fill_gradient(o);
+    if (!rk_work_charge(o->work, bar->n)) return;
+    for (size_t i = 0; i < bar->n; i++)
+        bar->x[i] -= o->slope[i];
 }
 
 rk_status rk_ordinary_ask(rk_ordinary *o, double *loss, double *standard_error, rk_error *error) {

@@ -3,7 +3,8 @@
  *
  * Kept to another network T it is E|S - T|^2 of E|T|^2: as a closure has it, and by samples. Kept
  * to data it is by how much the mean loss on them has grown since the start, of the targets' mean
- * |t|^2, or in nats; that is known. */
+ * |t|^2, or in nats; that is known. Steps see its curvature, for its slope at the start is not
+ * theirs to follow. */
 #ifndef RK_TRAIN_ORDINARY_H
 #define RK_TRAIN_ORDINARY_H
 
@@ -30,6 +31,7 @@ typedef struct rk_ordinary {
     uint64_t seed;
     double unit;     /**< what losses are relative to */
     double at_start; /**< the loss there: what growth is since */
+    double *slope;   /**< its gradient there; NULL: 0, as of another network */
     size_t step;     /**< of the plan: where `value` begins */
 } rk_ordinary;
 
@@ -43,8 +45,9 @@ void rk_ordinary_free(rk_ordinary *ordinary);
 /** As the steps see it, of the unit. Infinite if interrupted or not finite. */
 double rk_ordinary_value(rk_ordinary *ordinary);
 
-/** Makes of->gradient that of the loss (not of the unit) where `value` was asked for last; once
- *  after a value. */
+/** Makes of->gradient that of the loss (not of the unit), less `slope`, where `value` was asked for
+ *  last; once after a value. Data could be fitted better, but that is not what is asked: steps keep
+ *  away from where the loss curves up, and only must not climb `slope`. */
 void rk_ordinary_gradient(rk_ordinary *ordinary);
 
 /** As it is: of the unit, with its standard error, 0 of data. */

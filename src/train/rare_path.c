@@ -11,6 +11,10 @@
 
 /* The last step is cut so that loss and two standard errors are between these of the allowance. */
 #define CLOSE 0.97
+
+/* Of the allowance, what one step may cost; in trial they cost a fiftieth in the end. */
+#define FAR 0.1
+
 enum { CUTS = 8 };
 
 rk_rare_path_spec rk_rare_path_default(void) {
@@ -43,6 +47,10 @@ rk_status rk_rare_path_create(rk_rare_path *out, rk_work *work, const rk_rare_pa
     if (status == RK_OK && !rk_ordinary_curvature(&p->ordinary, spec->damping, &p->kfac) &&
         !work->interrupted)
         status = rk_fail(error, RK_ERROR_NUMERIC, "the network's curvature is not finite");
+    if (status == RK_OK && p->ordinary.slope) {
+        p->uphill = rk_work_doubles(work, of->theta.n, 1);
+        rk_kfac_apply(work, &p->kfac, p->ordinary.slope, p->uphill);
+    }
     if (status != RK_OK) rk_rare_path_free(p);
     return status;
 }
@@ -129,6 +137,29 @@ static double price_here(rk_rare_path *p) {
     return square > 0 ? -rk_dot(bar->n, p->before, p->step) / square : 0;
 }
 
+/* Steps do not climb the slope that there was at the start. */
+static void level(rk_rare_path *p) {
+    const rk_parameter_vector *bar = &p->of->gradient;
+    if (!p->uphill || !rk_work_charge(p->work, 6 * (uint64_t)bar->n)) return;
+    const double fall = rk_dot(bar->n, p->uphill, bar->x);
+    const double square = rk_dot(bar->n, p->uphill, p->ordinary.slope);
+    for (size_t i = 0; fall < 0 && square > 0 && i < bar->n; i++)
+        bar->x[i] -= fall / square * p->ordinary.slope[i];
+}
+
+/* From K^-1 (gradient) to a step, which alone must not cost more than FAR of the allowance, as K
+ * has it: far out of sight gradients of log P are huge. */
+static void shorten(rk_rare_path *p) {
+    const rk_parameter_vector *bar = &p->of->gradient;
+    if (!rk_work_charge(p->work, 3 * (uint64_t)bar->n)) return;
+    const double rate = p->spec.rate;
+    const double price = 0.5 * rate * rate * rk_dot(bar->n, bar->x, p->step);
+    const double most = FAR * p->spec.allowance * p->ordinary.unit;
+    const double length = price > most ? sqrt(most / price) : 1;
+    for (size_t i = 0; i < bar->n; i++)
+        p->step[i] *= -rate * length;
+}
+
 /* The gradient where the loss is known, and the step by it. */
 static bool walk(rk_rare_path *p) {
     const rk_parameter_vector *bar = &p->of->gradient;
@@ -139,12 +170,11 @@ static bool walk(rk_rare_path *p) {
                                        &(rk_adjoint){.weight = bar->weight, .bias = bar->bias});
     if (p->steps == 0) p->beta = fmax(p->beta, price_here(p));
     set_combined(p);
+    level(p);
     rk_kfac_apply(p->work, &p->kfac, bar->x, p->step);
     rk_set(p->work, bar->n, p->of->theta.x, p->before);
     if (is_broken(p)) return true;
-    if (rk_work_charge(p->work, bar->n))
-        for (size_t i = 0; i < bar->n; i++)
-            p->step[i] *= -p->spec.rate;
+    shorten(p);
     p->beta *= p->spec.growth;
     return go_to(p, 1) && (p->work->dry || isfinite(p->log_p));
 }

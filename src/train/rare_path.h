@@ -31,6 +31,7 @@ typedef struct rk_rare_path {
     rk_event_objective objective;
     rk_kfac kfac;
     double *before, *step; /**< parameters before the last step, and the step */
+    double *uphill;        /**< K^-1 slope, of ordinary's; NULL: there is none */
     double beta;
     uint64_t steps;
     double closure_loss, loss, standard_error; /**< the latter NaN until samples are asked */

@@ -21,6 +21,9 @@ static const double PART_WAYS = 10;
 /* In errors, by how much passes must say that the event is rarer. */
 static const double CERTAIN = 2;
 
+/* Of log P: there P is 0, and nothing is left to be gained. */
+#define OUT_OF_SIGHT (-745.0)
+
 typedef struct job {
     rk_event_request asked;
     rk_parameters of;
@@ -70,11 +73,11 @@ static rk_status see_before(job *j, rk_error *error) {
     if (status != RK_OK) return status;
     data->before = truth.estimate;
     data->before_check = truth.check;
-    j->is_seen = isfinite(truth.estimate.log10_p);
+    j->is_seen = truth.estimate.p > 0;
     say_apart(j, &truth, "before");
     if (!j->is_seen && !j->course.stopped)
-        rk_warnings_add(&j->answer->warnings, "no passes see the event, so that none could say "
-                                              "what is gained: the network stays what it was");
+        rk_warnings_add(&j->answer->warnings, "the event is out of sight, P is 0: nothing is to "
+                                              "be gained, and the network stays what it was");
     return RK_OK;
 }
 
@@ -116,7 +119,8 @@ static rk_status note(job *j, const rk_rare_path *p, rk_error *error) {
 
 static rk_status follow(job *j, rk_rare_path *p, rk_error *error) {
     rk_status status = RK_OK;
-    while (status == RK_OK && !p->ended && !j->met && p->steps < j->asked.options.max_steps) {
+    while (status == RK_OK && !p->ended && !j->met && !(p->log_p < OUT_OF_SIGHT) &&
+           p->steps < j->asked.options.max_steps) {
         status = rk_rare_path_look(p, error);
         if (status != RK_OK || p->ended || p->work->interrupted) break;
         if (p->steps > 0) rk_course_best(&j->course);
@@ -131,7 +135,7 @@ static rk_status follow(job *j, rk_rare_path *p, rk_error *error) {
         rk_warnings_add(&j->answer->warnings, "%s", error ? error->message : "no way on");
         status = RK_OK;
     }
-    j->ended = p->ended;
+    j->ended = p->ended || p->log_p < OUT_OF_SIGHT;
     j->found_again = p->objective.found_again;
     return status;
 }
