@@ -906,6 +906,45 @@ typedef struct rk_dataset {
 RK_API rk_status rk_dataset_read(rk_dataset **out, const char *path, rk_error *error);
 RK_API void rk_dataset_destroy(rk_dataset *dataset);
 
+/** The value of a loss. */
+typedef struct rk_loss {
+    double value;
+    double
+        standard_error; /**< of data: as a mean over more of the kind; NaN of one sample; else 0 */
+    double square;      /**< of a distance: E|T|^2, what it compares with; else 0 */
+    uint64_t flops;
+} rk_loss;
+
+/**
+ * The mean loss of `net` on data and, unless `to` is NULL, its derivatives by weights and biases,
+ * which replace what is in `to`; what that has for the input's law is not touched. Exact sums in
+ * double, in the same order for any number of threads. Of `options` (NULL: defaults) it reads the
+ * means to run: threads, memory, context, progress. Residual networks, too. RK_ERROR_UNSUPPORTED:
+ * derivatives of activations that jump.
+ */
+RK_API rk_status rk_data_loss(rk_loss *out, const rk_derivatives *to, const rk_network *net,
+                              const rk_dataset *data, const rk_options *options, rk_error *error);
+
+/**
+ * E|S(x) - T(x)|^2 for the same x ~ N(mean, covariance) of `input` in both networks, as a closure
+ * has it, without samples; with its derivatives by the student's parameters, as above. Widths and
+ * depths may differ. options->method says how pairs are closed: `covariance`, NULL for completed
+ * ones. A network and itself are at 0, with derivatives of 0, unless pairs are those of first
+ * order.
+ *
+ * RK_ERROR_UNSUPPORTED: residual networks, those without hidden layers or with an activation at the
+ * output.
+ */
+RK_API rk_status rk_distance_loss(rk_loss *out, const rk_derivatives *to, const rk_network *student,
+                                  const rk_network *teacher, const rk_input *input,
+                                  const rk_options *options, rk_error *error);
+
+/** sum += weight * term, of all that both have, in the shapes of `net`: derivatives of weighted
+ *  sums of losses, whether these come from here, from rk_vjp (tr Cov y: covariance = the identity;
+ *  |E y - t|^2: mean = 2 (E y - t)) or from rk_event_gradient. */
+RK_API void rk_derivatives_add(const rk_derivatives *sum, double weight, const rk_derivatives *term,
+                               const rk_network *net);
+
 /* ------------------------------------------------------------------------------- distillation */
 
 /** Where a student's hidden layers come from, if it is not given. */
