@@ -182,6 +182,7 @@ static bool walk(rk_rare_path *p) {
 rk_status rk_rare_path_look(rk_rare_path *p, rk_error *error) {
     double bound = 0;
     p->closure_loss = rk_ordinary_value(&p->ordinary);
+    p->is_sound = p->is_sound || p->closure_loss <= NEAR * p->spec.allowance;
     if (is_broken(p) || !has_leapt(p)) return RK_OK;
     p->ended = true;
     const rk_status status = ask(p, &bound, error);
@@ -199,10 +200,12 @@ rk_status rk_rare_path_step(rk_rare_path *p, rk_error *error) {
     }
     if (is_broken(p)) return RK_OK;
     p->steps++;
+    p->is_sound = false;
     if (p->work->dry || p->closure_loss > NEAR * p->spec.allowance) {
         status = ask(p, &bound, error);
         if (is_broken(p)) go_to(p, 0);
-        p->ended = !(bound <= p->spec.allowance);
+        p->is_sound = bound <= p->spec.allowance;
+        p->ended = !p->is_sound;
         if (status == RK_OK && p->ended && !p->work->dry) status = cut(p, bound, error);
     }
     return status;

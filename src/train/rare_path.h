@@ -37,6 +37,7 @@ typedef struct rk_rare_path {
     double closure_loss, loss, standard_error; /**< the latter NaN until samples are asked */
     double log_p;                              /**< what the objective says */
     bool ended;                                /**< the allowance is used up */
+    bool is_sound;                             /**< where it is keeps to the allowance */
 } rk_rare_path;
 
 /** From `of` as it is; spec->keep says what it goes on doing. In memory of `work`, which does with

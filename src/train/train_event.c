@@ -123,7 +123,7 @@ static rk_status follow(job *j, rk_rare_path *p, rk_error *error) {
            p->steps < j->asked.options.max_steps) {
         status = rk_rare_path_look(p, error);
         if (status != RK_OK || p->ended || p->work->interrupted) break;
-        if (p->steps > 0) rk_course_best(&j->course);
+        if (p->steps > 0 && p->is_sound) rk_course_best(&j->course);
         status = rk_rare_path_step(p, error);
         if (p->work->dry) return status;
         if (status != RK_OK || p->work->interrupted) break;
