@@ -424,7 +424,7 @@ int cmd_compare(const options *opts) {
     if (!code) code = model_run_options(&c.run, &one_method);
     if (!code) code = model_load(&c.model, opts);
     if (code) return code;
-    interrupt_catch();
+    interrupt_catch(1);
     code = compare(&c);
     comparison_free(&c);
     return code;

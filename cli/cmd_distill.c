@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "commands.h"
-#include "interrupt.h"
 #include "message.h"
 #include "model.h"
 #include "output.h"
@@ -64,6 +63,7 @@ static int parse(const options *opts, size_t hidden[MAX_HIDDEN], rk_distill_opti
     out->receipt_samples = opts->receipt == UINT64_MAX ? 0 : opts->receipt;
     out->threads = (int)opts->threads;
     out->memory_limit = opts->memory;
+    out->checkpoint_seconds = opts->checkpoint;
     return parse_words(opts, out);
 }
 
@@ -157,18 +157,22 @@ static int report(const distill *d) {
     return !code && d->data->unmet ? EXIT_UNMET : code;
 }
 
-/* What the file will say of how the student was made. */
-static void say_origin(distill *d) {
-    const rk_distill_data *a = d->data;
-    char text[900], loss[80] = "", sha256[65] = "unknown";
+/* What the file will say of how the student was made, whatever comes of it. */
+static void begin_origin(const distill *d, char text[300]) {
+    char sha256[65] = "unknown";
     rk_network_sha256(d->teacher.net, sha256, NULL);
+    snprintf(text, 300, "student of weights %s%s: reckon %s distill, seed %llu", sha256,
+             d->teacher.law ? ", inputs as given" : "", rk_version(),
+             (unsigned long long)d->opts->seed);
+}
+
+static void say_origin(distill *d, const char *origin) {
+    const rk_distill_data *a = d->data;
+    char text[900], loss[80] = "";
     if (isfinite(a->loss))
         snprintf(loss, sizeof loss, ", loss %.4g +- %.2g of E|T|^2", relative(d, a->loss),
                  relative(d, a->loss_standard_error));
-    snprintf(text, sizeof text,
-             "student of weights %s%s%s: reckon %s distill, %.3g FLOPs, seed %llu", sha256, loss,
-             d->teacher.law ? ", inputs as given" : "", rk_version(), a->flops,
-             (unsigned long long)a->seed);
+    snprintf(text, sizeof text, "%s, %.3g FLOPs%s", origin, a->flops, loss);
     rk_network_set_origin(d->student, text, NULL);
 }
 
@@ -176,17 +180,20 @@ static int run(distill *d, rk_distill_options *how) {
     rk_error error;
     rk_distilled *distilled = NULL;
     training watch;
+    char origin[300];
+    begin_origin(d, origin);
     how->student = d->given;
     how->progress = training_watch;
     how->progress_context = &watch;
-    interrupt_catch();
-    training_begin(&watch, "distill");
+    how->checkpoint = training_keep;
+    how->checkpoint_context = &watch;
+    training_begin(&watch, "distill", d->opts->output, origin);
     rk_status status = rk_distill(&distilled, d->teacher.net, &d->teacher.input, how, &error);
     training_end(&watch);
     if (status != RK_OK) return fail_status(&error);
     d->data = rk_distilled_view(distilled);
     d->student = rk_distilled_take(distilled);
-    say_origin(d);
+    say_origin(d, origin);
     int code = report(d);
     rk_distilled_destroy(distilled);
     return code;

@@ -164,7 +164,7 @@ static int estimate_all(batch *b) {
     const rk_context_options shared = {
         .size = sizeof shared, .threads = b->run.threads, .memory_limit = b->run.memory_limit};
     if (rk_context_create(&b->run.context, &shared, &error)) return fail_status(&error);
-    interrupt_catch();
+    interrupt_catch(1);
     if (b->opts->output && strcmp(b->opts->output, "-"))
         do_all_into_file(b);
     else

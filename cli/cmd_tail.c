@@ -205,7 +205,7 @@ int cmd_tail(const options *opts) {
         code = fail_status(&error);
     if (!code) {
         progress bar;
-        interrupt_catch();
+        interrupt_catch(1);
         progress_begin(&bar, model_method(opts), &run);
         rk_status status = rk_tail(&answer, t.model.net, &t.model.input, rk_events_list(t.events),
                                    rk_events_count(t.events), &run, &error);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "commands.h"
-#include "interrupt.h"
 #include "message.h"
 #include "model.h"
 #include "output.h"
@@ -15,6 +14,7 @@ typedef struct train {
     const options *opts;
     model model;
     rk_network *keep;    /* whose outputs are kept, or NULL */
+    rk_dataset *kept;    /* or data */
     rk_network *trained; /* what came of it */
     rk_events *events;
     const rk_train_event_data *data;
@@ -45,6 +45,7 @@ static int parse(const options *opts, rk_train_event_options *out) {
     out->seed = opts->seed;
     out->threads = (int)opts->threads;
     out->memory_limit = opts->memory;
+    out->checkpoint_seconds = opts->checkpoint;
     return 0;
 }
 
@@ -97,6 +98,8 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(loss, "closure", json_optional(&doc, a->closure_loss));
     json_object_set_new(loss, "square", json_optional(&doc, a->square));
     json_object_set_new(loss, "samples", json_count(a->receipt_samples));
+    json_object_set_new(loss, "data_before", json_optional(&doc, a->data_loss_before));
+    json_object_set_new(loss, "data_after", json_optional(&doc, a->data_loss_after));
     json_object_set_new(o, "loss", loss);
     json_object_set_new(flops, "executed", json_double(&doc, a->flops));
     json_object_set_new(flops, "receipt", json_double(&doc, a->receipt_flops));
@@ -107,6 +110,7 @@ static int print_json(const void *result, FILE *stream) {
     json_object_set_new(o, "found_again", json_count(a->found_again));
     json_object_set_new(o, "interrupted", json_boolean(a->interrupted));
     json_object_set_new(o, "unmet", json_boolean(a->unmet));
+    json_object_set_new(o, "unchanged", json_boolean(a->unchanged));
     for (size_t i = 0; i < a->n_warnings; i++)
         json_warn(&doc, a->warnings[i]);
     json_object_set_new(o, "seed", json_count(a->seed));
@@ -124,24 +128,37 @@ static void print_probability(FILE *stream, const char *when, const rk_tail_esti
     fprintf(stream, "   %s\n", e->method);
 }
 
+static void print_loss(FILE *stream, const train *t) {
+    const rk_train_event_data *a = t->data;
+    char cell[CELL], other[CELL];
+    if (t->kept && isfinite(a->loss))
+        fprintf(stream, "loss     %s on the data, %s before (%llu samples, %s)\n",
+                compact(a->data_loss_after, cell), compact(a->data_loss_before, other),
+                (unsigned long long)a->receipt_samples,
+                t->kept->labels ? "cross entropy in nats" : "mean square error");
+    else if (isfinite(a->loss))
+        fprintf(stream, "loss     %s %s %s of E|T|^2 (%llu passes)\n",
+                value_to_error(a->loss, a->loss_standard_error, cell), plus_minus(),
+                error_two_digits(a->loss_standard_error, other),
+                (unsigned long long)a->receipt_samples);
+    if (isfinite(a->closure_loss))
+        fprintf(stream, "         %s as the steps had it, after %zu\n",
+                compact(a->closure_loss, cell), a->n_curve);
+}
+
 static int print_human(const void *result, FILE *stream) {
     const train *t = result;
     const rk_train_event_data *a = t->data;
-    char summary[256], cell[CELL], error[CELL];
+    char summary[256], cell[CELL];
     heading(stream, "%s of %s (%s)", event_text(t), t->model.name,
             model_summary(t->model.net, summary));
     fputc('\n', stream);
     print_probability(stream, "before", &a->before);
-    print_probability(stream, "after", &a->after);
-    if (isfinite(a->log10_factor))
+    if (!a->unchanged) print_probability(stream, "after", &a->after);
+    if (isfinite(a->log10_factor) && !a->unchanged)
         fprintf(stream, "         %s times rarer\n", compact(pow(10, a->log10_factor), cell));
-    if (isfinite(a->loss))
-        fprintf(stream, "loss     %s %s %s of E|T|^2 (%llu passes)\n",
-                value_to_error(a->loss, a->loss_standard_error, cell), plus_minus(),
-                error_two_digits(a->loss_standard_error, error),
-                (unsigned long long)a->receipt_samples);
-    fprintf(stream, "         %s as the closure has it, after %zu steps\n",
-            compact(a->closure_loss, cell), a->n_curve ? a->n_curve - 1 : 0);
+    print_loss(stream, t);
+    if (a->unchanged) fputs("         the network is what it was\n", stream);
     fprintf(stream, "\nnetwork  %s\n", t->opts->output);
     fprintf(stream, "cost     %s FLOPs", compact(a->flops, cell));
     fprintf(stream, ", and %s for probabilities and loss\n", compact(a->receipt_flops, cell));
@@ -167,16 +184,20 @@ static int print_csv(const void *result, FILE *stream) {
 
 /* ------------------------------------------------------------------------------------- the job */
 
-/* What the file will say of how the network was made. */
-static void say_origin(train *t) {
-    const rk_train_event_data *a = t->data;
-    char text[900], sha256[65] = "unknown", before[CELL], after[CELL];
+/* What the file will say of how the network was made, whatever comes of it. */
+static void begin_origin(const train *t, char text[400]) {
+    char sha256[65] = "unknown";
     rk_network_sha256(t->model.net, sha256, NULL);
-    snprintf(text, sizeof text,
-             "trained from weights %s: reckon %s train, P(%.200s) from %s to %s, loss %.3g of "
-             "E|T|^2, seed %llu",
-             sha256, rk_version(), event_text(t), power_of_ten(a->before.log10_p, before),
-             power_of_ten(a->after.log10_p, after), a->loss, (unsigned long long)a->seed);
+    snprintf(text, 400, "trained from weights %s: reckon %s train, seed %llu, P(%.200s)", sha256,
+             rk_version(), (unsigned long long)t->opts->seed, event_text(t));
+}
+
+static void say_origin(train *t, const char *origin) {
+    const rk_train_event_data *a = t->data;
+    char text[900], before[CELL], after[CELL];
+    snprintf(text, sizeof text, "%s from %s to %s, loss %.3g%s", origin,
+             power_of_ten(a->before.log10_p, before), power_of_ten(a->after.log10_p, after),
+             t->kept ? a->data_loss_after : a->loss, t->kept ? " on data" : " of E|T|^2");
     rk_network_set_origin(t->trained, text, NULL);
 }
 
@@ -202,21 +223,34 @@ static int run(train *t, rk_train_event_options *how) {
     rk_error error;
     rk_trained *trained = NULL;
     training watch;
+    char origin[400];
+    begin_origin(t, origin);
     how->keep = t->keep;
+    how->data = t->kept;
     how->progress = training_watch;
     how->progress_context = &watch;
-    interrupt_catch();
-    training_begin(&watch, "train");
+    how->checkpoint = training_keep;
+    how->checkpoint_context = &watch;
+    training_begin(&watch, "train", t->opts->output, origin);
     rk_status status = rk_train_event(&trained, t->model.net, &t->model.input,
                                       rk_events_list(t->events), how, &error);
     training_end(&watch);
     if (status != RK_OK) return fail_status(&error);
     t->data = rk_trained_view(trained);
     t->trained = rk_trained_take(trained);
-    say_origin(t);
+    say_origin(t, origin);
     int code = report(t);
     rk_trained_destroy(trained);
     return code;
+}
+
+/* Data, if it holds some, or else a network. */
+static int load_keep(train *t) {
+    rk_error error;
+    const char *path = t->opts->keep;
+    if (ends_with(path, ".npz") && rk_dataset_read(&t->kept, path, &error))
+        return fail_status(&error);
+    return !t->kept && rk_network_read(&t->keep, path, NULL, &error) ? fail_status(&error) : 0;
 }
 
 static int load(train *t) {
@@ -226,9 +260,7 @@ static int load(train *t) {
     if (rk_events_count(t->events) != 1)
         return fail(EXIT_USAGE, "--event: one event at a time can be made rarer, not %zu",
                     rk_events_count(t->events));
-    if (t->opts->keep && rk_network_read(&t->keep, t->opts->keep, NULL, &error))
-        return fail_status(&error);
-    return 0;
+    return t->opts->keep ? load_keep(t) : 0;
 }
 
 int cmd_train(const options *opts) {
@@ -241,6 +273,7 @@ int cmd_train(const options *opts) {
     if (!code) code = run(&t, &how);
     rk_network_destroy(t.trained);
     rk_network_destroy(t.keep);
+    rk_dataset_destroy(t.kept);
     rk_events_destroy(t.events);
     model_free(&t.model);
     return code;

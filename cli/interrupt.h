@@ -1,11 +1,14 @@
-/* Ctrl-C once: stop and answer with what there is. Twice: die. */
+/* Ctrl-C: stop and answer with what there is. Once too often: die. */
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
 
 #include <stdbool.h>
 
-/** From now on the first SIGINT is only remembered; the second one kills. */
-void interrupt_catch(void);
+/** From now on so many SIGINTs are only counted; the next one kills. */
+void interrupt_catch(int most);
+
+/** How many there were. */
+int interrupts(void);
 
 bool interrupted(void);
 

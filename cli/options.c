@@ -45,9 +45,9 @@ const option_row option_table[] = {
      "of the rate of adam and sgd: linear (default), cosine, constant"},
 
     {"keep", 0, OPTION_READ, "FILE", CMD_TRAIN, AT(keep),
-     "the network whose outputs are to be kept (the same)"},
+     "the network whose outputs are to be kept (the same); or data, a .npz of x and y"},
     {"keep-loss", 0, OPTION_REAL, "LOSS", CMD_TRAIN, AT(keep_loss),
-     "the most that E|S - T|^2 may become, of E|T|^2 (1e-3)"},
+     "the most that E|S - T|^2 may become, of E|T|^2, or that on data may grow (1e-3)"},
     {"factor", 0, OPTION_REAL, "F", CMD_TRAIN, AT(factor),
      "be done when the event is F times rarer (as rare as the loss pays for)"},
     {"view", 0, OPTION_TEXT, "VIEW", CMD_TRAIN, AT(view),
@@ -69,6 +69,8 @@ const option_row option_table[] = {
      "check the answer without bias against N forward passes; 0: do not (auto: a few)"},
     {"receipt", 0, OPTION_COUNT, "N", TRAINING, AT(receipt),
      "forward passes that tell the true loss in the end (as many as tell 1 % of it)"},
+    {"checkpoint", 0, OPTION_REAL, "SECONDS", TRAINING, AT(checkpoint),
+     "how often the best network so far is written to -o (60)"},
     {"covariance", 'c', OPTION_FLAG, NULL, CMD_ESTIMATE | CMD_EXPLAIN, AT(covariance),
      "also the covariance of the outputs"},
     {"cumulants", 0, OPTION_COUNT, "D", CMD_ESTIMATE | CMD_EXPLAIN, AT(cumulants),
@@ -296,7 +298,11 @@ static const option_row *find(const char *word, unsigned bit, const char **value
 
 int options_parse(options *out, unsigned bit, const char *command_name, size_t max_operands,
                   int argc, char **argv) {
-    *out = (options){.operands = argv, .samples = 100000, .receipt = UINT64_MAX, .max_flops = 2e11};
+    *out = (options){.operands = argv,
+                     .samples = 100000,
+                     .receipt = UINT64_MAX,
+                     .max_flops = 2e11,
+                     .checkpoint = 60};
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];

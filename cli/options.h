@@ -36,7 +36,7 @@ typedef struct options {
     const char *keep, *view;
     double keep_loss, factor;
     const char *student, *start, *pairs, *finish, *schedule;
-    double rate;
+    double rate, checkpoint;
     uint64_t batch;
 
     uint64_t width, hidden, in, out;

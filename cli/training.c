@@ -9,7 +9,7 @@
 #include "message.h"
 #include "report.h"
 
-static bool ends_with(const char *text, const char *ending) {
+bool ends_with(const char *text, const char *ending) {
     const size_t n = strlen(text), m = strlen(ending);
     return n > m && !strcmp(text + n - m, ending);
 }
@@ -57,11 +57,43 @@ bool training_watch(void *context, const rk_train_point *at, double fraction) {
              rk_train_phase_name(at->phase), (unsigned long long)at->step, *loss ? ", loss " : "",
              loss);
     t->bar.label = t->text;
-    return progress_show(&t->bar, fraction);
+    progress_show(&t->bar, fraction);
+    const int before = t->heard;
+    t->heard = interrupts();
+    return t->heard == before;
 }
 
-void training_begin(training *t, const char *label) {
-    *t = (training){.label = label};
+static rk_network *copy(const rk_network *net) {
+    const size_t n = rk_network_n_layers(net);
+    rk_network *same = NULL;
+    rk_layer *layers = calloc(n, sizeof *layers);
+    for (size_t l = 0; layers && l < n; l++)
+        layers[l] = rk_network_layer(net, l);
+    if (layers) rk_network_create(&same, layers, n, NULL);
+    free(layers);
+    return same;
+}
+
+void training_keep(void *context, const rk_network *best, const rk_train_point *now) {
+    training *t = context;
+    char text[900];
+    rk_error error;
+    rk_network *own = copy(best);
+    if (!own) return; /* no memory: the next one, then */
+    snprintf(text, sizeof text, "%s, unfinished: %s, step %llu", t->origin,
+             rk_train_phase_name(now->phase), (unsigned long long)now->step);
+    rk_network_set_origin(own, text, NULL);
+    if (rk_network_write(own, t->output, &error) && !t->has_failed) {
+        progress_end(&t->bar);
+        warn("what is best so far cannot be written: %s", error.message);
+        t->has_failed = true;
+    }
+    rk_network_destroy(own);
+}
+
+void training_begin(training *t, const char *label, const char *output, const char *origin) {
+    *t = (training){.label = label, .output = output, .origin = origin};
+    interrupt_catch(2);
     t->bar = progress_start(label);
 }
 

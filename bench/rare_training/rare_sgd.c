@@ -82,7 +82,7 @@ static void step(run *r, rk_work *work, rk_rare_path *p, rk_batch *S, rk_batch *
         double *adjoint = rk_batch_adjoint(S, r->T->n_layers);
         for (size_t i = 0; i < BATCH * n; i++)
             adjoint[i] = 2 * (y[i] - wanted[i]) / BATCH;
-        add_event(r, y, n, p->beta * p->ordinary.square, adjoint);
+        add_event(r, y, n, p->beta * p->ordinary.unit, adjoint);
         for (size_t i = 0; i < count; i++)
             r->of.gradient.x[i] = 0;
     }
@@ -103,9 +103,10 @@ static void train(run *r, rk_work *work) {
     rk_inputs inputs;
     rk_error error;
     spec.view = RK_VIEW_NORMAL;
+    spec.keep.teacher = r->T;
+    spec.keep.input = &r->rare.input;
     spec.growth = pow(spec.growth, (double)CLOSURE_STEPS / (double)steps);
-    fail_if(rk_rare_path_create(&p, work, &spec, r->T, &r->of, &r->rare, &r->rare.input, &error),
-            &error);
+    fail_if(rk_rare_path_create(&p, work, &spec, &r->of, &r->rare, &error), &error);
     fail_if(rk_inputs_take(work, &r->rare.input, rk_network_n_in(r->T), RK_POINTS_IID,
                            (rk_stream){r->seed, RK_STREAM_TRAINING}, BATCH, &inputs, &error),
             &error);

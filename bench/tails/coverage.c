@@ -28,7 +28,7 @@ typedef struct tally {
 
 static rk_tail_answer *ask(const rk_network *net, const char *text, const char *method,
                            uint64_t samples, uint64_t seed) {
-    rk_events *events;
+    rk_events *events = NULL;
     rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();
@@ -204,7 +204,7 @@ static rk_network *draw(const shape *s, uint64_t seed) {
                            .weight_variance = s->variance,
                            .bias_variance = s->bias,
                            .seed = seed};
-    rk_network *net;
+    rk_network *net = NULL;
     rk_error error;
     if (rk_activation_parse(s->activation, &spec.activation, &error) != RK_OK ||
         rk_network_random(&net, &spec, &error) != RK_OK)

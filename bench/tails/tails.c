@@ -87,7 +87,7 @@ static void enter(method m, estimate e, known truth) {
 
 static rk_tail_answer *ask(const rk_network *net, const char *events_text, const char *name,
                            uint64_t samples, uint64_t seed) {
-    rk_events *events;
+    rk_events *events = NULL;
     rk_tail_answer *answer = NULL;
     rk_error error;
     rk_options options = rk_options_default();

@@ -930,6 +930,65 @@ RK_API rk_status rk_event_gradient(double *log_p, const rk_derivatives *to, cons
                                    const rk_input *input, const rk_event *event,
                                    const rk_options *options, rk_error *error);
 
+/* ------------------------------------------------------------------------------------- losses */
+
+/** Samples with what outputs should be there. `size` as in rk_method_spec. */
+typedef struct rk_dataset {
+    size_t size;
+    size_t n, n_in, n_out; /**< samples; what each has; n_out: of values */
+    const double *x;       /**< n x n_in */
+    const double *values;  /**< n x n_out: the loss is the mean of |y - value|^2; or NULL and */
+    const size_t *labels;  /**< n, outputs: the mean of -log softmax(y)[label] */
+} rk_dataset;
+
+/**
+ * Reads a .npz with members x (n, n_in) and y: numbers (n, n_out) or, for one output, (n,), which
+ * are values; or integers (n,), which are labels. Both in double, whatever they are in the file. A
+ * file without members x and y holds no data, but perhaps a network: then *out is NULL. To be freed
+ * with rk_dataset_destroy.
+ */
+RK_API rk_status rk_dataset_read(rk_dataset **out, const char *path, rk_error *error);
+RK_API void rk_dataset_destroy(rk_dataset *dataset);
+
+/** The value of a loss. */
+typedef struct rk_loss {
+    double value;
+    double
+        standard_error; /**< of data: as a mean over more of the kind; NaN of one sample; else 0 */
+    double square;      /**< of a distance: E|T|^2, what it compares with; else 0 */
+    uint64_t flops;
+} rk_loss;
+
+/**
+ * The mean loss of `net` on data and, unless `to` is NULL, its derivatives by weights and biases,
+ * which replace what is in `to`; what that has for the input's law is not touched. Exact sums in
+ * double, in the same order for any number of threads. Of `options` (NULL: defaults) it reads the
+ * means to run: threads, memory, context, progress. Residual networks, too. RK_ERROR_UNSUPPORTED:
+ * derivatives of activations that jump.
+ */
+RK_API rk_status rk_data_loss(rk_loss *out, const rk_derivatives *to, const rk_network *net,
+                              const rk_dataset *data, const rk_options *options, rk_error *error);
+
+/**
+ * E|S(x) - T(x)|^2 for the same x ~ N(mean, covariance) of `input` in both networks, as a closure
+ * has it, without samples; with its derivatives by the student's parameters, as above. Widths and
+ * depths may differ. options->method says how pairs are closed: `covariance`, NULL for completed
+ * ones. A network and itself are at 0, with derivatives of 0, unless pairs are those of first
+ * order.
+ *
+ * RK_ERROR_UNSUPPORTED: residual networks, those without hidden layers or with an activation at the
+ * output.
+ */
+RK_API rk_status rk_distance_loss(rk_loss *out, const rk_derivatives *to, const rk_network *student,
+                                  const rk_network *teacher, const rk_input *input,
+                                  const rk_options *options, rk_error *error);
+
+/** sum += weight * term, of all that both have, in the shapes of `net`: derivatives of weighted
+ *  sums of losses, whether these come from here, from rk_vjp (tr Cov y: covariance = the identity;
+ *  |E y - t|^2: mean = 2 (E y - t)) or from rk_event_gradient. */
+RK_API void rk_derivatives_add(const rk_derivatives *sum, double weight, const rk_derivatives *term,
+                               const rk_network *net);
+
 /* ------------------------------------------------------------------------------- distillation */
 
 /** Where a student's hidden layers come from, if it is not given. */
@@ -985,6 +1044,12 @@ typedef struct rk_train_point {
  *  is returned again; during the start, before there is any, RK_ERROR_INTERRUPTED. */
 typedef bool (*rk_train_progress)(void *context, const rk_train_point *now, double fraction);
 
+/** Called by the thread that made the call, between steps, with the best network so far, borrowed
+ *  for the call: about every checkpoint_seconds when there is a better one, and once the steps are
+ *  over, before the receipts. To be written to a file, from which a later run goes on. */
+typedef void (*rk_train_checkpoint)(void *context, const rk_network *best,
+                                    const rk_train_point *now);
+
 /** How to train a student. Start from rk_distill_options_default. */
 typedef struct rk_distill_options {
     size_t size;          /**< see rk_method_spec */
@@ -999,7 +1064,8 @@ typedef struct rk_distill_options {
     int pairs_order;       /**< of RK_PAIRS_COMPLETED: 1 to 4 */
     rk_finish finish;
     /** What all steps may cost, receipts apart; 0: until they gain no more. With both, whatever
-     *  ends first. Adam and SGD need one. */
+     *  ends first. Adam and SGD need one. What does not fit is not begun, the start excepted; time
+     *  may be exceeded by one evaluation. */
     double budget_flops, budget_seconds;
     double rate;          /**< of steps on samples; 0: the finish's own; Adam and SGD need one */
     size_t batch;         /**< samples a step; 0: likewise */
@@ -1011,7 +1077,10 @@ typedef struct rk_distill_options {
     uint64_t memory_limit;      /**< likewise */
     rk_train_progress progress; /**< may be NULL */
     void *progress_context;
-    rk_context *context; /**< borrowed; NULL: one for the call */
+    rk_context *context;            /**< borrowed; NULL: one for the call */
+    rk_train_checkpoint checkpoint; /**< may be NULL */
+    void *checkpoint_context;
+    double checkpoint_seconds; /**< 0: at every better student */
 } rk_distill_options;
 
 /** From pivots, mechanistic, completed pairs of order 2, until it gains no more. */
@@ -1021,6 +1090,7 @@ RK_INLINE rk_distill_options rk_distill_options_default(void) {
     rk_standard.size = sizeof rk_standard;
     rk_standard.pairs = RK_PAIRS_COMPLETED;
     rk_standard.pairs_order = 2;
+    rk_standard.checkpoint_seconds = 60;
     return rk_standard;
 }
 
@@ -1082,7 +1152,7 @@ typedef struct rk_train_event_options {
     /** T, what the network S is to go on doing: of its inputs, outputs and depth. NULL: what it
      * does now. */
     const rk_network *keep;
-    double keep_loss; /**< the most that E|S - T|^2 may become, of E|T|^2 */
+    double keep_loss; /**< the most that E|S - T|^2 may become, of E|T|^2; with `data`, see there */
     double
         target_factor; /**< be done when P has fallen by it; 0: by as much as keep_loss pays for */
     rk_event_view view;
@@ -1097,7 +1167,14 @@ typedef struct rk_train_event_options {
     uint64_t memory_limit;      /**< likewise */
     rk_train_progress progress; /**< may be NULL; losses are relative to E|T|^2 */
     void *progress_context;
-    rk_context *context; /**< borrowed; NULL: one for the call */
+    rk_context *context;            /**< borrowed; NULL: one for the call */
+    rk_train_checkpoint checkpoint; /**< may be NULL; only with what keeps to keep_loss */
+    void *checkpoint_context;
+    double checkpoint_seconds; /**< 0: at every step */
+    /** Instead of `keep`: the loss on these is what is to stay. It may grow by keep_loss since the
+     *  start, of the values' mean |value|^2, or in nats. The event's law is still that of `input`.
+     *  `size` as in rk_method_spec. */
+    const rk_dataset *data;
 } rk_train_event_options;
 
 /** A thousandth of the outputs' second moment, both views, completed pairs of order 4, 200 steps,
@@ -1111,6 +1188,7 @@ RK_INLINE rk_train_event_options rk_train_event_options_default(void) {
     rk_standard.pairs_order = 4;
     rk_standard.max_steps = 200;
     rk_standard.samples = 100000;
+    rk_standard.checkpoint_seconds = 60;
     return rk_standard;
 }
 
@@ -1125,7 +1203,7 @@ typedef struct rk_event_point {
     double flops, seconds; /**< all so far, receipts apart */
 } rk_event_point;
 
-/** What came of it. */
+/** What came of it. With data, losses are by how much that on them has grown, of its unit. */
 typedef struct rk_train_event_data {
     const rk_network *network;
     /** P by unbiased passes, before and after; and by subset simulation, which knows nothing of
@@ -1134,8 +1212,9 @@ typedef struct rk_train_event_data {
     rk_tail_estimate before, after, before_check, after_check;
     double log10_factor;              /**< by how much it has fallen: before / after */
     double closure_loss;              /**< E|S - T|^2 / E|T|^2 as the closure has it */
-    double loss, loss_standard_error; /**< the same by samples nothing was trained on */
-    double square;                    /**< E|T|^2 by these */
+    double loss, loss_standard_error; /**< the same by samples nothing was trained on; on data, by
+                                           these, without error */
+    double square;                    /**< E|T|^2 by these; with data the unit */
     uint64_t receipt_samples;
     size_t found_again; /**< times that the event came about in new ways, and these were found */
     const rk_event_point *curve;
@@ -1145,9 +1224,12 @@ typedef struct rk_train_event_data {
     uint64_t bytes, seed;
     int threads;
     bool interrupted; /**< the network is that of the last step */
-    bool unmet;       /**< keep_loss or the target that was given: a warning says which */
+    bool unmet;       /**< keep_loss or the target that was given, or nothing was gained: a warning
+                           says which */
     size_t n_warnings;
     const char *const *warnings;
+    bool unchanged; /**< the network is what it was: no passes say that the event is rarer */
+    double data_loss_before, data_loss_after; /**< means on the data; NaN: there are none */
 } rk_train_event_data;
 
 typedef struct rk_trained rk_trained;
@@ -1155,9 +1237,11 @@ typedef struct rk_trained rk_trained;
 /**
  * A network that does what `net` does for x ~ N(mean, covariance) of `input` (NULL: the standard
  * normal; a third cumulant is refused), but for which `event` is rarer: by as much as a true
- * ordinary loss of keep_loss pays for. No sample of the event is needed: its probability is seen in
- * the weights, however small. What closures say of it is used for its direction only; what is
- * reported comes from weighted passes and subset simulation.
+ * ordinary loss of keep_loss pays for. Unless passes say that it is rarer, beyond their errors, the
+ * network stays what it was; so it does if none of them sees the event in the first place. No
+ * sample of the event is needed: its probability is seen in the weights, however small. What
+ * closures say of it is used for its direction only; what is reported comes from weighted passes
+ * and subset simulation.
  *
  * RK_ERROR_UNSUPPORTED: residual networks, those with an activation at the output, without hidden
  * layers, or of another depth than T. RK_ERROR_NUMERIC: the closure sees no event, for instance

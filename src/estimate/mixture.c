@@ -2,7 +2,6 @@
 
 #include "base/size.h"
 #include "estimate/context.h"
-#include "estimate/plan.h"
 #include "estimate/verdict.h"
 #include "estimate/words.h"
 #include "network/input.h"
@@ -13,17 +12,6 @@
 #include <string.h>
 
 /* ------------------------------------------------------------------------------------- plans */
-
-void rk_mixture_plan_destroy(rk_mixture_plan *mixture) {
-    if (!mixture) return;
-    for (size_t k = 0; mixture->part && k < mixture->n; k++)
-        rk_plan_destroy(mixture->part[k]);
-    free(mixture->part);
-    free(mixture->number);
-    free(mixture->weight);
-    free((void *)mixture->cost.steps);
-    free(mixture);
-}
 
 static rk_status create(rk_mixture_plan **out, const rk_mixture *of, rk_error *error) {
     rk_mixture_plan *mixture = *out = calloc(1, sizeof *mixture);
@@ -119,8 +107,8 @@ static rk_status plan_parts(rk_plan *plan, const rk_mixture *of, rk_error *error
     return status;
 }
 
-rk_status rk_mixture_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
-                                 const rk_options *options, rk_error *error) {
+static rk_status plan_mixture(rk_plan **out, const rk_network *net, const rk_input *input,
+                              const rk_options *options, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_plan *plan = calloc(1, sizeof *plan);
@@ -143,6 +131,13 @@ rk_status rk_mixture_plan_create(rk_plan **out, const rk_network *net, const rk_
     }
     *out = plan;
     return RK_OK;
+}
+
+rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
+                         const rk_options *options, rk_error *error) {
+    return net && input && input->mixture
+               ? plan_mixture(out, net, input, options, error)
+               : rk_plan_create_for(out, false, net, input, options, error);
 }
 
 /* ---------------------------------------------------------------------------- one from many */

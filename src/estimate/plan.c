@@ -2,7 +2,6 @@
 
 #include "base/size.h"
 #include "estimate/context.h"
-#include "estimate/mixture.h"
 #include "estimate/words.h"
 #include "network/input.h"
 
@@ -127,8 +126,6 @@ rk_status rk_plan_create_for(rk_plan **out, bool goes_back, const rk_network *ne
     *out = NULL;
     const double start = rk_seconds();
     if (!net) return rk_fail(error, RK_ERROR_ARGUMENT, "no network");
-    if (input && input->mixture && !goes_back)
-        return rk_mixture_plan_create(out, net, input, options, error);
     rk_input law;
     double *symmetric;
     rk_status status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
@@ -142,9 +139,15 @@ rk_status rk_plan_create_for(rk_plan **out, bool goes_back, const rk_network *ne
     return RK_OK;
 }
 
-rk_status rk_plan_create(rk_plan **out, const rk_network *net, const rk_input *input,
-                         const rk_options *options, rk_error *error) {
-    return rk_plan_create_for(out, false, net, input, options, error);
+static void destroy_mixture(rk_mixture_plan *mixture) {
+    if (!mixture) return;
+    for (size_t k = 0; mixture->part && k < mixture->n; k++)
+        rk_plan_destroy(mixture->part[k]);
+    free(mixture->part);
+    free(mixture->number);
+    free(mixture->weight);
+    free((void *)mixture->cost.steps);
+    free(mixture);
 }
 
 void rk_plan_destroy(rk_plan *plan) {
@@ -154,7 +157,7 @@ void rk_plan_destroy(rk_plan *plan) {
     rk_choice_clear(&plan->choice);
     rk_normal_form_clear(&plan->form);
     free(plan->symmetric);
-    rk_mixture_plan_destroy(plan->mixture);
+    destroy_mixture(plan->mixture);
     free(plan);
 }
 

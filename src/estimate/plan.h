@@ -6,6 +6,15 @@
 #include "estimate/prepare.h"
 #include "network/normal_form.h"
 
+/** Plans for the components of a mixture. */
+typedef struct rk_mixture_plan {
+    size_t n;       /**< components of weight > 0 */
+    double *weight; /**< n, with sum 1 */
+    size_t *number; /**< n: which of all it is, from 0 */
+    rk_plan **part; /**< n */
+    rk_cost cost;   /**< of all, with steps of its own */
+} rk_mixture_plan;
+
 struct rk_plan {
     const rk_network *net; /* as it was given */
     rk_normal_form form;
@@ -16,15 +25,15 @@ struct rk_plan {
     rk_choice choice; /* among no candidates if the method was given */
     double seconds;   /* it took to make */
     /* of a mixture: a plan for each component, and nothing above but net, options and seconds */
-    struct rk_mixture_plan *mixture;
+    rk_mixture_plan *mixture;
 };
 
 /** rk_plan_create for a law of the input that rk_input_accept has accepted. */
 rk_status rk_plan_create_accepted(rk_plan **out, const rk_network *net, const rk_input *law,
                                   const rk_options *options, rk_error *error);
 
-/** rk_plan_create, or, if it `goes_back`, among the methods with derivatives and without a receipt.
- */
+/** rk_plan_create for an input that is no mixture; if it `goes_back`, among the methods with
+ *  derivatives and without a receipt. */
 rk_status rk_plan_create_for(rk_plan **out, bool goes_back, const rk_network *net,
                              const rk_input *input, const rk_options *options, rk_error *error);
 

@@ -91,7 +91,7 @@ static rk_status read(rk_array *out, rk_file *file, kind is, const char *path, c
 rk_status rk_array_read_named(rk_array *out, const char *path, const char *names, rk_error *error) {
     *out = (rk_array){0};
     rk_file file;
-    kind is;
+    kind is = CSV;
     rk_status status = rk_file_open(&file, path, error);
     if (status != RK_OK) return status;
     status = recognise(&is, &file, error);

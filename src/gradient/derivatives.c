@@ -64,3 +64,21 @@ void rk_derivatives_destroy(rk_derivatives *derivatives) {
     free(r->lists);
     free(r);
 }
+
+static void add(size_t n, double weight, const double *x, double *y) {
+    for (size_t i = 0; x && y && i < n; i++)
+        y[i] += weight * x[i];
+}
+
+void rk_derivatives_add(const rk_derivatives *sum, double weight, const rk_derivatives *term,
+                        const rk_network *net) {
+    const size_t n_in = rk_network_n_in(net);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rk_layer *layer = &net->layers[l];
+        if (layer->weight && sum->weight && term->weight)
+            add(layer->rows * layer->cols, weight, term->weight[l], sum->weight[l]);
+        if (sum->bias && term->bias) add(layer->rows, weight, term->bias[l], sum->bias[l]);
+    }
+    add(n_in, weight, term->input_mean, sum->input_mean);
+    add(n_in * n_in, weight, term->input_covariance, sum->input_covariance);
+}

@@ -290,7 +290,7 @@ rk_status rk_input_law_mixture(rk_input_law **out, size_t n_in, const rk_array *
     snprintf(wanted, sizeof wanted, "%zux%zu", k, n_in);
     if (means->n_dims != 2 || means->shape[0] != k || means->shape[1] != n_in)
         return refuse_shape("means", means, wanted, error);
-    given how;
+    given how = {NONE, 0};
     rk_status status = read_covariances(&how, covariances, k, n_in, error);
     if (status != RK_OK) return status;
     rk_input_law *law;

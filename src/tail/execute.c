@@ -177,7 +177,7 @@ static void report(const rk_tail_plan *plan, const rk_tail_job *job, rk_tail_ans
     rk_tail_answer_judge(answer, &plan->options);
 }
 
-static rk_status execute(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error) {
+rk_status rk_tail_plan_answer(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_tail_answer *answer = NULL;
@@ -207,7 +207,8 @@ static rk_status execute(const rk_tail_plan *plan, rk_tail_answer **out, rk_erro
 }
 
 rk_status rk_tail_plan_execute(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error) {
-    return plan->mixture ? rk_tail_mixture_execute(plan, out, error) : execute(plan, out, error);
+    return plan->mixture ? rk_tail_mixture_execute(plan, out, error)
+                         : rk_tail_plan_answer(plan, out, error);
 }
 
 rk_status rk_tail(rk_tail_answer **out, const rk_network *net, const rk_input *input,

@@ -12,16 +12,6 @@
 
 /* ------------------------------------------------------------------------------------- plans */
 
-void rk_tail_mixture_destroy(rk_tail_mixture *mixture) {
-    if (!mixture) return;
-    for (size_t k = 0; mixture->part && k < mixture->n; k++)
-        rk_tail_plan_destroy(mixture->part[k]);
-    free(mixture->part);
-    free(mixture->number);
-    free(mixture->log10_weight);
-    free(mixture);
-}
-
 static rk_status create(rk_tail_mixture **out, const rk_mixture *of, rk_error *error) {
     rk_tail_mixture *mixture = *out = calloc(1, sizeof *mixture);
     if (mixture) {
@@ -39,7 +29,8 @@ static rk_status create(rk_tail_mixture **out, const rk_mixture *of, rk_error *e
     return RK_OK;
 }
 
-/* Seeds differ, so that errors do not add up; the first component has the seed that was given. */
+/* Samples and budgets are shared evenly: where a rare event happens is not known before. Seeds
+ * differ, so that errors do not add up; the first component has the seed that was given. */
 static rk_options options_of(const rk_options *asked, size_t n, size_t k) {
     rk_options own = *asked;
     const uint64_t least =
@@ -71,9 +62,9 @@ static rk_status plan_parts(rk_tail_plan *plan, const rk_mixture *of, const rk_e
     for (size_t k = 0; status == RK_OK && k < mixture->n; k++) {
         rk_options own = options_of(&plan->options, mixture->n, k);
         own.tail = method;
-        status =
-            rk_tail_plan_create(&mixture->part[k], plan->net, &of->components[mixture->number[k]],
-                                events, plan->n_events, &own, error);
+        status = rk_tail_plan_create_for(&mixture->part[k], plan->net,
+                                         &of->components[mixture->number[k]], events,
+                                         plan->n_events, &own, error);
         if (status != RK_OK) break;
         const rk_tail_cost cost = rk_tail_plan_cost(mixture->part[k]);
         status = enter_steps(&plan->at_most, &cost, mixture->number[k], error);
@@ -82,9 +73,9 @@ static rk_status plan_parts(rk_tail_plan *plan, const rk_mixture *of, const rk_e
     return status;
 }
 
-rk_status rk_tail_mixture_create(rk_tail_plan **out, const rk_network *net, const rk_input *input,
-                                 const rk_event *events, size_t n_events, const rk_options *options,
-                                 rk_error *error) {
+static rk_status plan_mixture(rk_tail_plan **out, const rk_network *net, const rk_input *input,
+                              const rk_event *events, size_t n_events, const rk_options *options,
+                              rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_tail_plan *plan = calloc(1, sizeof *plan);
@@ -106,6 +97,14 @@ rk_status rk_tail_mixture_create(rk_tail_plan **out, const rk_network *net, cons
     plan->seconds = rk_seconds() - start;
     *out = plan;
     return RK_OK;
+}
+
+rk_status rk_tail_plan_create(rk_tail_plan **out, const rk_network *net, const rk_input *input,
+                              const rk_event *events, size_t n_events, const rk_options *options,
+                              rk_error *error) {
+    return net && input && input->mixture
+               ? plan_mixture(out, net, input, events, n_events, options, error)
+               : rk_tail_plan_create_for(out, net, input, events, n_events, options, error);
 }
 
 /* ---------------------------------------------------------------------------- one from many */
@@ -158,34 +157,32 @@ static void set(rk_tail_estimate *out, double log10_p) {
 
 /* Errors of passes are independent: squares add, of an interval those of its two halves each (the
  * method of variance estimates recovery). A component that no pass has reached counts as 0, up to
- * its bound; the whole is known as long as that is the lesser part. */
+ * its bound; where that is the larger part there is only the interval. */
 static void mix_passes(const parts *p, size_t event, rk_tail_estimate *out) {
     const double scale = scale_of(p, event);
     double sum = 0, bounds = 0, square = 0, below = 0, above = 0, spent = 0;
-    bool is_known = true;
+    bool is_bounded = true;
     for (size_t k = 0; k < p->of->n; k++) {
         const rk_tail_estimate *e = part_of(p, k, event);
-        const double w = p->of->log10_weight[k], x = share_of(e->log10_p, w, scale);
-        const bool is_unreached = isnan(x);
-        const double at = is_unreached ? 0 : x, high = share_of(e->log10_high, w, scale);
-        const double low = is_unreached ? 0 : share_of(e->log10_low, w, scale);
-        is_known = is_known && !isnan(high);
-        if (is_unreached) bounds += high;
+        const double w = p->of->log10_weight[k], high = share_of(e->log10_high, w, scale);
+        const bool is_reached = e->log10_p > -INFINITY && !isnan(e->log10_p);
+        const double at = is_reached ? share_of(e->log10_p, w, scale) : 0;
+        const double low = is_reached ? share_of(e->log10_low, w, scale) : 0;
+        is_bounded = is_bounded && !isnan(high);
         sum += at;
+        if (!is_reached) bounds += high;
+        if (at > 0) square += at * e->cv * at * e->cv;
         below += (at - low) * (at - low);
         above += (high - at) * (high - at);
-        if (at > 0) {
-            square += at * e->cv * at * e->cv;
-            spent += at * at / e->effective_samples;
-        }
+        if (at > 0) spent += at * at / e->effective_samples;
         out->samples += e->samples;
     }
-    if (!is_known) return;
+    if (!is_bounded) return;
     out->log10_low = scale + log10(fmax(0, sum - sqrt(below)));
     out->log10_high = fmin(0, scale + log10(sum + sqrt(above)));
     if (bounds > sum) return;
     set(out, scale + log10(sum));
-    out->cv = sum > 0 ? sqrt(square) / sum : 0;
+    out->cv = sum > 0 ? hypot(sqrt(square), bounds) / sum : 0;
     out->effective_samples = spent > 0 ? sum * sum / spent : (double)NAN;
 }
 
@@ -276,7 +273,7 @@ static rk_status answer_parts(const rk_tail_plan *plan, const parts *p, rk_error
             own.options.progress = hear;
             own.options.progress_context = &l;
         }
-        status = rk_tail_plan_execute(&own, &p->answer[l.done], error);
+        status = rk_tail_plan_answer(&own, &p->answer[l.done], error);
     }
     return status;
 }

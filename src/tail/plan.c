@@ -8,7 +8,6 @@
 #include "linalg/blas.h"
 #include "network/input.h"
 #include "tail/event.h"
-#include "tail/mixture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -241,9 +240,9 @@ static rk_status fill(rk_tail_plan *plan, const rk_input *law, const rk_event *e
     return status;
 }
 
-rk_status rk_tail_plan_create(rk_tail_plan **out, const rk_network *net, const rk_input *input,
-                              const rk_event *events, size_t n_events, const rk_options *options,
-                              rk_error *error) {
+rk_status rk_tail_plan_create_for(rk_tail_plan **out, const rk_network *net, const rk_input *input,
+                                  const rk_event *events, size_t n_events,
+                                  const rk_options *options, rk_error *error) {
     const double start = rk_seconds();
     *out = NULL;
     rk_input law;
@@ -252,10 +251,6 @@ rk_status rk_tail_plan_create(rk_tail_plan **out, const rk_network *net, const r
     rk_status status = plan ? rk_options_accept(&plan->options, options, error)
                             : rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     if (status == RK_OK) status = check(net, input, events, n_events, &plan->options, error);
-    if (status == RK_OK && input && input->mixture) {
-        rk_tail_plan_destroy(plan);
-        return rk_tail_mixture_create(out, net, input, events, n_events, options, error);
-    }
     if (status == RK_OK)
         status = rk_input_accept(&law, &symmetric, input, rk_network_n_in(net), error);
     if (status == RK_OK) {
@@ -288,6 +283,16 @@ rk_tail_cost rk_tail_plan_cost(const rk_tail_plan *plan) {
     return cost;
 }
 
+static void destroy_mixture(rk_tail_mixture *mixture) {
+    if (!mixture) return;
+    for (size_t k = 0; mixture->part && k < mixture->n; k++)
+        rk_tail_plan_destroy(mixture->part[k]);
+    free(mixture->part);
+    free(mixture->number);
+    free(mixture->log10_weight);
+    free(mixture);
+}
+
 void rk_tail_plan_destroy(rk_tail_plan *plan) {
     if (!plan) return;
     for (size_t g = 0; g < plan->n_groups; g++)
@@ -295,6 +300,6 @@ void rk_tail_plan_destroy(rk_tail_plan *plan) {
     free(plan->groups);
     rk_tail_ledger_clear(&plan->prepared);
     rk_tail_ledger_clear(&plan->at_most);
-    rk_tail_mixture_destroy(plan->mixture);
+    destroy_mixture(plan->mixture);
     free(plan);
 }

@@ -5,6 +5,14 @@
 #include "tail/group.h"
 #include "tail/method.h"
 
+/** Plans for the components of a mixture. */
+typedef struct rk_tail_mixture {
+    size_t n;             /**< components of weight > 0 */
+    double *log10_weight; /**< n */
+    size_t *number;       /**< n: which of all it is, from 0 */
+    rk_tail_plan **part;  /**< n */
+} rk_tail_mixture;
+
 struct rk_tail_plan {
     const rk_network *net;
     rk_options options;
@@ -22,7 +30,7 @@ struct rk_tail_plan {
     double seconds;          /* planning took */
     /* of a mixture: a plan for each component, and nothing above but net, options, spec, n_events,
      * passes, at_most and seconds */
-    struct rk_tail_mixture *mixture;
+    rk_tail_mixture *mixture;
 };
 
 /** Of a group, the queries that a round asks about. */
@@ -32,6 +40,14 @@ typedef struct rk_tail_part {
     rk_tail_law *laws; /* once they are known; free() them */
     uint64_t flops;    /* that the last dry round was expected to take */
 } rk_tail_part;
+
+/** rk_tail_plan_create for an input that is no mixture. */
+rk_status rk_tail_plan_create_for(rk_tail_plan **out, const rk_network *net, const rk_input *input,
+                                  const rk_event *events, size_t n_events,
+                                  const rk_options *options, rk_error *error);
+
+/** rk_tail_plan_execute for the plan of one. */
+rk_status rk_tail_plan_answer(const rk_tail_plan *plan, rk_tail_answer **out, rk_error *error);
 
 /** A job by the plan, to be cleared by rk_tail_ledger_clear(&job.ledger). */
 rk_tail_job rk_tail_job_of(const rk_tail_plan *plan, rk_tail_mode mode, rk_pool *pool);

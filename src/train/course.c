@@ -42,7 +42,7 @@ static bool report(void *context, double ignored) {
 
 void rk_course_start(rk_course *course, rk_work *work) {
     course->work = work;
-    course->started = rk_seconds();
+    course->started = course->saved = rk_seconds();
     course->flops_before = (double)work->flops;
     course->now = (rk_train_point){.loss = (double)NAN};
     course->usual_steps = 1;
@@ -87,6 +87,29 @@ bool rk_course_point(rk_course *course, uint64_t step, double loss) {
     const double flops = first ? 0 : course->now.flops - before.flops;
     const double seconds = first ? 0 : course->now.seconds - before.seconds;
     return report(course, 0) && spent(course) + part(course, flops, seconds) < course->share;
+}
+
+static void save(rk_course *c) {
+    if (!c->save || c->work->dry) return;
+    c->save(c->save_context, &c->now);
+    c->saved = rk_seconds();
+}
+
+void rk_course_best(rk_course *course) {
+    if (rk_seconds() - course->saved >= course->save_seconds) save(course);
+}
+
+rk_course_end rk_course_finish(rk_course *course) {
+    const rk_course_end end = {rk_course_flops(course), rk_course_seconds(course), course->stopped};
+    save(course);
+    course->stopped = false;
+    rk_course_phase(course, RK_PHASE_RECEIPT, 1, 1);
+    return end;
+}
+
+bool rk_course_affords(const rk_course *course, double flops) {
+    const double then = rk_course_flops(course) + flops;
+    return !course->stopped && part(course, then, rk_course_seconds(course)) <= course->share;
 }
 
 double rk_course_left(const rk_course *course) {

@@ -4,6 +4,7 @@
 #include "gradient/batch.h"
 #include "network/input.h"
 #include "train/balance.h"
+#include "train/checks.h"
 #include "train/distilled.h"
 #include "train/finish.h"
 #include "train/loss_receipt.h"
@@ -37,6 +38,7 @@ typedef struct job {
     rk_parameters student;
     rk_pairs_spec pairs;
     rk_course course;
+    rk_mechanistic_costs costs;
     rk_distilled *answer;
 } job;
 
@@ -70,12 +72,11 @@ static rk_status check_options(const job *j, rk_error *error) {
     for (size_t k = 0; !o->student && k < o->n_hidden; k++)
         if (o->hidden[k] == 0)
             return rk_fail(error, RK_ERROR_ARGUMENT, "hidden layer %zu has no neurons", k + 1);
-    if (o->pairs == RK_PAIRS_COMPLETED &&
-        (o->pairs_order < 1 || o->pairs_order > RK_PAIRS_MAX_ORDER))
-        return rk_fail(error, RK_ERROR_ARGUMENT, "pairs_order is %d, and not 1 to %d",
-                       o->pairs_order, RK_PAIRS_MAX_ORDER);
-    if (!is_amount(o->budget_flops) || !is_amount(o->budget_seconds) || !is_amount(o->rate))
-        return rk_fail(error, RK_ERROR_ARGUMENT, "budgets and rates are numbers from 0 on");
+    const rk_status status = rk_train_check_pairs(o->pairs, o->pairs_order, error);
+    if (status != RK_OK) return status;
+    if (!is_amount(o->budget_flops) || !is_amount(o->budget_seconds) || !is_amount(o->rate) ||
+        !is_amount(o->checkpoint_seconds))
+        return rk_fail(error, RK_ERROR_ARGUMENT, "budgets, rates and times are numbers from 0 on");
     if (is_mechanistic(j)) return RK_OK;
     if (o->budget_flops == 0 && o->budget_seconds == 0)
         return rk_fail(error, RK_ERROR_ARGUMENT,
@@ -83,31 +84,6 @@ static rk_status check_options(const job *j, rk_error *error) {
     if (o->rate == 0 || o->batch == 0)
         return rk_fail(error, RK_ERROR_ARGUMENT, "Adam and SGD need a rate and a batch");
     return RK_OK;
-}
-
-static rk_status check_activations(const job *j, const rk_network *net, const char *whose,
-                                   rk_error *error) {
-    for (size_t l = 0; l + 1 < net->n_layers; l++)
-        if (j->pairs.closure == RK_PAIRS_EXACT && isnan(rk_pairs_kink(&net->layers[l].activation)))
-            return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                           "layer %zu of the %s: exact pairs are not known of %s; take completed "
-                           "ones",
-                           l + 1, whose, rk_activation_name(net->layers[l].activation.kind));
-    return RK_OK;
-}
-
-static rk_status check_teacher(const job *j, rk_error *error) {
-    const rk_network *net = j->given;
-    rk_status status = rk_network_check_plain(net, "distillation", error);
-    if (status != RK_OK) return status;
-    if (net->n_layers < 2)
-        return rk_fail(error, RK_ERROR_ARGUMENT,
-                       "the teacher has no hidden layer: it is as small as a network can be");
-    if (net->layers[net->n_layers - 1].activation.kind != RK_IDENTITY)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "the teacher's output has an activation (%s): distil what is below it",
-                       rk_activation_name(net->layers[net->n_layers - 1].activation.kind));
-    return check_activations(j, net, "teacher", error);
 }
 
 /* Teacher and student, as deep as the deeper one. */
@@ -122,7 +98,7 @@ static rk_status prepare(job *j, rk_error *error) {
     if (status != RK_OK) return status;
     const rk_network *shape = o->student ? o->student : drawn;
     status = rk_student_check(shape, j->given, error);
-    if (status == RK_OK) status = check_activations(j, shape, "student", error);
+    if (status == RK_OK) status = rk_train_check_activations(shape, "student", o->pairs, error);
     const size_t depth =
         (shape->n_layers > j->given->n_layers ? shape->n_layers : j->given->n_layers) - 1;
     if (status == RK_OK) status = rk_pairing_stretch(&student, shape, depth, error);
@@ -202,6 +178,7 @@ static rk_status descend(job *j, rk_expected_loss *loss, rk_error *error) {
     rk_sampled_steps_spec spec = steps_spec(j);
     const bool finished = finishes(j, &spec);
     rk_mechanistic_spec how = rk_mechanistic_default();
+    how.costs = &j->costs;
     const bool bounded = j->options.budget_flops > 0 || j->options.budget_seconds > 0;
     rk_mechanistic m;
     if (bounded && !finished) how.tolerance = 1e-6; /* a budget is there to be spent */
@@ -249,15 +226,13 @@ static rk_status train(job *j, rk_work *work, rk_error *error) {
     return status;
 }
 
-/* Whatever has been asked to stop before: once more may be asked. */
 static rk_status take_receipt(job *j, rk_work *work, rk_error *error) {
     rk_distill_data *data = &j->answer->data;
     rk_loss_receipt receipt = {.loss = (double)NAN};
-    data->interrupted = j->course.stopped;
-    data->flops = rk_course_flops(&j->course);
-    data->seconds = rk_course_seconds(&j->course);
-    j->course.stopped = false;
-    rk_course_phase(&j->course, RK_PHASE_RECEIPT, 1, 1);
+    const rk_course_end end = rk_course_finish(&j->course);
+    data->interrupted = end.interrupted;
+    data->flops = end.flops;
+    data->seconds = end.seconds;
     rk_status status =
         rk_loss_receipt_take(work, j->given, j->student.net, &j->input, j->options.seed,
                              j->options.receipt_samples, &receipt, error);
@@ -275,6 +250,16 @@ static rk_status take_receipt(job *j, rk_work *work, rk_error *error) {
 }
 
 /* ------------------------------------------------------------------------------------ runs */
+
+/* No memory for it: the next one, then. */
+static void save(void *context, const rk_train_point *now) {
+    job *j = context;
+    rk_network *best;
+    rk_parameters_moved(&j->student);
+    if (rk_pairing_tighten(&best, j->student.net, NULL) != RK_OK) return;
+    j->options.checkpoint(j->options.checkpoint_context, best, now);
+    rk_network_destroy(best);
+}
 
 static rk_status run(void *context, rk_work *work, rk_error *error) {
     job *j = context;
@@ -336,9 +321,13 @@ rk_status rk_distill(rk_distilled **out, const rk_network *teacher, const rk_inp
     j.course = (rk_course){.budget_flops = o->budget_flops,
                            .budget_seconds = o->budget_seconds,
                            .progress = o->progress,
-                           .context = o->progress_context};
+                           .context = o->progress_context,
+                           .save = o->checkpoint ? save : NULL,
+                           .save_context = &j,
+                           .save_seconds = o->checkpoint_seconds};
     status = teacher ? check_options(&j, error) : rk_fail(error, RK_ERROR_ARGUMENT, "no teacher");
-    if (status == RK_OK) status = check_teacher(&j, error);
+    if (status == RK_OK)
+        status = rk_train_check_network(teacher, "distillation", "teacher", o->pairs, error);
     if (status == RK_OK)
         status = rk_input_accept(&j.input, &j.symmetric, input, rk_network_n_in(teacher), error);
     if (status == RK_OK && j.input.third_cumulant)

@@ -20,6 +20,7 @@ typedef struct run {
     double *alpha;           /* memory: of the first loop */
     double *theta, *g, *d, *trial, *spare;
     double gamma, value;
+    bool spent; /* nothing more may be asked */
     rk_lbfgs_result *result;
 } run;
 
@@ -75,7 +76,10 @@ static void find_direction(run *r) {
  * parabola through what is known tells the next one, within limits. */
 static double search(run *r, double slope, double *value) {
     double step = 1;
+    const rk_lbfgs_problem *p = r->problem;
     for (int trial = 0; trial < MOST_TRIALS; trial++) {
+        r->spent = p->may_ask && !p->may_ask(p->context);
+        if (r->spent) return 0;
         memcpy(r->trial, r->theta, r->n * sizeof *r->trial);
         add(r, step, r->d, r->trial);
         *value = value_at(r, r->trial);
@@ -130,10 +134,10 @@ static bool advance(run *r, double tolerance, rk_lbfgs_end *end) {
         find_direction(r);
         slope = dot(r, r->g, r->d);
         if (slope < 0) step = search(r, slope, &value);
-        if (step > 0 || r->pairs == 0) break;
+        if (step > 0 || r->pairs == 0 || r->spent) break;
         r->pairs = 0; /* what is remembered misleads */
     }
-    *end = slope == 0 ? RK_LBFGS_CONVERGED : RK_LBFGS_STUCK;
+    *end = slope == 0 ? RK_LBFGS_CONVERGED : r->spent ? RK_LBFGS_STOPPED : RK_LBFGS_STUCK;
     if (!(step > 0)) return false;
     gradient_here(r, r->spare);
     remember(r, r->spare);

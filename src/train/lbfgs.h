@@ -20,6 +20,9 @@ typedef struct rk_lbfgs_problem {
     void (*gradient)(void *context, double *gradient);
     /** out = P in, P symmetric and positive definite. NULL: the identity. */
     void (*precondition)(void *context, const double *in, double *out);
+    /** Asked before each value of a line search: whether there are means for it and a gradient.
+     *  False: the run ends where it is. NULL: there are. */
+    bool (*may_ask)(void *context);
     /** Called when theta has moved, where f is now `value`: may prepare another P. False: it is
      *  time to stop. NULL: goes on. */
     bool (*go_on)(void *context, uint64_t iteration, double value);
@@ -33,7 +36,7 @@ typedef struct rk_lbfgs_spec {
 
 typedef enum rk_lbfgs_end {
     RK_LBFGS_CONVERGED,  /**< by less than the tolerance, or the gradient is 0 */
-    RK_LBFGS_STOPPED,    /**< by go_on */
+    RK_LBFGS_STOPPED,    /**< by go_on or may_ask */
     RK_LBFGS_ITERATIONS, /**< max_iterations */
     RK_LBFGS_STUCK,      /**< no step, not even against the preconditioned gradient, lowers f: at
                           *   the bottom, up to rounding, or `gradient` is wrong */

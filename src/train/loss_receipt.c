@@ -1,8 +1,5 @@
 #include "train/loss_receipt.h"
 
-#include "gradient/batch.h"
-#include "gradient/inputs.h"
-
 #include <math.h>
 
 enum { BLOCK = 512, MOST = 1000000 };
@@ -64,4 +61,25 @@ rk_status rk_loss_receipt_take(rk_work *work, const rk_network *teacher, const r
     if (sum.samples > 1) *out = receipt_of(&sum);
     rk_work_release(work, mark);
     return status;
+}
+
+rk_status rk_data_receipt_take(rk_work *work, const rk_examples *data, const rk_network *net,
+                               double *loss, rk_error *error) {
+    const size_t mark = rk_work_mark(work);
+    rk_sampled_loss sampled;
+    rk_loss_value value = {.mean = (double)NAN};
+    rk_status status = rk_sampled_loss_take(work, data, net, BLOCK, false, &sampled, error);
+    if (status == RK_OK)
+        status = rk_sampled_loss_run(work, &sampled, 0, data->n, NULL, &value, error);
+    *loss = value.rows == data->n ? value.mean : (double)NAN;
+    rk_work_release(work, mark);
+    return status;
+}
+
+double rk_data_receipt_unit(const rk_examples *data, size_t n_out) {
+    double sum = 0;
+    if (!data->targets.values) return 1;
+    for (size_t i = 0; i < data->n * n_out; i++)
+        sum += data->targets.values[i] * data->targets.values[i];
+    return sum / (double)data->n;
 }

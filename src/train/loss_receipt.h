@@ -1,9 +1,8 @@
-/* E|T(x) - S(x)|^2 by samples that nothing was trained on. */
+/* E|T(x) - S(x)|^2 by samples that nothing was trained on; and the mean loss on data. */
 #ifndef RK_TRAIN_LOSS_RECEIPT_H
 #define RK_TRAIN_LOSS_RECEIPT_H
 
-#include "base/work.h"
-#include "network/network.h"
+#include "gradient/sampled_loss.h"
 
 typedef struct rk_loss_receipt {
     uint64_t samples; /**< that passed */
@@ -16,5 +15,12 @@ typedef struct rk_loss_receipt {
 rk_status rk_loss_receipt_take(rk_work *work, const rk_network *teacher, const rk_network *student,
                                const rk_input *input, uint64_t seed, uint64_t samples,
                                rk_loss_receipt *out, rk_error *error);
+
+/** Over all given samples of `data`. NaN if interrupted. */
+rk_status rk_data_receipt_take(rk_work *work, const rk_examples *data, const rk_network *net,
+                               double *loss, rk_error *error);
+
+/** What such losses are parts of: the values' mean |value|^2, the nat of labels. */
+double rk_data_receipt_unit(const rk_examples *data, size_t n_out);
 
 #endif

@@ -68,23 +68,39 @@ static void look(rk_mechanistic *m) {
     m->has_curvature = rk_kfac_invert(e->work, &m->kfac, m->spec.damping);
 }
 
+static bool affords(const rk_mechanistic *m, double steps, double curvatures) {
+    const rk_mechanistic_costs *cost = m->spec.costs;
+    return rk_course_affords(m->course,
+                             steps * (cost->value + cost->gradient) + curvatures * cost->curvature);
+}
+
+static bool may_ask(void *context) {
+    return affords(context, 1, 0);
+}
+
 static bool go_on(void *context, uint64_t iteration, double loss) {
     rk_mechanistic *m = context;
     const rk_parameter_vector *theta = &m->loss->student->theta;
     memcpy(m->best, theta->x, theta->n * sizeof *m->best);
     m->steps = iteration;
     const bool on = rk_course_point(m->course, iteration, loss);
-    if (on && iteration % m->spec.refresh == 0) look(m);
+    rk_course_best(m->course);
+    if (on && iteration % m->spec.refresh == 0 && affords(m, 1, 1)) look(m);
     return on;
 }
 
 /* What the plan has to know. */
 static void rehearse(rk_mechanistic *m) {
+    const rk_parameter_vector *bar = &m->loss->student->gradient;
+    rk_mechanistic_costs *cost = m->spec.costs;
+    const double start = rk_course_flops(m->course);
     rk_expected_loss_value(m->loss, true);
+    cost->value = rk_course_flops(m->course) - start;
     look(m);
+    cost->curvature = rk_course_flops(m->course) - start - cost->value;
     rk_expected_loss_gradient(m->loss, false);
-    rk_kfac_apply(m->loss->work, &m->kfac, m->loss->student->gradient.x,
-                  m->loss->student->gradient.x);
+    rk_kfac_apply(m->loss->work, &m->kfac, bar->x, bar->x);
+    cost->gradient = rk_course_flops(m->course) - start - cost->value - cost->curvature;
 }
 
 rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error) {
@@ -102,10 +118,18 @@ rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error) {
     memcpy(m->best, theta->x, theta->n * sizeof *m->best);
     rk_lbfgs_result result = {.value = *loss};
     rk_status status = RK_OK;
-    if (rk_course_point(m->course, 0, *loss)) {
+    const bool goes_on = rk_course_point(m->course, 0, *loss);
+    rk_course_best(m->course);
+    if (goes_on && affords(m, 2, 1)) {
         value(m, at);
         look(m);
-        const rk_lbfgs_problem problem = {m, theta->n_hidden, value, gradient, precondition, go_on};
+        const rk_lbfgs_problem problem = {.context = m,
+                                          .n = theta->n_hidden,
+                                          .value = value,
+                                          .gradient = gradient,
+                                          .precondition = precondition,
+                                          .may_ask = may_ask,
+                                          .go_on = go_on};
         const rk_lbfgs_spec spec = {.tolerance = m->spec.tolerance,
                                     .max_iterations = m->spec.max_iterations};
         status = rk_lbfgs_run(m->loss->work, &problem, &spec, at, &result, error);

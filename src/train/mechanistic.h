@@ -7,11 +7,17 @@
 #include "train/curvature.h"
 #include "train/expected_loss.h"
 
+/** In FLOPs: of the loss, of its derivatives and a preconditioned step, of the curvature. */
+typedef struct rk_mechanistic_costs {
+    double value, gradient, curvature;
+} rk_mechanistic_costs;
+
 typedef struct rk_mechanistic_spec {
     uint64_t refresh; /**< iterations after which the curvature is taken anew */
     double damping;   /**< lambda of rk_kfac_invert */
     double tolerance; /**< of rk_lbfgs_spec */
     uint64_t max_iterations;
+    rk_mechanistic_costs *costs; /**< the dry run fills them, for the wet one */
 } rk_mechanistic_spec;
 rk_mechanistic_spec rk_mechanistic_default(void);
 
@@ -34,7 +40,8 @@ rk_status rk_mechanistic_create(rk_mechanistic *out, rk_expected_loss *loss, rk_
                                 const rk_mechanistic_spec *spec, rk_error *error);
 void rk_mechanistic_free(rk_mechanistic *m);
 
-/** Moves the student until the course or the spec says to stop; its last layer is fitted. In the
+/** Moves the student until the course or the spec says to stop; its last layer is fitted. What is
+ *  not within the phase's budget is not begun. In the
  *  dry run, one of everything. *loss: at the start, its last layer being fitted, or NaN if that is
  *  not known; then in the end. RK_ERROR_NUMERIC: not finite at the start. */
 rk_status rk_mechanistic_run(rk_mechanistic *m, double *loss, rk_error *error);

@@ -75,14 +75,14 @@ static rk_status move(steps *s, rk_course *course, uint64_t n_steps, uint64_t *d
     spec.schedule = s->spec->schedule;
     rk_status status = rk_first_order_create(&optimiser, &spec, s->student->theta.n, error);
     if (status != RK_OK) return status;
-    double first = 0, shown = 0;
+    double first = 0, shown = 0, least = 0;
     bool on = true;
     for (*done = 0; status == RK_OK && on && *done < n_steps; (*done)++) {
         rk_loss_value value;
         status = look(s, *done, &value, error);
         if (status != RK_OK || s->work->interrupted) break;
         rk_first_order_step(&optimiser, s->student->gradient.x, s->student->theta.x);
-        if (*done == 0) first = shown = value.mean;
+        if (*done == 0) first = shown = least = value.mean;
         shown += MEMORY * (value.mean - shown);
         on = rk_course_point(course, *done + 1, shown);
         if (!rk_parameters_moved(s->student) || !(shown <= DIVERGED * first))
@@ -90,6 +90,10 @@ static rk_status move(steps *s, rk_course *course, uint64_t n_steps, uint64_t *d
                              "steps on samples diverged at step %llu: a rate below %g, or larger "
                              "batches, may not",
                              (unsigned long long)*done + 1, s->spec->rate);
+        else if (shown <= least) {
+            least = shown;
+            rk_course_best(course);
+        }
     }
     if (status == RK_OK && !(shown <= DONE_HARM * first))
         status = rk_fail(error, RK_ERROR_NUMERIC,

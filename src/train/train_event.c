@@ -1,9 +1,6 @@
 /* A network and an event in, a network for which it is rarer out. */
-#include "base/size.h"
-#include "estimate/words.h"
-#include "network/input.h"
-#include "tail/event.h"
 #include "train/course.h"
+#include "train/event_request.h"
 #include "train/event_truth.h"
 #include "train/loss_receipt.h"
 #include "train/rare_path.h"
@@ -11,7 +8,6 @@
 #include "train/trained.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Passes that look on the way whether the target is met, of those for the answer. */
 static const double GLANCE = 0.2;
@@ -22,105 +18,23 @@ static const double HOPEFUL = 0.2;
 /* The factor that the steps saw is another than the true one by more than that: users are told. */
 static const double PART_WAYS = 10;
 
+/* In errors, by how much passes must say that the event is rarer. */
+static const double CERTAIN = 2;
+
+/* Of log P: there P is 0, and nothing is left to be gained. */
+#define OUT_OF_SIGHT (-745.0)
+
 typedef struct job {
-    rk_train_event_options options;
-    const rk_network *net, *keep;
-    const rk_event *event;
-    rk_input input;
-    double *symmetric;
-    rk_rare_event rare;
+    rk_event_request asked;
     rk_parameters of;
     rk_course course;
     rk_train_run run;
     rk_trained *answer;
     double first_view, last_view; /* log P as the steps saw it */
     bool ended, met;              /* the allowance is used up; the target is met */
+    bool is_seen;                 /* before, by passes */
     size_t found_again;
 } job;
-
-/* ----------------------------------------------------------------------------------- what is asked
- */
-
-static rk_status accept(rk_train_event_options *own, const rk_train_event_options *asked,
-                        rk_error *error) {
-    const rk_train_event_options standard = rk_train_event_options_default();
-    if (!asked) asked = &standard;
-    if (rk_read_sized(own, sizeof *own, sizeof *own, asked)) return RK_OK;
-    return rk_fail(error, RK_ERROR_ARGUMENT, RK_SIZE_IS_NONE, "rk_train_event_options", asked->size,
-                   sizeof *own);
-}
-
-static rk_status check_options(const job *j, rk_error *error) {
-    const rk_train_event_options *o = &j->options;
-    if (!(o->keep_loss > 0 && o->keep_loss < 1))
-        return rk_fail(error, RK_ERROR_ARGUMENT,
-                       "keep_loss is %g, and not between 0 and 1: a part of the outputs' second "
-                       "moment, 1e-3 for example",
-                       o->keep_loss);
-    if (!(o->target_factor == 0 || (o->target_factor > 1 && isfinite(o->target_factor))))
-        return rk_fail(error, RK_ERROR_ARGUMENT,
-                       "target_factor is %g, and not above 1: 1000 makes the event a thousand "
-                       "times rarer",
-                       o->target_factor);
-    if (o->pairs == RK_PAIRS_COMPLETED &&
-        (o->pairs_order < 1 || o->pairs_order > RK_PAIRS_MAX_ORDER))
-        return rk_fail(error, RK_ERROR_ARGUMENT, "pairs_order is %d, and not 1 to %d",
-                       o->pairs_order, RK_PAIRS_MAX_ORDER);
-    if (o->pairs == RK_PAIRS_FIRST)
-        return rk_fail(error, RK_ERROR_ARGUMENT,
-                       "to first order a network differs from itself: take completed or exact "
-                       "pairs");
-    if (o->max_steps == 0 || o->samples == 0)
-        return rk_fail(error, RK_ERROR_ARGUMENT, "there must be steps and samples");
-    return RK_OK;
-}
-
-static rk_status check_network(const job *j, const rk_network *net, rk_error *error) {
-    const rk_status status = rk_network_check_plain(net, "training against an event", error);
-    if (status != RK_OK) return status;
-    if (net->n_layers < 2)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED, "the network has no hidden layer");
-    if (rk_network_is_activated(net, net->n_layers - 1))
-        return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "the network's output has an activation (%s): train what is below it",
-                       rk_activation_name(net->layers[net->n_layers - 1].activation.kind));
-    for (size_t l = 0; l + 1 < net->n_layers; l++)
-        if (j->options.pairs == RK_PAIRS_EXACT && isnan(rk_pairs_kink(&net->layers[l].activation)))
-            return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                           "layer %zu: exact pairs are not known of %s; take completed ones", l + 1,
-                           rk_activation_name(net->layers[l].activation.kind));
-    return RK_OK;
-}
-
-static rk_status check_keep(const job *j, rk_error *error) {
-    const rk_network *a = j->net, *b = j->keep;
-    if (a->n_layers == b->n_layers && rk_network_n_in(a) == rk_network_n_in(b) &&
-        rk_network_n_out(a) == rk_network_n_out(b))
-        return check_network(j, b, error);
-    return rk_fail(
-        error, RK_ERROR_UNSUPPORTED,
-        "the network to keep to has %zu layers, %zu inputs and %zu outputs, and not %zu, "
-        "%zu and %zu",
-        b->n_layers, rk_network_n_in(b), rk_network_n_out(b), a->n_layers, rk_network_n_in(a),
-        rk_network_n_out(a));
-}
-
-static rk_status prepare(job *j, const rk_input *input, rk_error *error) {
-    rk_status status = check_options(j, error);
-    if (status == RK_OK) status = check_network(j, j->net, error);
-    if (status == RK_OK) status = check_keep(j, error);
-    if (status == RK_OK) status = rk_event_check(j->event, j->net, error);
-    if (status == RK_OK)
-        status = rk_input_accept(&j->input, &j->symmetric, input, rk_network_n_in(j->net), error);
-    if (status == RK_OK && j->input.third_cumulant)
-        status = rk_fail(error, RK_ERROR_UNSUPPORTED,
-                         "training against an event takes Gaussian inputs only");
-    if (status == RK_OK)
-        status = rk_rare_event_create(&j->rare, j->net, j->event, &j->input, error);
-    if (status == RK_OK) status = rk_parameters_create(&j->of, j->net, error);
-    if (status == RK_OK) status = rk_trained_create(&j->answer, error);
-    return status;
-}
 
 /* -------------------------------------------------------------------------------------- the truth
  */
@@ -134,12 +48,12 @@ static bool hear(void *context, double fraction) {
 static rk_status find_truth(job *j, const rk_network *net, double share, bool checked,
                             rk_event_truth *out, rk_error *error) {
     rk_options options = j->run.options;
-    options.seed = j->options.seed;
-    options.samples = (uint64_t)fmax(1000, share * (double)j->options.samples);
+    options.seed = j->asked.options.seed;
+    options.samples = (uint64_t)fmax(1000, share * (double)j->asked.options.samples);
     options.progress = hear;
     options.progress_context = &j->course;
     const rk_status status =
-        rk_event_truth_find(out, net, &j->input, j->event, &options, checked, error);
+        rk_event_truth_find(out, net, &j->asked.input, j->asked.event, &options, checked, error);
     if (status == RK_OK) j->answer->data.receipt_flops += out->flops;
     return status;
 }
@@ -155,11 +69,15 @@ static void say_apart(job *j, const rk_event_truth *truth, const char *when) {
 static rk_status see_before(job *j, rk_error *error) {
     rk_train_event_data *data = &j->answer->data;
     rk_event_truth truth;
-    const rk_status status = find_truth(j, j->net, 1, true, &truth, error);
+    const rk_status status = find_truth(j, j->asked.net, 1, true, &truth, error);
     if (status != RK_OK) return status;
     data->before = truth.estimate;
     data->before_check = truth.check;
+    j->is_seen = truth.estimate.p > 0;
     say_apart(j, &truth, "before");
+    if (!j->is_seen && !j->course.stopped)
+        rk_warnings_add(&j->answer->warnings, "the event is out of sight, P is 0: nothing is to "
+                                              "be gained, and the network stays what it was");
     return RK_OK;
 }
 
@@ -168,14 +86,14 @@ static rk_status is_met(job *j, double share, rk_error *error) {
     rk_event_truth truth;
     const rk_status status = find_truth(j, j->of.net, share, share == 1, &truth, error);
     const double fall = j->answer->data.before.log10_p - truth.estimate.log10_p;
-    j->met = status == RK_OK && fall >= log10(j->options.target_factor);
+    j->met = status == RK_OK && fall >= log10(j->asked.options.target_factor);
     return status;
 }
 
 /* Whether the target is met: fewer passes say whether it is worth asking those that decide. */
 static rk_status look(job *j, rk_error *error) {
     const double seen = (j->first_view - j->last_view) / log(10);
-    if (!(seen > HOPEFUL * log10(j->options.target_factor))) return RK_OK;
+    if (!(seen > HOPEFUL * log10(j->asked.options.target_factor))) return RK_OK;
     rk_status status = is_met(j, GLANCE, error);
     if (status == RK_OK && j->met) status = is_met(j, 1, error);
     return status;
@@ -201,35 +119,43 @@ static rk_status note(job *j, const rk_rare_path *p, rk_error *error) {
 
 static rk_status follow(job *j, rk_rare_path *p, rk_error *error) {
     rk_status status = RK_OK;
-    while (status == RK_OK && !p->ended && !j->met && p->steps < j->options.max_steps) {
+    while (status == RK_OK && !p->ended && !j->met && !(p->log_p < OUT_OF_SIGHT) &&
+           p->steps < j->asked.options.max_steps) {
+        status = rk_rare_path_look(p, error);
+        if (status != RK_OK || p->ended || p->work->interrupted) break;
+        if (p->steps > 0 && p->is_sound) rk_course_best(&j->course);
         status = rk_rare_path_step(p, error);
         if (p->work->dry) return status;
         if (status != RK_OK || p->work->interrupted) break;
         status = note(j, p, error);
         if (status == RK_OK && !rk_course_point(&j->course, p->steps, p->closure_loss)) break;
-        if (status == RK_OK && j->options.target_factor > 0) status = look(j, error);
+        if (status == RK_OK && j->asked.options.target_factor > 0) status = look(j, error);
     }
     if (status == RK_ERROR_NUMERIC && p->steps > 0) { /* so far, so good */
         rk_warnings_add(&j->answer->warnings, "%s", error ? error->message : "no way on");
         status = RK_OK;
     }
-    j->ended = p->ended;
+    j->ended = p->ended || p->log_p < OUT_OF_SIGHT;
     j->found_again = p->objective.found_again;
     return status;
 }
 
 static rk_status walk(job *j, rk_work *work, rk_error *error) {
-    const rk_train_event_options *o = &j->options;
+    const rk_train_event_options *o = &j->asked.options;
     const size_t mark = rk_work_mark(work);
     rk_rare_path_spec spec = rk_rare_path_default();
     spec.view = o->view;
-    spec.pairs = (rk_pairs_spec){o->pairs, o->pairs_order};
+    spec.keep.pairs = (rk_pairs_spec){o->pairs, o->pairs_order};
+    spec.keep.seed = o->seed;
+    spec.keep.input = &j->asked.input;
+    if (o->data)
+        spec.keep.data = &j->asked.data;
+    else
+        spec.keep.teacher = j->asked.keep;
     spec.allowance = o->keep_loss;
-    spec.seed = o->seed;
     rk_rare_path path;
     rk_course_phase(&j->course, RK_PHASE_CLOSURE, 1, o->max_steps);
-    rk_status status =
-        rk_rare_path_create(&path, work, &spec, j->keep, &j->of, &j->rare, &j->input, error);
+    rk_status status = rk_rare_path_create(&path, work, &spec, &j->of, &j->asked.rare, error);
     if (status != RK_OK) return status;
     status = follow(j, &path, error);
     rk_rare_path_free(&path);
@@ -237,29 +163,91 @@ static rk_status walk(job *j, rk_work *work, rk_error *error) {
     return status;
 }
 
-static rk_status see_after(job *j, rk_work *work, rk_error *error) {
+/* ------------------------------------------------------------------------------------- the end */
+
+/* Beyond what passes may be wrong by. */
+static bool is_rarer(const rk_tail_estimate *before, const rk_tail_estimate *after) {
+    const double fall = before->log10_p - after->log10_p;
+    const double squares = log1p(before->cv * before->cv) + log1p(after->cv * after->cv);
+    return fall == INFINITY || fall * log(10) > CERTAIN * sqrt(squares);
+}
+
+/* A network that is other than it was, for nothing, is worth less. */
+static rk_status stay(job *j, rk_error *error) {
     rk_train_event_data *data = &j->answer->data;
-    rk_loss_receipt receipt = {.loss = (double)NAN};
+    data->unchanged = true;
+    data->after = data->before;
+    data->after_check = data->before_check;
+    rk_parameters_free(&j->of);
+    return rk_parameters_create(&j->of, j->asked.net, error);
+}
+
+/* Interrupted steps are left as they are: one goes on from them. */
+static rk_status weigh(job *j, rk_error *error) {
+    rk_train_event_data *data = &j->answer->data;
     rk_event_truth truth;
-    data->interrupted = j->course.stopped;
-    data->seconds = rk_course_seconds(&j->course);
-    data->flops = rk_course_flops(&j->course);
-    j->course.stopped = false;
-    rk_course_phase(&j->course, RK_PHASE_RECEIPT, 1, 1);
-    rk_status status = rk_loss_receipt_take(work, j->keep, j->of.net, &j->input, j->options.seed,
-                                            j->options.receipt_samples, &receipt, error);
-    if (work->dry || status != RK_OK) return status;
-    data->receipt_flops += rk_course_flops(&j->course) - data->flops;
-    data->receipt_samples = receipt.samples;
-    data->loss = receipt.loss / receipt.square;
-    data->loss_standard_error = receipt.standard_error / receipt.square;
-    data->square = receipt.square;
-    status = find_truth(j, j->of.net, 1, true, &truth, error);
+    if (!j->is_seen || data->n_curve == 0) return stay(j, error);
+    const rk_status status = find_truth(j, j->of.net, 1, true, &truth, error);
     if (status != RK_OK) return status;
     data->after = truth.estimate;
     data->after_check = truth.check;
     say_apart(j, &truth, "after");
+    if (data->interrupted || j->course.stopped || is_rarer(&data->before, &data->after))
+        return RK_OK;
+    rk_warnings_add(&j->answer->warnings,
+                    "passes do not say that the event is rarer, 10^%.2f and 10^%.2f: the network "
+                    "stays what it was",
+                    data->before.log10_p, data->after.log10_p);
+    return stay(j, error);
+}
+
+static rk_status weigh_data(job *j, rk_work *work, rk_error *error) {
+    rk_train_event_data *data = &j->answer->data;
+    double before = NAN, after = NAN;
+    rk_status status = rk_data_receipt_take(work, &j->asked.data, j->asked.net, &before, error);
+    if (status == RK_OK)
+        status = rk_data_receipt_take(work, &j->asked.data, j->of.net, &after, error);
+    if (work->dry || status != RK_OK) return status;
+    data->data_loss_before = before;
+    data->data_loss_after = after;
+    data->square = rk_data_receipt_unit(&j->asked.data, rk_network_n_out(j->asked.net));
+    data->loss = (after - before) / data->square;
+    data->loss_standard_error = 0;
+    data->receipt_samples = work->interrupted ? 0 : j->asked.data.n;
     return RK_OK;
+}
+
+static rk_status weigh_loss(job *j, rk_work *work, rk_error *error) {
+    rk_train_event_data *data = &j->answer->data;
+    rk_loss_receipt receipt = {.loss = (double)NAN};
+    if (j->asked.data.n > 0) return weigh_data(j, work, error);
+    const rk_status status =
+        rk_loss_receipt_take(work, j->asked.keep, j->of.net, &j->asked.input, j->asked.options.seed,
+                             j->asked.options.receipt_samples, &receipt, error);
+    if (work->dry || status != RK_OK) return status;
+    data->receipt_samples = receipt.samples;
+    data->loss = receipt.loss / receipt.square;
+    data->loss_standard_error = receipt.standard_error / receipt.square;
+    data->square = receipt.square;
+    return RK_OK;
+}
+
+static rk_status see_after(job *j, rk_work *work, rk_error *error) {
+    rk_train_event_data *data = &j->answer->data;
+    const rk_course_end end = rk_course_finish(&j->course);
+    rk_status status = RK_OK;
+    data->interrupted = end.interrupted;
+    data->seconds = end.seconds;
+    data->flops = end.flops;
+    if (!work->dry) status = weigh(j, error);
+    if (status == RK_OK) status = weigh_loss(j, work, error);
+    if (!work->dry) data->receipt_flops += rk_course_flops(&j->course) - end.flops;
+    return status;
+}
+
+static void save(void *context, const rk_train_point *now) {
+    const job *j = context;
+    j->asked.options.checkpoint(j->asked.options.checkpoint_context, j->of.net, now);
 }
 
 static rk_status run(void *context, rk_work *work, rk_error *error) {
@@ -268,7 +256,8 @@ static rk_status run(void *context, rk_work *work, rk_error *error) {
     rk_course_start(&j->course, work);
     rk_course_phase(&j->course, RK_PHASE_START, 1, 1);
     if (!work->dry) status = see_before(j, error);
-    if (status == RK_OK) status = walk(j, work, error);
+    if (status == RK_OK && (work->dry || (j->is_seen && !j->course.stopped)))
+        status = walk(j, work, error);
     if (status == RK_OK) status = see_after(j, work, error);
     return status;
 }
@@ -276,10 +265,12 @@ static rk_status run(void *context, rk_work *work, rk_error *error) {
 static void say_what_was_found(job *j) {
     rk_train_event_data *d = &j->answer->data;
     rk_warnings *w = &j->answer->warnings;
-    const double wanted = j->options.target_factor, allowed = j->options.keep_loss;
+    const double wanted = j->asked.options.target_factor, allowed = j->asked.options.keep_loss;
     const double seen = (j->first_view - j->last_view) / log(10);
     d->log10_factor = d->before.log10_p - d->after.log10_p;
     d->found_again = j->found_again;
+    d->unmet = d->unchanged;
+    if (d->unchanged) return;
     if (isfinite(d->log10_factor) && fabs(seen - d->log10_factor) > log10(PART_WAYS))
         rk_warnings_add(w,
                         "the steps saw P fall by 10^%.1f; by passes it was 10^%.1f: the closure "
@@ -306,10 +297,11 @@ static rk_status deliver(job *j, rk_error *error) {
         rk_network_create(&a->network, j->of.net->layers, j->of.net->n_layers, error);
     if (status != RK_OK) return status;
     say_what_was_found(j);
-    if (a->data.n_curve > 0) a->data.closure_loss = a->curve[a->data.n_curve - 1].closure_loss;
+    if (a->data.n_curve > 0 && !a->data.unchanged)
+        a->data.closure_loss = a->curve[a->data.n_curve - 1].closure_loss;
     a->data.network = a->network;
     a->data.curve = a->curve;
-    a->data.seed = j->options.seed;
+    a->data.seed = j->asked.options.seed;
     a->data.bytes = j->run.bytes;
     a->data.threads = j->run.threads;
     a->data.warnings = a->warnings.list;
@@ -321,17 +313,20 @@ rk_status rk_train_event(rk_trained **out, const rk_network *net, const rk_input
                          const rk_event *event, const rk_train_event_options *options,
                          rk_error *error) {
     *out = NULL;
-    job j = {.net = net, .keep = net, .event = event};
-    rk_status status = accept(&j.options, options, error);
-    if (status != RK_OK) return status;
-    const rk_train_event_options *o = &j.options;
-    if (o->keep) j.keep = o->keep;
-    j.course = (rk_course){.progress = o->progress, .context = o->progress_context};
+    job j = {.answer = NULL};
+    rk_status status = rk_event_request_accept(&j.asked, net, input, event, options, error);
+    const rk_train_event_options *o = &j.asked.options;
+    j.course = (rk_course){.progress = o->progress,
+                           .context = o->progress_context,
+                           .save = o->checkpoint ? save : NULL,
+                           .save_context = &j,
+                           .save_seconds = o->checkpoint_seconds};
     j.run = (rk_train_run){.name = "training against an event",
                            .options = rk_train_options(o->threads, o->memory_limit, o->context),
                            .run = run,
                            .context = &j};
-    status = prepare(&j, input, error);
+    if (status == RK_OK) status = rk_parameters_create(&j.of, net, error);
+    if (status == RK_OK) status = rk_trained_create(&j.answer, error);
     if (status == RK_OK) status = rk_train_run_do(&j.run, error);
     if (status == RK_OK) status = deliver(&j, error);
     if (status == RK_OK)
@@ -340,7 +335,6 @@ rk_status rk_train_event(rk_trained **out, const rk_network *net, const rk_input
         rk_trained_destroy(j.answer);
     rk_course_free(&j.course);
     rk_parameters_free(&j.of);
-    rk_rare_event_free(&j.rare);
-    free(j.symmetric);
+    rk_event_request_free(&j.asked);
     return status;
 }

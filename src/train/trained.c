@@ -16,7 +16,9 @@ rk_status rk_trained_create(rk_trained **out, rk_error *error) {
                                     .closure_loss = unknown,
                                     .loss = unknown,
                                     .loss_standard_error = unknown,
-                                    .square = unknown};
+                                    .square = unknown,
+                                    .data_loss_before = unknown,
+                                    .data_loss_after = unknown};
     return RK_OK;
 }
 

@@ -9,7 +9,7 @@ has out '^  closure '
 is_empty err
 exists s.safetensors
 run 0 inspect s.safetensors
-has out '^student of weights [0-9a-f]*, loss 0'
+has out '^student of weights [0-9a-f]*: reckon .* FLOPs, loss 0'
 run 0 estimate s.safetensors -m covariance
 run 0 distill t.safetensors --hidden 8,8 --budget 5e6flop -o s2.npz --json --csv curve.csv
 is_json out

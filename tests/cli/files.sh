@@ -33,12 +33,12 @@ npy '(2,)' $one $one >short.npy
 npy '(2, 2)' $one $one $one $one >square.npy
 run 0 estimate net.safetensors --input-mean mean.npy
 run 3 estimate net.safetensors --input-mean short.npy
-has err '--input-mean: short.npy is 2, but the network needs 3 numbers'
+has err '--input-mean short.npy: mean: 2, where the network takes 3 numbers, or one for all'
 run 3 estimate net.safetensors --input-cov square.npy
-has err '--input-cov: square.npy is 2x2, but the network needs 3x3'
+has err '--input-cov square.npy: covariance: 2x2, where the network takes 3x3, 3 variances, or one for all'
 run 3 estimate net.safetensors --input-cov missing.npy
 run 3 estimate net.safetensors --input-mean net.safetensors
-has err 'net.safetensors: this is a file of several arrays'
+has err 'net.safetensors: this is a .safetensors file of several arrays'
 rm -r ./*.npy ./*.npz short.safetensors tiny.safetensors
 
 # What a file is, and the way out: foreign EXPECTED WAY_OUT FILE

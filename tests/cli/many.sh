@@ -42,7 +42,7 @@ python3 -c 'import numpy; numpy.save("mean.npy", numpy.ones(16))' 2>/dev/null ||
 if [ ! -e no_numpy ]; then
     run 3 estimate 1.npz other.npz 2.npz -a relu -m mean --input-mean mean.npy --json
     [ "$(wc -l <out)" -eq 2 ] || failed 'not two lines'
-    has err 'needs 5 numbers'
+    has err 'takes 5 numbers'
 fi
 
 # Into one file, which is there if there is anything in it.

@@ -84,7 +84,7 @@ static void test_golden(void **state) {
     static const size_t wide[] = {8, 8, 8, 8, 8}, narrow[] = {8, 4, 4, 4, 8};
     rk_network *teacher = wave(wide, (const double[4]){0.7, 1.3, 0.37, 0.11});
     rk_network *student = wave(narrow, (const double[4]){0.4, 1.1, 0.29, 0.13});
-    const rk_input normal = {NULL, NULL, NULL};
+    const rk_input normal = {.mean = NULL};
     for (size_t k = 0; k < sizeof golden / sizeof *golden; k++) {
         const struct golden *g = &golden[k];
         rk_parameters p;

@@ -94,7 +94,7 @@ static void run(const fixture *f, const rk_reference_spec *spec, watch *w) {
     rk_network *net;
     rk_work plan, work;
     double mean[MAX_N], variance[MAX_N];
-    rk_input input = {NULL, NULL, NULL};
+    rk_input input = {.mean = NULL};
     rk_outputs outputs = {.mean = mean, .variance = variance};
     rk_reference_observer observer = {see, w};
     assert_int_equal(rk_network_create(&net, f->layer, f->n_layers, NULL), RK_OK);

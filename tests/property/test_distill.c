@@ -291,6 +291,61 @@ static void test_interrupts(void **state) {
     rk_network_destroy(teacher);
 }
 
+/* --------------------------------------------------------------------------------------- budgets
+ */
+
+/* What does not fit is not begun: only the start, which has to be, can take more. */
+static void test_budgets(void **state) {
+    (void)state;
+    rk_network *teacher = draw(&cases[0], 6);
+    for (int k = 0; k < 24; k++) {
+        rk_distill_options o = options_for(&cases[0]);
+        o.budget_flops = 2e4 * pow(1.4, k);
+        o.start = k % 2 ? RK_START_RANDOM : RK_START_PIVOTS;
+        o.finish = k % 3 ? RK_FINISH_OFF : RK_FINISH_ON;
+        o.receipt_samples = 100;
+        rk_distilled *d = distil("budget", teacher, NULL, &o);
+        const rk_distill_data *r = rk_distilled_view(d);
+        if (r->closure_steps > 0 && !(r->flops <= o.budget_flops))
+            fail_msg("%llu steps took %.6g of %.6g", (unsigned long long)r->closure_steps, r->flops,
+                     o.budget_flops);
+        if (r->flops > 1.05 * o.budget_flops) assert_true(r->unmet);
+        if (k > 16) assert_true(r->closure_steps > 0 && !r->unmet);
+        rk_distilled_destroy(d);
+    }
+    rk_network_destroy(teacher);
+}
+
+typedef struct shelf {
+    double loss, largest_rise; /* as the steps see it */
+    int count;
+    size_t n_layers;
+} shelf;
+
+static void keep(void *context, const rk_network *best, const rk_train_point *now) {
+    shelf *s = context;
+    if (s->count++ > 0) s->largest_rise = fmax(s->largest_rise, now->loss - s->loss);
+    s->loss = now->loss;
+    s->n_layers = rk_network_n_layers(best);
+}
+
+/* Each is better than the one before, and a network as it will be delivered. */
+static void test_checkpoints(void **state) {
+    (void)state;
+    rk_network *teacher = draw(&cases[2], 6); /* deeper than its student */
+    rk_distill_options o = options_for(&cases[2]);
+    shelf s = {.count = 0};
+    o.finish = RK_FINISH_OFF;
+    o.checkpoint = keep;
+    o.checkpoint_context = &s;
+    o.checkpoint_seconds = 0;
+    rk_distilled *d = distil("checkpoints", teacher, NULL, &o);
+    assert_true(s.count >= 4 && s.n_layers == 2 && !(s.largest_rise > 0));
+    assert_true(s.loss == rk_distilled_view(d)->closure_loss);
+    rk_distilled_destroy(d);
+    rk_network_destroy(teacher);
+}
+
 /* --------------------------------------------------------------------------------------- refused
  */
 
@@ -316,7 +371,7 @@ static void test_refused(void **state) {
         {NULL, {.hidden = widths, .n_hidden = 1}, RK_ERROR_ARGUMENT, "no teacher"},
         {relu, {.n_hidden = 0}, RK_ERROR_ARGUMENT, "at least one width"},
         {relu, {.hidden = widths, .n_hidden = 2}, RK_ERROR_ARGUMENT, "hidden layer 2 has no"},
-        {flat, {.hidden = widths, .n_hidden = 1}, RK_ERROR_ARGUMENT, "no hidden layer"},
+        {flat, {.hidden = widths, .n_hidden = 1}, RK_ERROR_UNSUPPORTED, "no hidden layer"},
         {residual, {.hidden = widths, .n_hidden = 1}, RK_ERROR_UNSUPPORTED, "no residual"},
         {relu, {.student = flat}, RK_ERROR_ARGUMENT, "no hidden layer"},
         {relu, {.student = residual}, RK_ERROR_UNSUPPORTED, "no residual"},
@@ -362,6 +417,7 @@ int main(void) {
         cmocka_unit_test(test_teachers), cmocka_unit_test(test_units),
         cmocka_unit_test(test_itself),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_going_on), cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_budgets),  cmocka_unit_test(test_checkpoints),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ static void test_a_linear_network_has_its_exact_law(void **state) {
         for (size_t j = 0; j < N; j++)
             sigma[i * N + j] = exp(-fabs((double)i - (double)j));
     }
-    rk_input input = {mu, sigma, NULL};
+    rk_input input = {.mean = mu, .covariance = sigma};
     rk_answer *answer = estimate(&f, 1, &input, "covariance", true);
     const rk_answer_data *data = rk_answer_view(answer);
     for (size_t i = 0; i < N; i++) {

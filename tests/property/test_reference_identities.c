@@ -53,7 +53,7 @@ typedef struct result {
 
 static result run(const fixture *f, const rk_input *input, const rk_reference_spec *spec,
                   bool covariance, int threads, const rk_reference_observer *observer) {
-    static const rk_input standard = {NULL, NULL, NULL};
+    static const rk_input standard = {.mean = NULL};
     result r = {.flops = 0};
     double *hidden[MAX_LAYERS];
     for (size_t l = 0; l < MAX_LAYERS; l++)
@@ -283,7 +283,7 @@ static void test_linear_networks_stay_gaussian(void **state) {
         for (size_t j = 0; j < 5; j++)
             sigma[i * 5 + j] = exp(-fabs((double)i - (double)j));
     }
-    rk_input input = {mu, sigma, NULL};
+    rk_input input = {.mean = mu, .covariance = sigma};
     double product[15] = {0}; /* of all weights: 3 x 5 */
     for (size_t j = 0; j < 5; j++) {
         double h[MAX_N] = {0}, z[MAX_N];

@@ -205,6 +205,149 @@ static void test_target(void **state) {
     rk_network_destroy(net);
 }
 
+/* ----------------------------------------------------------------------------------- kept to data
+ */
+
+enum { SAMPLES = 4000 };
+
+static double data_x[SAMPLES * N], data_values[SAMPLES * 4];
+static size_t data_labels[SAMPLES];
+
+/* What the network itself says of inputs that are no normal ones, with something beside it. */
+static rk_dataset data_for(const rk_network *net, bool labelled) {
+    double y[4];
+    for (size_t i = 0; i < SAMPLES * N; i++)
+        data_x[i] = 2.4 * sin(1.7 * (double)(i * i % 99991));
+    for (size_t r = 0; r < SAMPLES; r++) {
+        size_t best = r % 5 == 0 ? r / 5 % 4 : 0;
+        assert_int_equal(rk_network_forward(net, data_x + r * N, y, NULL), RK_OK);
+        for (size_t i = 0; i < 4; i++) {
+            data_values[4 * r + i] = y[i] + 0.3 * sin((double)(4 * r + i));
+            if (r % 5 && y[i] > y[best]) best = i;
+        }
+        data_labels[r] = best;
+    }
+    return (rk_dataset){.size = sizeof(rk_dataset),
+                        .n = SAMPLES,
+                        .n_in = N,
+                        .n_out = labelled ? 0 : 4,
+                        .x = data_x,
+                        .values = labelled ? NULL : data_values,
+                        .labels = labelled ? data_labels : NULL};
+}
+
+/* The loss on data, as anybody sees it, grows by no more than was allowed; the event is rarer. */
+static void test_data(void **state) {
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        const bool labelled = k == 1;
+        rk_network *net = draw(3, 1, true);
+        const rk_dataset data = data_for(net, labelled);
+        rk_event event = {.terms = &(rk_event_term){0, 1}, .n_terms = 1};
+        make_rare(&event, net, NULL, 1);
+        rk_train_event_options options = quick(1e-2);
+        rk_trained *trained;
+        rk_error error = {.message = ""};
+        rk_loss before, after;
+        options.data = &data;
+        if (rk_train_event(&trained, net, NULL, &event, &options, &error) != RK_OK)
+            fail_msg("%s", error.message);
+        const rk_train_event_data *d = rk_trained_view(trained);
+        assert_int_equal(rk_data_loss(&before, NULL, net, &data, NULL, NULL), RK_OK);
+        assert_int_equal(rk_data_loss(&after, NULL, d->network, &data, NULL, NULL), RK_OK);
+        const double p = probability(net, NULL, &event), q = probability(d->network, NULL, &event);
+        print_message("%s: %.3g to %.3g, loss %.5g to %.5g, unit %.3g, %zu steps\n",
+                      labelled ? "labels" : "values", p, q, before.value, after.value, d->square,
+                      d->n_curve);
+        assert_true(d->data_loss_before == before.value && d->data_loss_after == after.value);
+        if (!(after.value - before.value <= 1e-2 * d->square)) fail_msg("dear");
+        if (!(q < p / 10)) fail_msg("P from %g to %g", p, q);
+        assert_true(!d->unchanged && !d->unmet && d->receipt_samples == SAMPLES);
+        rk_trained_destroy(trained);
+        rk_network_destroy(net);
+    }
+}
+
+/* --------------------------------------------------------------------------------- on the way */
+
+typedef struct shelf {
+    rk_network *last;
+    double loss; /* of it, at most what was allowed */
+    const rk_network *of;
+    int count;
+} shelf;
+
+static void keep(void *context, const rk_network *best, const rk_train_point *now) {
+    shelf *s = context;
+    rk_layer layers[4];
+    for (size_t l = 0; l < 4; l++)
+        layers[l] = rk_network_layer(best, l);
+    rk_network_destroy(s->last);
+    assert_int_equal(rk_network_create(&s->last, layers, 4, NULL), RK_OK);
+    s->loss = fmax(s->loss, loss(best, s->of, NULL));
+    s->count++;
+    assert_true(now->phase == RK_PHASE_CLOSURE);
+}
+
+/* Every checkpoint keeps to the allowance, and the last one is the result. */
+static void test_checkpoints(void **state) {
+    (void)state;
+    rk_network *net = draw(3, 1, false);
+    rk_event event = {.terms = &first, .n_terms = 1};
+    rk_train_event_options options = quick(1e-2);
+    shelf s = {.of = net};
+    char hex[2][65];
+    rk_trained *trained;
+    make_rare(&event, net, NULL, 1);
+    options.checkpoint = keep;
+    options.checkpoint_context = &s;
+    options.checkpoint_seconds = 0;
+    assert_int_equal(rk_train_event(&trained, net, NULL, &event, &options, NULL), RK_OK);
+    const rk_train_event_data *d = rk_trained_view(trained);
+    assert_true(s.count >= 10 && (size_t)s.count <= d->n_curve + 1);
+    if (!(s.loss < 1.03e-2)) fail_msg("a checkpoint's loss is %g", s.loss);
+    assert_int_equal(rk_network_sha256(s.last, hex[0], NULL), RK_OK);
+    assert_int_equal(rk_network_sha256(d->network, hex[1], NULL), RK_OK);
+    assert_string_equal(hex[0], hex[1]);
+    rk_trained_destroy(trained);
+
+    /* From a network that has paid half, what it has gained is not given back. */
+    const double half = probability(s.last, NULL, &event);
+    options.checkpoint = NULL;
+    options.keep = net;
+    options.keep_loss = 2e-2;
+    assert_int_equal(rk_train_event(&trained, s.last, NULL, &event, &options, NULL), RK_OK);
+    d = rk_trained_view(trained);
+    for (size_t i = 0; i < d->n_curve; i++)
+        if (!(d->curve[i].closure_loss > 2e-3)) fail_msg("back to %g", d->curve[i].closure_loss);
+    assert_true(probability(d->network, NULL, &event) <= half && d->loss > 1e-2);
+    rk_trained_destroy(trained);
+    rk_network_destroy(s.last);
+    rk_network_destroy(net);
+}
+
+/* Where P is 0, and stays so, nothing is moved. */
+static void test_out_of_sight(void **state) {
+    (void)state;
+    for (int biased = 0; biased < 2; biased++) {
+        rk_network *net = draw(3, 1, biased);
+        const rk_event event = {.terms = &first, .n_terms = 1, .threshold = 1e6};
+        const rk_train_event_options options = quick(1e-2);
+        rk_trained *trained;
+        char hex[2][65];
+        assert_int_equal(rk_train_event(&trained, net, NULL, &event, &options, NULL), RK_OK);
+        const rk_train_event_data *d = rk_trained_view(trained);
+        assert_true(d->unchanged && d->unmet && d->n_warnings == 1 && d->n_curve == 0);
+        assert_non_null(strstr(d->warnings[0], "out of sight"));
+        assert_true(d->loss == 0);
+        assert_int_equal(rk_network_sha256(net, hex[0], NULL), RK_OK);
+        assert_int_equal(rk_network_sha256(d->network, hex[1], NULL), RK_OK);
+        assert_string_equal(hex[0], hex[1]);
+        rk_trained_destroy(trained);
+        rk_network_destroy(net);
+    }
+}
+
 static void refused(const rk_network *net, const rk_event *event,
                     const rk_train_event_options *options, const char *says) {
     rk_trained *trained;
@@ -241,7 +384,7 @@ static void test_errors(void **state) {
     refused(net, &event, &options, "differs from itself");
     options = quick(1e-2);
     options.pairs = RK_PAIRS_EXACT;
-    refused(other, &event, &options, "layer 1: exact pairs are not known of tanh");
+    refused(other, &event, &options, "exact pairs are not known of tanh");
     options = quick(1e-2);
     options.keep = other;
     refused(net, &event, &options, "keep to has 2 layers");
@@ -255,7 +398,9 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rarer), cmocka_unit_test(test_interrupted),
-        cmocka_unit_test(test_target), cmocka_unit_test(test_errors)};
+        cmocka_unit_test(test_rarer),       cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_target),      cmocka_unit_test(test_data),
+        cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_out_of_sight),
+        cmocka_unit_test(test_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,7 +201,7 @@ static void test_bad_input_laws_are_refused(void **state) {
         {{0, 0}, {(double)INFINITY, 0, 0, 1}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        rk_input input = {cases[i].mean, cases[i].covariance, NULL};
+        rk_input input = {.mean = cases[i].mean, .covariance = cases[i].covariance};
         rk_answer *answer;
         rk_error error;
         assert_int_equal(rk_estimate(&answer, net, &input, NULL, &error), RK_ERROR_ARGUMENT);
