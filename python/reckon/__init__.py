@@ -11,7 +11,9 @@ dataclass of NumPy arrays that carries its error and its warnings. See docs/PYTH
 
 from ._answers import (Answer, Candidate, Compared, Comparison, Cost, Estimate, Inspection, LayerInfo,
                        Plan, Probability, Step, Tail, TailCost)  # fmt: skip
+from ._differentiable import covariance, log_probability, mean
 from ._estimation import compare, estimate, explain, inspect, tail
+from ._gradient import Derivatives, Linearisation, event_gradient, linearise
 from ._law import Gaussian
 from ._library import (ArgumentError, FileError, FormatError, Interrupted, NumericError, OutOfMemory,
                        OutOfReach, ReckonError, UnsupportedError)  # fmt: skip

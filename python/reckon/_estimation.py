@@ -60,7 +60,7 @@ def estimate(
     array([1.78412412])
     """
     network = as_network(model, activation)
-    options = run_options(network, method=method, tol=tol, budget=budget, samples=samples,
+    options = run_options(method=method, tol=tol, budget=budget, samples=samples,
                           receipt=receipt, seed=seed, threads=threads, memory=memory,
                           covariance=covariance, layers=layers, cumulants=cumulants,
                           marginals=marginals)  # fmt: skip
@@ -75,7 +75,7 @@ def explain(model: Any, *, input: Input = None, activation: Activations = None,
     """What `estimate` with these options would cost, exactly, without doing it."""
     network = as_network(model, activation)
     with made(_abi.rk_plan, "rk_plan_create", "rk_plan_destroy", network._pointer,
-              law(input, network.n_in), run_options(network, **options)) as plan:  # fmt: skip
+              law(input, network.n_in), run_options(**options)) as plan:  # fmt: skip
         count = ctypes.c_size_t()
         seen = library.rk_plan_candidates(plan, ctypes.byref(count))
         return Plan(
@@ -116,7 +116,7 @@ def tail(
     tol: the relative standard error to reach, of each event. The rest as in `estimate`.
     """
     network = as_network(model, activation)
-    options = run_options(network, tail=method, tol=tol, budget=budget, samples=samples, seed=seed,
+    options = run_options(tail=method, tol=tol, budget=budget, samples=samples, seed=seed,
                           threads=threads, memory=memory)  # fmt: skip
     with events_of(network, event) as (events, count), watched(options, progress):
         with made(_abi.rk_tail_answer, "rk_tail", "rk_tail_destroy", network._pointer,
@@ -172,7 +172,7 @@ def inspect(model: Any, *, activation: Activations = None) -> Inspection:
 
 
 def _info(network: Network, i: int, layer: Layer) -> LayerInfo:
-    rows, cols = network.shape(i)
+    c = network.layer(i)
     square = np.nan if layer.weight is None else float(np.mean(layer.weight**2))
-    return LayerInfo(rows, cols, layer.bias is not None, layer.activation, layer.reads or i + 1,
-                     layer.adds, cols * square)  # fmt: skip
+    return LayerInfo(c.rows, c.cols, layer.bias is not None, layer.activation, layer.reads or i + 1,
+                     layer.adds, c.cols * square)  # fmt: skip

@@ -23,9 +23,9 @@ def network_pointer(model: Any, activation: Activations) -> Any:
     if torch is not None and isinstance(model, torch.nn.Module):
         if names is not None:
             raise ArgumentError("activation: a module says itself what its activations are")
-        from ._modules import layers_of_module
+        from ._modules import Graph, layers_of
 
-        return created(layers_of_module(model))
+        return created(layers_of(Graph(model)))
     if isinstance(model, (list, tuple)):
         return created(_pairs(model, names))
     raise ArgumentError(

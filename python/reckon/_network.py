@@ -1,4 +1,4 @@
-"""A network in the library's memory, and the threads and memory that its runs share."""
+"""A network in the library's memory."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Layer(NamedTuple):
 class Network:
     """A multilayer perceptron, copied from a model once: weights in float64, ready to run.
 
-    `model` is whatever `reckon.estimate` takes. Runs on the same Network share threads and memory;
-    several threads may use it at a time. It does not change: make another from a changed model.
+    `model` is whatever `reckon.estimate` takes, and a Network is one, too. It does not change: make
+    another from a changed model. Several threads may use it at a time.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class Network:
 
     def _own(self, pointer: Any) -> None:
         self._pointer = pointer
-        self._context: Any = None
         weakref.finalize(self, library.rk_network_destroy, pointer)
 
     @classmethod
@@ -55,16 +54,6 @@ class Network:
         return self
 
     @property
-    def context(self) -> Any:
-        """The rk_context of its runs, made for the first of them."""
-        if self._context is None:
-            context = ctypes.POINTER(_abi.rk_context)()
-            call("rk_context_create", ctypes.byref(context), None)
-            weakref.finalize(self, library.rk_context_destroy, context)
-            self._context = context
-        return self._context
-
-    @property
     def n_in(self) -> int:
         return int(library.rk_network_n_in(self._pointer))
 
@@ -72,26 +61,19 @@ class Network:
     def n_out(self) -> int:
         return int(library.rk_network_n_out(self._pointer))
 
-    def shape(self, i: int) -> tuple[int, int]:
-        """(rows, cols) of layer i, counted from 0."""
-        c = library.rk_network_layer(self._pointer, i)
-        return c.rows, c.cols
+    @property
+    def n_layers(self) -> int:
+        return int(library.rk_network_n_layers(self._pointer))
+
+    def layer(self, i: int) -> _abi.rk_layer:
+        """The rk_layer, counted from 0, which points into the network."""
+        found: _abi.rk_layer = library.rk_network_layer(self._pointer, i)
+        return found
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Copies of its layers."""
-        return tuple(self._layer(i) for i in range(library.rk_network_n_layers(self._pointer)))
-
-    def _layer(self, i: int) -> Layer:
-        c = library.rk_network_layer(self._pointer, i)
-        name = library.rk_activation_name(c.activation.kind).decode()
-        return Layer(
-            floats(c.weight, c.rows, c.cols) if c.weight else None,
-            floats(c.bias, c.rows) if c.bias else None,
-            f"{name}:{c.activation.parameter:.17g}" if c.activation.parameter else name,
-            c.reads,
-            c.adds,
-        )
+        return tuple(_copied(self.layer(i)) for i in range(self.n_layers))
 
     @property
     def notes(self) -> str:
@@ -118,8 +100,18 @@ class Network:
         return y
 
     def __repr__(self) -> str:
-        n = library.rk_network_n_layers(self._pointer)
-        return f"<reckon.Network: {self.n_in} inputs, {n} layers, {self.n_out} outputs>"
+        return f"<reckon.Network: {self.n_in} inputs, {self.n_layers} layers, {self.n_out} outputs>"
+
+
+def _copied(c: _abi.rk_layer) -> Layer:
+    name = library.rk_activation_name(c.activation.kind).decode()
+    return Layer(
+        floats(c.weight, c.rows, c.cols) if c.weight else None,
+        floats(c.bias, c.rows) if c.bias else None,
+        f"{name}:{c.activation.parameter!r}" if c.activation.parameter else name,
+        c.reads,
+        c.adds,
+    )
 
 
 def created(layers: Sequence[Layer]) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import signal
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Callable, Iterator, Optional, Union
 
 from . import _abi
 from ._library import ArgumentError, call
-from ._network import Network
 
 #: False, True (a tqdm bar, if tqdm is there), or a function of the fraction done; returning False
 #: interrupts the run.
@@ -34,7 +35,16 @@ def parsed_budget(budget: Budget) -> tuple[float, float]:
     return flops, seconds
 
 
-def set_common(options: Any, network: Network, **values: Any) -> Any:
+@lru_cache(maxsize=1)
+def _context(process: int) -> Any:
+    """What all runs of a process share: threads, memory, what is known of the machine. A child made
+    by fork has no threads of its parent's, so it gets one of its own."""
+    context = ctypes.POINTER(_abi.rk_context)()
+    call("rk_context_create", ctypes.byref(context), None)
+    return context
+
+
+def set_common(options: Any, **values: Any) -> Any:
     """Fills a structure of options, of estimates or of training. None leaves the default."""
     for name, value in values.items():
         if value is not None:
@@ -44,12 +54,11 @@ def set_common(options: Any, network: Network, **values: Any) -> Any:
                 raise ArgumentError(f"{name}: {reason}") from None
             if isinstance(value, int) and getattr(options, name) != value:
                 raise ArgumentError(f"{name}: {value} is out of range")
-    options.context = network.context
+    options.context = _context(os.getpid())
     return options
 
 
 def run_options(
-    network: Network,
     *,
     method: str = "auto",
     tail: Optional[str] = None,
@@ -70,7 +79,7 @@ def run_options(
         options.tail = ctypes.pointer(tail_spec)
     flops, seconds = parsed_budget(budget)
     samples_of_receipt = _abi.RK_NO_RECEIPT if receipt == 0 else receipt
-    return set_common(options, network, tolerance=tol, budget_flops=flops, budget_seconds=seconds,
+    return set_common(options, tolerance=tol, budget_flops=flops, budget_seconds=seconds,
                       receipt_samples=samples_of_receipt, memory_limit=memory, **values)  # fmt: skip
 
 
