@@ -19,3 +19,4 @@ from ._library import (ArgumentError, FileError, FormatError, Interrupted, Numer
                        OutOfReach, ReckonError, UnsupportedError)  # fmt: skip
 from ._library import version as __version__
 from ._network import Layer, Network, load, random, save
+from ._training import Distilled, Trained, TrainPoint, distill, train_event

@@ -18,6 +18,11 @@ class Answer:
         """Of plain Python objects, as JSON has them: arrays as nested lists, NaN as None."""
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
+    def __str__(self) -> str:
+        from ._display import text
+
+        return text(self)
+
     def _repr_html_(self) -> str:
         from ._display import html
 
@@ -33,6 +38,8 @@ class Answer:
 def _plain(value: Any) -> Any:
     if isinstance(value, Answer):
         return value.to_dict()
+    if hasattr(value, "sha256") and not isinstance(value, Answer):  # a Network
+        return {"sha256": value.sha256}
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

@@ -100,9 +100,3 @@ def made(kind: Any, create: str, destroy: str, *arguments: Any) -> Iterator[Any]
         yield out
     finally:
         getattr(library, destroy)(out)
-
-
-def words(prefix: str, count: int) -> tuple[str, ...]:
-    """The enumerators of a header's enum that begin with `prefix`, by value."""
-    found = {v: n for n, v in vars(_abi).items() if n.startswith(prefix) and isinstance(v, int)}
-    return tuple(found[i] for i in range(count))

@@ -46,7 +46,7 @@ def _gradients(d: Derivatives, parameters: _Parameters) -> list[Optional[torch.T
     for a, t in zip([*flat, d.input_mean, d.input_covariance], parameters.tensors):
         wanted = torch.is_tensor(t) and t.requires_grad and a is not None
         if wanted and t.shape != a.shape:  # one number for all, or the diagonal of a covariance
-            a = a.diagonal() if a.ndim == 2 else a
+            a = a.diagonal().copy() if a.ndim == 2 else a
             a = a.sum().reshape(()) if t.ndim == 0 else a
         found.append(torch.as_tensor(a).to(t) if wanted else None)
     return found
