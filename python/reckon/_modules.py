@@ -111,6 +111,9 @@ class Graph:
         if isinstance(module, nn.BatchNorm1d):
             value = self._norm(node, u, name, module)
         elif isinstance(module, nn.Linear):
+            for hook in module._forward_pre_hooks.values():  # weight norm, masks: W = W(parameters)
+                if type(hook).__module__.startswith("torch.nn.utils."):
+                    hook(module, None)
             value = self._linear(u, name, module.weight, module.bias)
         elif name == "linear" and module is None:
             value = self._linear(u, str(node), *self._parameters(node))
