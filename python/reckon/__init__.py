@@ -16,7 +16,9 @@ from ._estimation import compare, estimate, explain, inspect, tail
 from ._gradient import Derivatives, Linearisation, event_gradient, linearise
 from ._law import Gaussian
 from ._library import (ArgumentError, FileError, FormatError, Interrupted, NumericError, OutOfMemory,
-                       OutOfReach, ReckonError, UnsupportedError)  # fmt: skip
+                       OutOfReach, ReckonError, UnsupportedError, build_info)  # fmt: skip
 from ._library import version as __version__
 from ._network import Layer, Network, load, random, save
 from ._training import Distilled, Trained, TrainPoint, distill, train_event
+
+__all__ = [name for name in dir() if not name.startswith("_")] + ["__version__"]

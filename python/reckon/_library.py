@@ -100,3 +100,11 @@ def made(kind: Any, create: str, destroy: str, *arguments: Any) -> Iterator[Any]
         yield out
     finally:
         getattr(library, destroy)(out)
+
+
+def build_info() -> dict[str, str]:
+    """What is at work here: library, compiler, BLAS and its threads, processor, memory."""
+    text = ctypes.create_string_buffer(4096)
+    library.rk_build_info(text, len(text))
+    lines = text.value.decode(errors="replace").splitlines()
+    return {key: value for key, _, value in (line.partition(" ") for line in lines)}

@@ -5,9 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Any, Optional, Sequence, Union
+import tempfile
+from collections.abc import Mapping
+from typing import Any, Iterator, Optional, Sequence, Union
+
+import numpy as np
 
 from . import _abi
+from ._law import numbers
 from ._library import ArgumentError, call
 from ._network import Layer, created
 
@@ -28,9 +33,11 @@ def network_pointer(model: Any, activation: Activations) -> Any:
         return created(layers_of(Graph(model)))
     if isinstance(model, (list, tuple)):
         return created(_pairs(model, names))
+    if isinstance(model, Mapping):
+        return _tree(model, names)
     raise ArgumentError(
         f"{type(model).__name__}: no model that reckon knows; give a path, a torch.nn.Module or a "
-        "list of (W, b)"
+        "list of (W, b), or a tree of named arrays"
     )
 
 
@@ -61,3 +68,30 @@ def _pairs(model: Sequence[Any], names: Optional[str]) -> list[Layer]:
         weight, bias = entry if isinstance(entry, (list, tuple)) else (entry, None)
         layers.append(Layer(weight, bias, name))
     return layers
+
+
+def _leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    for key, value in tree.items():
+        name = f"{path}{key}".replace("/", ".").replace(":", "_")
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, numbers(value)
+
+
+def _tree(model: Mapping[str, Any], names: Optional[str]) -> Any:
+    """Named arrays, nested as Flax and Keras have them or flat as a state dict.
+
+    They go through the reader of .npz, whose rules tell which array is what. A `kernel` is
+    (in, out), by its name.
+    """
+    arrays = {}
+    for name, value in _leaves(model):
+        path, _, last = name.rpartition(".")
+        if last == "kernel":
+            name, value = f"{path}.weight" if path else "weight", value.T
+        arrays[name] = value
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.npz")
+        np.savez(path, **arrays)
+        return _read(path, names)

@@ -31,6 +31,37 @@ def test_the_network_that_was_given_is_the_one_that_is_run(pairs):
     assert reckon.Network(net.layers).sha256 == net.sha256
 
 
+def test_trees_of_arrays(pairs):
+    expected = reckon.Network(pairs, activation="tanh").sha256
+    flax = {"params": {f"Dense_{i}": {"kernel": W.T, "bias": b} for i, (W, b) in enumerate(pairs)}}
+    keras = {f"dense_{i}/kernel": W.T for i, (W, _) in enumerate(pairs)}
+    keras.update({f"dense_{i}/bias": b for i, (_, b) in enumerate(pairs)})
+    state = {f"{2 * i}.{k}": a for i, p in enumerate(pairs) for k, a in zip(("weight", "bias"), p)}
+    for tree in (flax, keras, state):
+        assert reckon.Network(tree, activation="tanh").sha256 == expected
+    with pytest.raises(ValueError, match="running_mean"):
+        reckon.Network({**state, "1.running_mean": pairs[0][1]}, activation="tanh")
+
+
+class OnlyDlpack:
+    """An array that speaks nothing but DLPack."""
+
+    def __init__(self, a):
+        self.a = a
+
+    def __dlpack__(self, **options):
+        return self.a.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.a.__dlpack_device__()
+
+
+def test_arrays_of_others(pairs):
+    theirs = [(OnlyDlpack(W), OnlyDlpack(b)) for W, b in pairs]
+    assert reckon.Network(theirs, activation="tanh").sha256 == \
+        reckon.Network(pairs, activation="tanh").sha256  # fmt: skip
+
+
 def test_saved_and_loaded(net, tmp_path):
     for name in ("net.npz", "net.safetensors"):
         reckon.save(net, tmp_path / name)
