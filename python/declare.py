@@ -69,7 +69,7 @@ class Declarations:
             stars, name, size = re.fullmatch(r"([\s*]*)(\w*)\s*(?:\[(\w*)\])?\s*", part).groups()
             count = stars.count("*")
             if size and base == "char":
-                found.append((name, f"c_char * {size}", "bytes"))
+                found.append((name, f"c_char * {size}", "Any"))  # bytes, which is also a field
             elif size:
                 found.append((name, f"{self.ctype(base, count)[0]} * {size}", "Any"))
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import numpy as np
@@ -67,7 +67,7 @@ class Cost(Answer):
     flops_executed: int
     flops_convention: float
     bytes: int
-    steps: tuple[Step, ...] = several(Step, "n_steps")
+    steps: tuple[Step, ...] = field(metadata=several(Step, "n_steps"))
 
 
 def _hidden(data: Any) -> tuple[np.ndarray, ...]:
@@ -82,36 +82,36 @@ VERDICTS = (None, "agrees", "refutes")
 class Estimate(Answer):
     """The mean of the outputs, and what else was asked for, in the outputs' units."""
 
-    mean: np.ndarray = array("n_out")  #: (n_out,)
+    mean: np.ndarray = field(metadata=array("n_out"))  #: (n_out,)
     #: (n_out,): of each mean; NaN where unknown
-    error_per_output: np.ndarray = array("n_out")
-    variance: np.ndarray = array("n_out")  #: (n_out,): of the outputs
-    covariance: Optional[np.ndarray] = array("n_out", "n_out")  #: (n_out, n_out), if asked for
-    third_cumulant: Optional[np.ndarray] = array("n_out", "n_out", "n_out")
-    fourth_cumulant: Optional[np.ndarray] = array("n_out", "n_out", "n_out", "n_out")
-    third_marginal: Optional[np.ndarray] = array("n_out")  #: kappa_iii of each output
-    fourth_marginal: Optional[np.ndarray] = array("n_out")  #: kappa_iiii
-    hidden_means: tuple[np.ndarray, ...] = computed(_hidden)  #: of each hidden layer
-    error_kind: str = word(*ERROR_KINDS)
+    error_per_output: np.ndarray = field(metadata=array("n_out"))
+    variance: np.ndarray = field(metadata=array("n_out"))  #: (n_out,): of the outputs
+    covariance: Optional[np.ndarray] = field(metadata=array("n_out", "n_out"))  #: (n_out, n_out), if asked for
+    third_cumulant: Optional[np.ndarray] = field(metadata=array("n_out", "n_out", "n_out"))
+    fourth_cumulant: Optional[np.ndarray] = field(metadata=array("n_out", "n_out", "n_out", "n_out"))
+    third_marginal: Optional[np.ndarray] = field(metadata=array("n_out"))  #: kappa_iii of each output
+    fourth_marginal: Optional[np.ndarray] = field(metadata=array("n_out"))  #: kappa_iiii
+    hidden_means: tuple[np.ndarray, ...] = field(metadata=computed(_hidden))  #: of each hidden layer
+    error_kind: str = field(metadata=word(*ERROR_KINDS))
     error_rms: float  #: over the outputs
     stated_rms: float  #: what it was before the receipt
     covariance_error_rms: float  #: over the entries
     expansion: float  #: the closures' small parameter: well below 1 is good
     receipt_flops: int
     receipt_samples: int  #: forward passes of the unbiased check; 0: none was made
-    receipt_verdict: Optional[str] = word(*VERDICTS)
+    receipt_verdict: Optional[str] = field(metadata=word(*VERDICTS))
     receipt_rms: float  #: the error by the receipt, and its own error
     receipt_rms_standard_error: float
     method: str  #: with every word that matters: the method that ran
     reason: Optional[str]  #: why "auto" took it
-    cost: Cost = one(Cost)
+    cost: Cost = field(metadata=one(Cost))
     seconds: float
     samples: int  #: forward passes behind the mean; 0: none
     seed: int
     threads: int
     interrupted: bool  #: partial
     unmet: bool  #: the tolerance or the budget: a warning says which
-    warnings: tuple[str, ...] = several(str, "n_warnings")
+    warnings: tuple[str, ...] = field(metadata=several(str, "n_warnings"))
 
     @property
     def error(self) -> np.ndarray:
@@ -172,7 +172,7 @@ class TailCost(Answer):
     is_exact: bool
     bytes: int
     samples: int
-    steps: tuple[Step, ...] = several(Step, "n_steps")
+    steps: tuple[Step, ...] = field(metadata=several(Step, "n_steps"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,8 +188,8 @@ class Tail(Answer):
     threads: int
     interrupted: bool
     unmet: bool
-    cost: TailCost = one(TailCost)
-    warnings: tuple[str, ...] = several(str, "n_warnings")
+    cost: TailCost = field(metadata=one(TailCost))
+    warnings: tuple[str, ...] = field(metadata=several(str, "n_warnings"))
 
     @property
     def p(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ MOST_ROWS = 20
 class Table(NamedTuple):
     title: str
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     below: str = ""
     warnings: tuple[str, ...] = ()
 

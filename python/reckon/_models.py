@@ -85,7 +85,7 @@ def _tree(model: Mapping[str, Any], names: Optional[str]) -> Any:
     They go through the reader of .npz, whose rules tell which array is what. A `kernel` is
     (in, out), by its name.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, value in _leaves(model):
         path, _, last = name.rpartition(".")
         if last == "kernel":

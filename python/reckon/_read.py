@@ -1,6 +1,7 @@
 """From the structures of the C library to dataclasses: fields of the same name, arrays copied.
 
-A field says in its metadata what a pointer points to, where the type alone does not tell.
+A field says in its metadata what a pointer points to, where the name alone does not tell:
+`mean: np.ndarray = field(metadata=array("n_out"))`.
 """
 
 from __future__ import annotations
@@ -17,44 +18,43 @@ def floats(pointer: Any, *shape: int) -> np.ndarray:
     """A copy of the doubles there, in C order."""
     if 0 in shape:
         return np.empty(shape)
-    return np.ctypeslib.as_array(pointer, shape).copy()
+    return np.array(np.ctypeslib.as_array(pointer, shape))
 
 
-def _field(read: Callable[[Any, Any], Any]) -> Any:
-    return dataclasses.field(metadata={"read": read})
+Metadata = dict[str, Callable[[Any, Any], Any]]
 
 
-def array(*shape: str) -> Any:
+def array(*shape: str) -> Metadata:
     """Doubles in the shape that these fields of the structure tell; None for NULL."""
 
     def read(data: Any, pointer: Any) -> Any:
         return floats(pointer, *(getattr(data, n) for n in shape)) if pointer else None
 
-    return _field(read)
+    return {"read": read}
 
 
-def several(kind: Any, count: str) -> Any:
+def several(kind: Any, count: str) -> Metadata:
     """`count` structures one after another, as a tuple of dataclasses; or of texts, for `str`."""
 
     def read(data: Any, pointer: Any) -> Any:
-        each = (lambda x: x.decode()) if kind is str else (lambda x: structure(kind, x))
-        return tuple(each(pointer[i]) for i in range(getattr(data, count)))
+        entries = (pointer[i] for i in range(getattr(data, count)))
+        return tuple(x.decode() if kind is str else structure(kind, x) for x in entries)
 
-    return _field(read)
-
-
-def one(kind: Any) -> Any:
-    return _field(lambda data, value: structure(kind, value))
+    return {"read": read}
 
 
-def word(*words: Any) -> Any:
+def one(kind: Any) -> Metadata:
+    return {"read": lambda data, value: structure(kind, value)}
+
+
+def word(*words: Any) -> Metadata:
     """An enumerator as one of these words."""
-    return _field(lambda data, value: words[value])
+    return {"read": lambda data, value: words[value]}
 
 
-def computed(read: Callable[[Any], Any]) -> Any:
+def computed(read: Callable[[Any], Any]) -> Metadata:
     """What is not there as one field."""
-    return _field(lambda data, value: read(data))
+    return {"read": lambda data, value: read(data)}
 
 
 def structure(kind: Type[T], data: Any, **known: Any) -> T:

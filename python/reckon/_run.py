@@ -67,7 +67,7 @@ def run_options(
     receipt: Optional[int] = None,
     memory: Optional[int] = None,
     **values: Any,
-) -> _abi.rk_options:
+) -> Any:
     """rk_options as the keywords of `estimate` and `tail` say."""
     options = _abi.rk_options_default()
     spec = _abi.rk_method_spec(size=ctypes.sizeof(_abi.rk_method_spec))

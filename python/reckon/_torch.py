@@ -14,21 +14,19 @@ from ._law import Input
 from ._modules import Graph, layers_of
 from ._network import Layer, Network
 
-Law = "tuple[Optional[torch.Tensor], Optional[torch.Tensor]]"
-
 
 class _Parameters:
     """The arguments of a function: (weight, bias) of each layer, then mean and covariance."""
 
     def __init__(self, model: Any, input: Input) -> None:
         self.layers = layers_of(Graph(model))
-        law = (None, None) if input is None else (
+        law: Any = (None, None) if input is None else (
             input if isinstance(input, tuple) else (input.mean, input.covariance))  # fmt: skip
         self.by_law = [torch.is_tensor(x) and x.requires_grad for x in law]
         self.tensors = [t for layer in self.layers for t in layer[:2]] + list(law)
 
     def network(self) -> Network:
-        return Network([Layer(*map(_detached, x[:2]), *x[2:]) for x in self.layers])
+        return Network([Layer(*(_detached(part) for part in layer)) for layer in self.layers])
 
     def law(self) -> Input:
         mean, covariance = map(_detached, self.tensors[-2:])
@@ -44,11 +42,13 @@ def _gradients(d: Derivatives, parameters: _Parameters) -> list[Optional[torch.T
     flat = [a for pair in zip(d.weights, d.biases) for a in pair]
     found: list[Optional[torch.Tensor]] = []
     for a, t in zip([*flat, d.input_mean, d.input_covariance], parameters.tensors):
-        wanted = torch.is_tensor(t) and t.requires_grad and a is not None
-        if wanted and t.shape != a.shape:  # one number for all, or the diagonal of a covariance
+        if a is None or not torch.is_tensor(t) or not t.requires_grad:
+            found.append(None)
+            continue
+        if t.shape != a.shape:  # one number for all, or the diagonal of a covariance
             a = a.diagonal().copy() if a.ndim == 2 else a
             a = a.sum().reshape(()) if t.ndim == 0 else a
-        found.append(torch.as_tensor(a).to(t) if wanted else None)
+        found.append(torch.as_tensor(a).to(t))
     return found
 
 
@@ -69,7 +69,7 @@ class _Estimate(torch.autograd.Function):
         return mean, torch.from_numpy(answer.covariance)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[misc]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, mean: Any, covariance: Any = None) -> Any:
         by_input = any(ctx.parameters.by_law)
         d = ctx.run.vjp(mean=mean, covariance=covariance, by_input=by_input)
@@ -91,7 +91,7 @@ class _LogProbability(torch.autograd.Function):
         return torch.tensor(log_p, dtype=torch.float64)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[misc]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, f: Any) -> Any:
         return (None, None, None, *(None if g is None else f.to(g) * g for g in ctx.gradients))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence
 
 from . import _abi
@@ -31,7 +31,7 @@ def _enumerator(name: str, text: str, known: Sequence[str]) -> int:
 class TrainPoint(Answer):
     """A moment of a run; FLOPs and seconds are all so far."""
 
-    phase: str = word(*PHASES)
+    phase: str = field(metadata=word(*PHASES))
     step: int
     loss: float
     flops: float
@@ -57,8 +57,8 @@ class Distilled(Answer):
     finished: bool  #: steps on samples followed those of the closure
     interrupted: bool
     unmet: bool
-    curve: tuple[TrainPoint, ...] = several(TrainPoint, "n_curve")
-    warnings: tuple[str, ...] = several(str, "n_warnings")
+    curve: tuple[TrainPoint, ...] = field(metadata=several(TrainPoint, "n_curve"))
+    warnings: tuple[str, ...] = field(metadata=several(str, "n_warnings"))
 
 
 def distill(
@@ -124,7 +124,7 @@ class Trained(Answer):
     threads: int
     interrupted: bool
     unmet: bool
-    warnings: tuple[str, ...] = several(str, "n_warnings")
+    warnings: tuple[str, ...] = field(metadata=several(str, "n_warnings"))
 
 
 def train_event(
