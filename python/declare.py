@@ -62,6 +62,8 @@ class Declarations:
         pointer = re.fullmatch(r"(?P<result>.+?)\(\*(?P<name>\w+)\)\((?P<parameters>.*)\)", text)
         if pointer:
             return [(pointer["name"], self.function_type(pointer), "Any")]
+        for name in re.findall(r"\bstruct (\w+)", text):  # which comes later
+            self.open(name)
         words = re.sub(r"\b(const|struct)\b", " ", text).strip()
         base, rest = re.match(r"(\w+)(.*)", words, re.S).groups()
         found = []

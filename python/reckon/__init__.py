@@ -10,13 +10,13 @@ dataclass of NumPy arrays that carries its error and its warnings. See docs/PYTH
 """
 
 from ._answers import (Answer, Candidate, Compared, Comparison, Cost, Estimate, Inspection, LayerInfo,
-                       Plan, Probability, Step, Tail, TailCost)  # fmt: skip
+                       Plan, Probability, Step, Tail, TailCost)
 from ._differentiable import covariance, log_probability, mean
 from ._estimation import compare, estimate, explain, inspect, tail
 from ._gradient import Derivatives, Linearisation, event_gradient, linearise
 from ._law import Gaussian
 from ._library import (ArgumentError, FileError, FormatError, Interrupted, NumericError, OutOfMemory,
-                       OutOfReach, ReckonError, UnsupportedError, build_info)  # fmt: skip
+                       OutOfReach, ReckonError, UnsupportedError, build_info)
 from ._library import version as __version__
 from ._network import Layer, Network, load, random, save
 from ._training import Distilled, Trained, TrainPoint, distill, train_event

@@ -59,7 +59,7 @@ def _comparison(c: A.Comparison) -> Table:
         (m.method, _number(m.error_rms), _number(m.true_rms), _error(m.true_rms_standard_error),
          f"{m.flops:.3g}", f"{m.seconds:.3g}")
         for m in c.methods
-    ]  # fmt: skip
+    ]
     head = ("method", "stated error", "true error", "", "FLOPs", "seconds")
     return Table("Methods", head, rows, "", tuple(f"{m}: {why}" for m, why in c.skipped.items()))
 
@@ -72,7 +72,7 @@ def _fields(a: Any) -> Table:
         if isinstance(v, (str, int, float))
     ]
     rows += [(name, f"p = {_number(v.p)} {_error(v.p * v.cv)}") for name, v in vars(a).items()
-             if isinstance(v, A.Probability)]  # fmt: skip
+             if isinstance(v, A.Probability)]
     return Table(type(a).__name__, ("", ""), rows, "", getattr(a, "warnings", ()))
 
 
@@ -81,7 +81,7 @@ def _inspection(x: A.Inspection) -> Table:
         (str(i), f"{y.outputs} × {y.inputs}", "yes" if y.bias else "no", y.activation,
          _number(y.scale) if y.scale == y.scale else "")
         for i, y in enumerate(x.layers, start=1)
-    ]  # fmt: skip
+    ]
     below = f"{x.parameters} parameters, SHA-256 {x.sha256[:12]}…"
     head = ("layer", "shape", "bias", "activation", "n_in Var(W)")
     return Table(f"{x.n_in} inputs, {x.n_out} outputs", head, rows, below)

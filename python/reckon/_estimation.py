@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _abi
 from ._answers import (Candidate, Compared, Comparison, Cost, Estimate, Inspection, LayerInfo, Plan,
-                       Probability, Tail)  # fmt: skip
+                       Probability, Tail)
 from ._law import Input, law
 from ._library import ArgumentError, UnsupportedError, library, made
 from ._models import Activations
@@ -63,19 +63,19 @@ def estimate(
     options = run_options(method=method, tol=tol, budget=budget, samples=samples,
                           receipt=receipt, seed=seed, threads=threads, memory=memory,
                           covariance=covariance, layers=layers, cumulants=cumulants,
-                          marginals=marginals)  # fmt: skip
+                          marginals=marginals)
     with watched(options, progress):
         with made(_abi.rk_answer, "rk_estimate", "rk_answer_destroy", network._pointer,
-                  law(input, network.n_in), options) as answer:  # fmt: skip
+                  law(input, network.n_in), options) as answer:
             return structure(Estimate, library.rk_answer_view(answer).contents)
 
 
 def explain(model: Any, *, input: Input = None, activation: Activations = None,
-            **options: Any) -> Plan:  # fmt: skip
+            **options: Any) -> Plan:
     """What `estimate` with these options would cost, exactly, without doing it."""
     network = as_network(model, activation)
     with made(_abi.rk_plan, "rk_plan_create", "rk_plan_destroy", network._pointer,
-              law(input, network.n_in), run_options(**options)) as plan:  # fmt: skip
+              law(input, network.n_in), run_options(**options)) as plan:
         count = ctypes.c_size_t()
         seen = library.rk_plan_candidates(plan, ctypes.byref(count))
         return Plan(
@@ -89,7 +89,7 @@ def events_of(network: Network, event: Union[str, Sequence[str]]) -> Iterator[tu
     """(rk_event *, count) of texts, until the end of the block."""
     text = event if isinstance(event, str) else ";".join(event)
     with made(_abi.rk_events, "rk_events_parse", "rk_events_destroy", network._pointer,
-              text.encode()) as events:  # fmt: skip
+              text.encode()) as events:
         yield library.rk_events_list(events), library.rk_events_count(events)
 
 
@@ -117,15 +117,15 @@ def tail(
     """
     network = as_network(model, activation)
     options = run_options(tail=method, tol=tol, budget=budget, samples=samples, seed=seed,
-                          threads=threads, memory=memory)  # fmt: skip
+                          threads=threads, memory=memory)
     with events_of(network, event) as (events, count), watched(options, progress):
         with made(_abi.rk_tail_answer, "rk_tail", "rk_tail_destroy", network._pointer,
-                  law(input, network.n_in), events, count, options) as answer:  # fmt: skip
+                  law(input, network.n_in), events, count, options) as answer:
             data = library.rk_tail_view(answer).contents
             return structure(Tail, data, events=tuple(
                 structure(Probability, data.estimates[i], threshold=events[i].threshold,
                           event=(events[i].text or b"").decode())
-                for i in range(count)))  # fmt: skip
+                for i in range(count)))
 
 
 def compare(
@@ -153,7 +153,7 @@ def compare(
         receipt_seconds = sum(s.seconds for s in e.cost.steps if "receipt" in s.label)
         rows.append(Compared(method, e.stated_rms, e.receipt_rms, e.receipt_rms_standard_error,
                              e.cost.flops_executed - e.receipt_flops, e.seconds - receipt_seconds,
-                             e))  # fmt: skip
+                             e))
     return Comparison(tuple(rows), skipped)
 
 
@@ -175,4 +175,4 @@ def _info(network: Network, i: int, layer: Layer) -> LayerInfo:
     c = network.layer(i)
     square = np.nan if layer.weight is None else float(np.mean(layer.weight**2))
     return LayerInfo(c.rows, c.cols, layer.bias is not None, layer.activation, layer.reads or i + 1,
-                     layer.adds, c.cols * square)  # fmt: skip
+                     layer.adds, c.cols * square)

@@ -78,7 +78,7 @@ class Linearisation:
         self._by_covariance = input_covariance
         run = ctypes.POINTER(_abi.rk_linearisation)()
         call("rk_linearise", ctypes.byref(run), self._network._pointer, self._law,
-             run_options(input_covariance=input_covariance, **options))  # fmt: skip
+             run_options(input_covariance=input_covariance, **options))
         self._run = run
         # the finalizer holds the network and the law until after the run
         weakref.finalize(self, _destroy, run, self._network, self._law)
@@ -104,7 +104,7 @@ class Linearisation:
         """
         f = _abi.rk_cotangents(size=ctypes.sizeof(_abi.rk_cotangents))
         given = dict(mean=mean, variance=variance, covariance=covariance,
-                     third_marginal=third_marginal, fourth_marginal=fourth_marginal)  # fmt: skip
+                     third_marginal=third_marginal, fourth_marginal=fourth_marginal)
         n = self._network.n_out
         kept = []
         for name, value in given.items():
@@ -155,5 +155,5 @@ def event_gradient(
             raise ArgumentError(f"event: {count} events instead of one")
         call("rk_event_gradient", ctypes.byref(log_p), ctypes.byref(room._to()), network._pointer,
              law(input, network.n_in), events,
-             run_options(tail=method, input_covariance=input_covariance, **options))  # fmt: skip
+             run_options(tail=method, input_covariance=input_covariance, **options))
     return log_p.value, room

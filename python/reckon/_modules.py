@@ -138,7 +138,7 @@ class Graph:
             text = POWERS.get(node.args[1])  # type: ignore[arg-type]
         if text is None:
             self._refuse(node, "reckon has no such layer; it knows Linear, BatchNorm1d, Dropout, "
-                               "Flatten, Identity, sums and activations")  # fmt: skip
+                               "Flatten, Identity, sums and activations")
         return text
 
     def _parameters(self, node: fx.Node) -> list[Optional[torch.Tensor]]:
@@ -179,7 +179,7 @@ class Graph:
             self._refuse(node, "has no running statistics")
         parts = {"mean": m.running_mean, "var": m.running_var, "weight": m.weight, "bias": m.bias}
         norm: dict[str, Any] = {k: self._name_of(f"{name}.{k}", t) for k, t in parts.items()
-                                if t is not None}  # fmt: skip
+                                if t is not None}
         norm["eps"] = m.eps
         u = self._read(u)
         if self._open(u, "adds", "activation", "batch_norm") and "weight" in self.layers[u.layer - 1]:
@@ -241,5 +241,5 @@ def layers_of(graph: Graph) -> list[Layer]:
             weight = torch.diag(scale) if weight is None else scale[:, None] * weight
             bias = shift if bias is None else scale * bias + shift
         layers.append(Layer(weight, bias, entry.get("activation", "identity"), entry["reads"],
-                            entry.get("adds", 0)))  # fmt: skip
+                            entry.get("adds", 0)))
     return layers

@@ -96,7 +96,7 @@ class Network:
         pointer = ctypes.POINTER(ctypes.c_double)
         for row, to in zip(x.reshape(-1, self.n_in), y.reshape(-1, self.n_out)):
             call("rk_network_forward", self._pointer, row.ctypes.data_as(pointer),
-                 to.ctypes.data_as(pointer))  # fmt: skip
+                 to.ctypes.data_as(pointer))
         return y
 
     def __repr__(self) -> str:
@@ -184,10 +184,10 @@ def random(
     """
     sizes = list(widths) if widths is not None else [width] * (hidden + 2)
     kinds = {"he": _abi.RK_INIT_HE, "critical": _abi.RK_INIT_CRITICAL,
-             "manual": _abi.RK_INIT_MANUAL}  # fmt: skip
+             "manual": _abi.RK_INIT_MANUAL}
     if len(sizes) < 2 or init not in kinds:
         raise ArgumentError("widths: input and output at least" if len(sizes) < 2
-                            else f"init: one of {', '.join(kinds)}")  # fmt: skip
+                            else f"init: one of {', '.join(kinds)}")
     spec = _abi.rk_random_spec()
     spec.n_in, spec.n_out = sizes[0], sizes[-1]
     spec.hidden, spec.n_hidden = (ctypes.c_size_t * len(sizes))(*sizes[1:-1]), len(sizes) - 2

@@ -80,7 +80,7 @@ def run_options(
     flops, seconds = parsed_budget(budget)
     samples_of_receipt = _abi.RK_NO_RECEIPT if receipt == 0 else receipt
     return set_common(options, tolerance=tol, budget_flops=flops, budget_seconds=seconds,
-                      receipt_samples=samples_of_receipt, memory_limit=memory, **values)  # fmt: skip
+                      receipt_samples=samples_of_receipt, memory_limit=memory, **values)
 
 
 class _Watch:

@@ -21,7 +21,7 @@ class _Parameters:
     def __init__(self, model: Any, input: Input) -> None:
         self.layers = layers_of(Graph(model))
         law: Any = (None, None) if input is None else (
-            input if isinstance(input, tuple) else (input.mean, input.covariance))  # fmt: skip
+            input if isinstance(input, tuple) else (input.mean, input.covariance))
         self.by_law = [torch.is_tensor(x) and x.requires_grad for x in law]
         self.tensors = [t for layer in self.layers for t in layer[:2]] + list(law)
 

@@ -98,10 +98,10 @@ def distill(
         start=_enumerator("start", start, STARTS), method=_enumerator("method", method, METHODS),
         finish=_enumerator("finish", finish, FINISHES), rate=rate, batch=batch,
         schedule=_enumerator("schedule", schedule, SCHEDULES), receipt_samples=receipt,
-        budget_flops=flops, budget_seconds=seconds, memory_limit=memory)  # fmt: skip
+        budget_flops=flops, budget_seconds=seconds, memory_limit=memory)
     with watched(options, progress):
         with made(_abi.rk_distilled, "rk_distill", "rk_distilled_destroy", net._pointer,
-                  law(input, net.n_in), options) as made_of_it:  # fmt: skip
+                  law(input, net.n_in), options) as made_of_it:
             data = library.rk_distilled_view(made_of_it).contents
             network = Network._of(library.rk_distilled_take(made_of_it))
             return structure(Distilled, data, network=network)
@@ -157,12 +157,12 @@ def train_event(
         _abi.rk_train_event_options_default(), keep=None if other is None else other._pointer,
         keep_loss=keep_loss, target_factor=target_factor, max_steps=max_steps, samples=samples,
         view=_enumerator("view", view, VIEWS), receipt_samples=receipt, seed=seed,
-        threads=threads, memory_limit=memory)  # fmt: skip
+        threads=threads, memory_limit=memory)
     with events_of(net, event) as (events, count), watched(options, progress):
         if count != 1:
             raise ArgumentError(f"event: {count} events instead of one")
         with made(_abi.rk_trained, "rk_train_event", "rk_trained_destroy", net._pointer,
-                  law(input, net.n_in), events, options) as made_of_it:  # fmt: skip
+                  law(input, net.n_in), events, options) as made_of_it:
             data = library.rk_trained_view(made_of_it).contents
             network = Network._of(library.rk_trained_take(made_of_it))
             before, after = (

@@ -52,7 +52,7 @@ if __name__ == "__main__":
     try:
         call, copying = of_call()
         print(f"estimate of a module: {1e3 * call:.1f} ms beyond the library's, whose copy of the "
-              f"weights takes {1e3 * copying:.1f} ms")  # fmt: skip
+              f"weights takes {1e3 * copying:.1f} ms")
         bad |= call > CALL
     except ImportError:
         print("estimate of a module: skipped, no torch")

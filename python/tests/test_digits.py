@@ -19,7 +19,7 @@ def trained():
     model = nn.Sequential(
         nn.Linear(64, 256), nn.BatchNorm1d(256), nn.GELU(),
         nn.Linear(256, 256), nn.BatchNorm1d(256), nn.GELU(), nn.Linear(256, 10),
-    )  # fmt: skip
+    )
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     for epoch in range(12):
         for batch in torch.randperm(len(x)).split(128):

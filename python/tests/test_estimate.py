@@ -59,7 +59,7 @@ class OnlyDlpack:
 def test_arrays_of_others(pairs):
     theirs = [(OnlyDlpack(W), OnlyDlpack(b)) for W, b in pairs]
     assert reckon.Network(theirs, activation="tanh").sha256 == \
-        reckon.Network(pairs, activation="tanh").sha256  # fmt: skip
+        reckon.Network(pairs, activation="tanh").sha256
 
 
 def test_saved_and_loaded(net, tmp_path):
@@ -68,7 +68,7 @@ def test_saved_and_loaded(net, tmp_path):
         again = reckon.load(tmp_path / name)
         assert again.sha256 == net.sha256
         assert (reckon.estimate(again, method="third").mean
-                == reckon.estimate(net, method="third").mean).all()  # fmt: skip
+                == reckon.estimate(net, method="third").mean).all()
 
 
 def test_everything_that_can_be_asked_for_has_its_shape(net):
@@ -109,7 +109,7 @@ def test_stated_errors_hold(net):
 def test_explain_is_what_is_executed(net):
     options = dict(method="third", covariance=True)
     assert reckon.explain(net, **options).flops == \
-        reckon.estimate(net, **options).cost.flops_executed  # fmt: skip
+        reckon.estimate(net, **options).cost.flops_executed
     assert any(c.verdict == "chosen" for c in reckon.explain(net).candidates)
 
 

@@ -27,7 +27,7 @@ def test_vjp_is_the_slope(pairs, method):
     h = 1e-5
     for layer, which, index in [(0, 0, (1, 2)), (1, 0, (3, 4)), (2, 1, 1)]:
         slope = (f(moved(pairs, layer, which, index, h))
-                 - f(moved(pairs, layer, which, index, -h))) / (2 * h)  # fmt: skip
+                 - f(moved(pairs, layer, which, index, -h))) / (2 * h)
         found = (d.weights if which == 0 else d.biases)[layer][index]
         assert found == pytest.approx(slope, rel=1e-5, abs=1e-8)
     e = np.eye(5)[2] * h

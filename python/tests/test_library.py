@@ -21,7 +21,7 @@ def test_structures_have_the_layout_that_a_compiler_gives_them(tmp_path):
     kinds = [
         k for k in vars(_abi).values()
         if isinstance(k, type) and issubclass(k, ctypes.Structure) and hasattr(k, "_fields_")
-    ]  # fmt: skip
+    ]
     assert len(kinds) > 20
     lines, expected = [], []
     for kind in kinds:
@@ -35,7 +35,7 @@ def test_structures_have_the_layout_that_a_compiler_gives_them(tmp_path):
     source = tmp_path / "layout.c"
     source.write_text(
         "#include <reckon/reckon.h>\n#include <stdio.h>\nint main(void) {\n"
-        + "\n".join(lines) + "\n}\n"  # fmt: skip
+        + "\n".join(lines) + "\n}\n"
     )
     program = tmp_path / "layout"
     subprocess.run(["cc", f"-I{HEADER}", "-o", program, source], check=True)

@@ -59,7 +59,7 @@ MODULES = {
     "half": lambda: nn.Sequential(nn.Linear(5, 7), nn.ReLU(inplace=True), nn.Linear(7, 3)).to(
         torch.bfloat16
     ),
-}  # fmt: skip
+}
 
 
 def made(name):
@@ -87,7 +87,7 @@ def test_a_module_and_its_file_give_the_same_bits(tmp_path):
     of_file = reckon.load(tmp_path / "net.npz", activation="relu")
     assert of_file.sha256 == reckon.Network(module).sha256
     assert (reckon.estimate(module, method="third").mean
-            == reckon.estimate(of_file, method="third").mean).all()  # fmt: skip
+            == reckon.estimate(of_file, method="third").mean).all()
 
 
 class Branches(nn.Module):
