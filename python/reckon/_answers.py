@@ -18,10 +18,13 @@ class Answer:
         """Of plain Python objects, as JSON has them: arrays as nested lists, NaN as None."""
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from ._display import text
 
         return text(self)
+
+    def __str__(self) -> str:
+        return Answer.__repr__(self)
 
     def _repr_html_(self) -> str:
         from ._display import html
@@ -78,7 +81,7 @@ ERROR_KINDS = ("standard error", "estimated", "measured")
 VERDICTS = (None, "agrees", "refutes")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Estimate(Answer):
     """The mean of the outputs, and what else was asked for, in the outputs' units."""
 
@@ -132,7 +135,7 @@ class Candidate(Answer):
     verdict: str  #: "chosen", or why not
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan(Answer):
     """What an estimate would cost, exactly, and what it was chosen from."""
 
@@ -175,7 +178,7 @@ class TailCost(Answer):
     steps: tuple[Step, ...] = field(metadata=several(Step, "n_steps"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tail(Answer):
     """Probabilities of events, in their order. `p`, `log10_p`, ... are arrays of them all."""
 
@@ -232,7 +235,7 @@ class Compared(Answer):
     estimate: Estimate
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Answer):
     """Methods beside each other on one network; `skipped` says which do not apply, and why."""
 
@@ -253,7 +256,7 @@ class LayerInfo(Answer):
     scale: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inspection(Answer):
     """What the library has understood of a model."""
 

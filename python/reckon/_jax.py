@@ -75,7 +75,9 @@ def moments(model: Any, input: Any, covariance: bool, options: dict[str, Any]) -
         return linearise(layers, **law, **options)
 
     def back(x: Any, f: Any) -> Derivatives:
-        return run(x).vjp(by_input=x[1] is not None or x[2] is not None, **{name: f})
+        f_of: dict[str, Any] = {name: f}
+        d: Derivatives = run(x).vjp(by_input=x[1] is not None or x[2] is not None, **f_of)
+        return d
 
     arguments = _arguments(model, input)
     n = arguments[0][-1][0].shape[0]
@@ -90,8 +92,11 @@ def log_probability(model: Any, event: str, input: Any, options: dict[str, Any])
 
     def back(x: Any, f: Any) -> Derivatives:
         d = run(x)[1]
-        scale = lambda a: None if a is None else f * a
-        return Derivatives(tuple(map(scale, d.weights)), tuple(map(scale, d.biases)),
-                           scale(d.input_mean), scale(d.input_covariance))
+
+        def times(a: Any) -> Any:
+            return None if a is None else f * a
+
+        return Derivatives(tuple(map(times, d.weights)), tuple(map(times, d.biases)),
+                           times(d.input_mean), times(d.input_covariance))
 
     return _differentiable(lambda x: run(x)[0], back, (), _arguments(model, input))

@@ -38,7 +38,7 @@ class TrainPoint(Answer):
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Distilled(Answer):
     """A student, and how far it is from its teacher: losses are E|T(x) - S(x)|^2."""
 
@@ -107,7 +107,7 @@ def distill(
             return structure(Distilled, data, network=network)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained(Answer):
     """A network for which an event is rarer. Losses are relative to E|T|^2."""
 

@@ -50,7 +50,7 @@ MODULES = {
         nn.Linear(5, 5), nn.BatchNorm1d(5), nn.BatchNorm1d(5), nn.SiLU(), nn.BatchNorm1d(5)
     ),
     "residual": lambda: nn.Sequential(
-        nn.Linear(5, 8), Block(8), nn.LeakyReLU(0.2), Block(8), nn.Linear(8, 3)
+        nn.Linear(5, 4), Block(4), nn.LeakyReLU(0.2), Block(4), nn.Linear(4, 2)
     ),
     "written": Written,
     "weight norm": lambda: nn.Sequential(
