@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _abi
 from ._answers import (Candidate, Compared, Comparison, Cost, Estimate, Inspection, LayerInfo, Plan,
-                       Probability, Tail)
+                       Probability, Tail, TailCost)
 from ._law import Input, law
 from ._library import ArgumentError, UnsupportedError, library, made
 from ._models import Activations
@@ -70,20 +70,6 @@ def estimate(
             return structure(Estimate, library.rk_answer_view(answer).contents)
 
 
-def explain(model: Any, *, input: Input = None, activation: Activations = None,
-            **options: Any) -> Plan:
-    """What `estimate` with these options would cost, exactly, without doing it."""
-    network = as_network(model, activation)
-    with made(_abi.rk_plan, "rk_plan_create", "rk_plan_destroy", network._pointer,
-              law(input, network.n_in), run_options(**options)) as plan:
-        count = ctypes.c_size_t()
-        seen = library.rk_plan_candidates(plan, ctypes.byref(count))
-        return Plan(
-            structure(Cost, library.rk_plan_cost(plan)),
-            tuple(structure(Candidate, seen[i]) for i in range(count.value)),
-        )
-
-
 @contextmanager
 def events_of(network: Network, event: Union[str, Sequence[str]]) -> Iterator[tuple[Any, int]]:
     """(rk_event *, count) of texts, until the end of the block."""
@@ -91,6 +77,30 @@ def events_of(network: Network, event: Union[str, Sequence[str]]) -> Iterator[tu
     with made(_abi.rk_events, "rk_events_parse", "rk_events_destroy", network._pointer,
               text.encode()) as events:
         yield library.rk_events_list(events), library.rk_events_count(events)
+
+
+def explain(model: Any, event: Union[str, Sequence[str], None] = None, *, input: Input = None,
+            activation: Activations = None, **options: Any) -> Union[Plan, TailCost]:
+    """What `estimate` with these options would cost, exactly, without doing it.
+
+    With an event, what `tail` would cost: exactly, or at most, as `is_exact` says.
+    """
+    network = as_network(model, activation)
+    given = network._pointer, law(input, network.n_in)
+    if event is not None:
+        run = run_options(tail=options.pop("method", "auto"), **options)
+        with events_of(network, event) as events:
+            with made(_abi.rk_tail_plan, "rk_tail_plan_create", "rk_tail_plan_destroy", *given,
+                      *events, run) as plan:
+                return structure(TailCost, library.rk_tail_plan_cost(plan))
+    with made(_abi.rk_plan, "rk_plan_create", "rk_plan_destroy", *given,
+              run_options(**options)) as plan:
+        count = ctypes.c_size_t()
+        seen = library.rk_plan_candidates(plan, ctypes.byref(count))
+        return Plan(
+            structure(Cost, library.rk_plan_cost(plan)),
+            tuple(structure(Candidate, seen[i]) for i in range(count.value)),
+        )
 
 
 def tail(

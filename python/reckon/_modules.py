@@ -7,6 +7,7 @@ own. Modules are read as in eval mode: dropout does nothing, batch norm has its 
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any, NamedTuple, NoReturn, Optional
 
 import torch
@@ -32,6 +33,7 @@ CALLS = {name.lower(): name for name in ACTIVATIONS} | {"leaky_relu": "LeakyReLU
 PLAIN_CALLS = {"abs", "sign", "square", "sin", "erf", "exp"}
 POWERS = {2: "square", 3: "cube"}
 PASSES = {"flatten", "dropout", "view", "reshape", "contiguous", "clone"}
+OF_TWO_MODES = (nn.BatchNorm1d, nn.Dropout, nn.AlphaDropout)
 PASSING_MODULES = (nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten)
 
 
@@ -66,6 +68,8 @@ class Graph:
         self.layers: list[dict[str, Any]] = []
         self.tensors: dict[str, torch.Tensor] = {}
         self.values: dict[fx.Node, Value] = {}
+        if any(m.training and isinstance(m, OF_TWO_MODES) for m in module.modules()):
+            warnings.warn("the module is in training mode; it is read as in eval mode", stacklevel=2)
         for node in self._trace():
             if node.op == "output":
                 self._finish(node)

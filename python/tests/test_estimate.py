@@ -111,6 +111,8 @@ def test_explain_is_what_is_executed(net):
     assert reckon.explain(net, **options).flops == \
         reckon.estimate(net, **options).cost.flops_executed
     assert any(c.verdict == "chosen" for c in reckon.explain(net).candidates)
+    cost = reckon.explain(net, "y[0] > 1", method="normal")
+    assert cost.is_exact and cost.flops == reckon.tail(net, "y[0] > 1", method="normal").flops_executed
 
 
 def test_compare_has_true_errors(net):

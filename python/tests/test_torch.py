@@ -111,7 +111,7 @@ class InPlace(nn.Module):
         (nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)), r"1 \(LayerNorm\)"),
         (nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.PReLU())), r"1\.0 \(PReLU\)"),
         (nn.Sequential(nn.Conv1d(3, 3, 1)), r"0 \(Conv1d\)"),
-        (nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False)), "running"),
+        (nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False)).eval(), "running"),
         (Branches(), "torch.fx"),
         (InPlace(), "in place"),
     ],
@@ -119,6 +119,11 @@ class InPlace(nn.Module):
 def test_a_refusal_names_the_submodule(module, says):
     with pytest.raises(NotImplementedError, match=says):
         reckon.Network(module)
+
+
+def test_training_mode_is_pointed_out():
+    with pytest.warns(UserWarning, match="eval mode"):
+        reckon.Network(made("norm").train())
 
 
 def test_backward_fills_grad():
