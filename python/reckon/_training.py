@@ -6,10 +6,12 @@ import ctypes
 from dataclasses import dataclass, field
 from typing import Any, Optional, Sequence
 
+import numpy as np
+
 from . import _abi
 from ._answers import Answer, Probability
 from ._estimation import events_of
-from ._law import Input, law
+from ._law import Input, law, numbers
 from ._library import ArgumentError, library, made
 from ._models import Activations
 from ._network import Network, as_network
@@ -109,15 +111,18 @@ def distill(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trained(Answer):
-    """A network for which an event is rarer. Losses are relative to E|T|^2."""
+    """A network for which an event is rarer. Losses are relative to E|T|^2, or to that of the data."""
 
     network: Network
     before: Probability
     after: Probability
     log10_factor: float  #: by how much it has fallen
+    unchanged: bool  #: no passes say that it is rarer: the network is what it was
     closure_loss: float
     loss: float  #: the ordinary loss by samples that nothing was trained on
     loss_standard_error: float
+    data_loss_before: float  #: means on the data; NaN: there are none
+    data_loss_after: float
     flops: float
     seconds: float
     seed: int
@@ -125,6 +130,26 @@ class Trained(Answer):
     interrupted: bool
     unmet: bool
     warnings: tuple[str, ...] = field(metadata=several(str, "n_warnings"))
+
+
+def _dataset(data: Optional[tuple[Any, Any]]) -> Optional[_abi.rk_dataset]:
+    """(x, labels) with integers, or (x, values); keeps what it points to."""
+    if data is None:
+        return None
+    x, y = numbers(data[0]), np.asarray(data[1])
+    x = x.reshape(len(x), -1)
+    if len(y) != len(x):
+        raise ArgumentError(f"data: {len(x)} samples, but {len(y)} labels or values")
+    c = _abi.rk_dataset(size=ctypes.sizeof(_abi.rk_dataset), n=len(x), n_in=x.shape[1])
+    c.x = x.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+    if y.dtype.kind in "iu":
+        y = np.ascontiguousarray(y.reshape(-1), dtype=np.uintp)
+        c.labels = y.ctypes.data_as(ctypes.POINTER(ctypes.c_size_t))
+    else:
+        y = numbers(y).reshape(len(x), -1)
+        c.n_out, c.values = y.shape[1], y.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+    c.kept = x, y  # type: ignore[attr-defined]
+    return c
 
 
 def train_event(
@@ -135,6 +160,7 @@ def train_event(
     activation: Activations = None,
     keep: Any = None,
     keep_loss: Optional[float] = None,
+    data: Optional[tuple[Any, Any]] = None,
     target_factor: Optional[float] = None,
     view: str = "both",
     max_steps: Optional[int] = None,
@@ -148,14 +174,15 @@ def train_event(
     """A network that goes on doing what this one does, but for which the event is rarer.
 
     keep_loss: the most that E|S - T|^2 may become, of E|T|^2 (1e-3). keep: T, if it is another
-    network. target_factor: be done when P has fallen by it; None: by as much as keep_loss pays for.
+    network. data: (x, labels) or (x, values) whose loss is what is kept instead. target_factor: be done when P has fallen by it; None: by as much as keep_loss pays for.
     samples: forward passes for each of the probabilities.
     """
     net = as_network(model, activation)
     other = None if keep is None else as_network(keep)
+    kept = _dataset(data)
     options = set_common(
         _abi.rk_train_event_options_default(), keep=None if other is None else other._pointer,
-        keep_loss=keep_loss, target_factor=target_factor, max_steps=max_steps, samples=samples,
+        data=None if kept is None else ctypes.pointer(kept), keep_loss=keep_loss, target_factor=target_factor, max_steps=max_steps, samples=samples,
         view=_enumerator("view", view, VIEWS), receipt_samples=receipt, seed=seed,
         threads=threads, memory_limit=memory)
     with events_of(net, event) as (events, count), watched(options, progress):
@@ -163,10 +190,10 @@ def train_event(
             raise ArgumentError(f"event: {count} events instead of one")
         with made(_abi.rk_trained, "rk_train_event", "rk_trained_destroy", net._pointer,
                   law(input, net.n_in), events, options) as made_of_it:
-            data = library.rk_trained_view(made_of_it).contents
+            found = library.rk_trained_view(made_of_it).contents
             network = Network._of(library.rk_trained_take(made_of_it))
             before, after = (
                 structure(Probability, p, event=event, threshold=events[0].threshold)
-                for p in (data.before, data.after)
+                for p in (found.before, found.after)
             )
-            return structure(Trained, data, network=network, before=before, after=after)
+            return structure(Trained, found, network=network, before=before, after=after)

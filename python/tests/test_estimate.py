@@ -176,4 +176,8 @@ def test_students_and_rarer_events(net):
     assert go_on.loss < d.loss + 5 * d.loss_standard_error
     t = reckon.train_event(net, "y[0] > 3", samples=20_000, max_steps=20)
     assert t.after.p < t.before.p and t.loss < 2e-3
+    x = np.random.default_rng(0).normal(size=(200, 16))
+    t = reckon.train_event(net, "y[0] > 3", samples=20_000, max_steps=5, keep_loss=0.01,
+                           data=(x, net(x).argmax(1)))
+    assert 0 < t.data_loss_after < t.data_loss_before + 0.011
     assert d.to_dict()["network"]["sha256"] == d.network.sha256
