@@ -14,7 +14,7 @@ from ._answers import (Answer, Candidate, Compared, Comparison, Cost, Estimate, 
 from ._differentiable import covariance, log_probability, mean
 from ._estimation import compare, estimate, explain, inspect, tail
 from ._gradient import Derivatives, Linearisation, event_gradient, linearise
-from ._law import Gaussian
+from ._law import Gaussian, Mixture
 from ._library import (ArgumentError, FileError, FormatError, Interrupted, NumericError, OutOfMemory,
                        OutOfReach, ReckonError, UnsupportedError, build_info)
 from ._library import version as __version__

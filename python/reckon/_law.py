@@ -1,10 +1,10 @@
-"""The law of the input, x ~ N(mean, covariance)."""
+"""The law of the input: x ~ N(mean, covariance), or a mixture of such."""
 
 from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional, Sequence, Union
 
 import numpy as np
 
@@ -55,8 +55,27 @@ class Gaussian:
         return Gaussian(x.mean(axis=0), covariance)
 
 
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """With probability weights[k], x is as components[k] says: a Gaussian, or (mean, covariance).
+
+    For `estimate`, `explain`, `compare` and `tail`; derivatives and training take one Gaussian.
+    """
+
+    weights: Any
+    components: Sequence[Any]
+
+    @staticmethod
+    def from_sklearn(fitted: Any) -> Mixture:
+        """What a fitted sklearn.mixture.GaussianMixture says, whatever its covariance_type."""
+        c = numbers(fitted.covariances_)
+        tied = fitted.covariance_type == "tied"
+        parts = [Gaussian(m, c if tied else c[k]) for k, m in enumerate(numbers(fitted.means_))]
+        return Mixture(numbers(fitted.weights_), parts)
+
+
 #: What may be said of the input: None is the standard normal, a pair (mean, covariance).
-Input = Union[Gaussian, "tuple[Any, Any]", None]
+Input = Union[Gaussian, Mixture, "tuple[Any, Any]", None]
 
 
 def _shaped(x: Any, n: int, degree: int, name: str) -> np.ndarray:
@@ -71,10 +90,25 @@ def _shaped(x: Any, n: int, degree: int, name: str) -> np.ndarray:
     return np.ascontiguousarray(a.reshape((n,) * degree))
 
 
+def _mixture(given: Mixture, n_in: int) -> _abi.rk_input:
+    weights = numbers(given.weights)
+    parts = [law(part, n_in) or _abi.rk_input() for part in given.components]
+    if weights.shape != (len(parts),):
+        raise ArgumentError(f"mixture: weights {weights.shape} of {len(parts)} components")
+    components = (_abi.rk_input * len(parts))(*parts)
+    pointer = weights.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+    mixture = _abi.rk_mixture(n=len(parts), weights=pointer, components=components)
+    c = _abi.rk_input(mixture=ctypes.pointer(mixture))
+    c.kept = [weights, parts, components, mixture]  # type: ignore[attr-defined]
+    return c
+
+
 def law(input: Input, n_in: int) -> Optional[_abi.rk_input]:
     """The rk_input, which keeps what it points to; None for the standard normal."""
     if input is None:
         return None
+    if isinstance(input, Mixture):
+        return _mixture(input, n_in)
     given = input if isinstance(input, Gaussian) else Gaussian(*input)
     c = _abi.rk_input()
     kept = []

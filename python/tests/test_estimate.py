@@ -181,3 +181,16 @@ def test_students_and_rarer_events(net):
                            data=(x, net(x).argmax(1)))
     assert 0 < t.data_loss_after < t.data_loss_before + 0.011
     assert d.to_dict()["network"]["sha256"] == d.network.sha256
+
+
+def test_mixtures_are_the_sum_of_their_components(net):
+    parts = [reckon.Gaussian(1.0, 0.5), (np.full(16, -2.0), 2.0), None]
+    weights = [0.5, 0.3, 0.2]
+    whole = reckon.estimate(net, input=reckon.Mixture(weights, parts), method="covariance")
+    means = [reckon.estimate(net, part, method="covariance").mean for part in parts]
+    np.testing.assert_allclose(whole.mean, np.dot(weights, means), rtol=1e-12)
+    p = reckon.tail(net, "y[0] > 3", input=reckon.Mixture(weights, parts), method="normal").p
+    ps = [reckon.tail(net, "y[0] > 3", input=q, method="normal").p for q in parts]
+    np.testing.assert_allclose(p, np.dot(weights, ps), rtol=1e-12)
+    with pytest.raises(reckon.ArgumentError, match="weights"):
+        reckon.estimate(net, input=reckon.Mixture([1.0], parts))
