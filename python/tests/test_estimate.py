@@ -187,7 +187,7 @@ def test_mixtures_are_the_sum_of_their_components(net):
     parts = [reckon.Gaussian(1.0, 0.5), (np.full(16, -2.0), 2.0), None]
     weights = [0.5, 0.3, 0.2]
     whole = reckon.estimate(net, input=reckon.Mixture(weights, parts), method="covariance")
-    means = [reckon.estimate(net, part, method="covariance").mean for part in parts]
+    means = [reckon.estimate(net, input=part, method="covariance").mean for part in parts]
     np.testing.assert_allclose(whole.mean, np.dot(weights, means), rtol=1e-12)
     p = reckon.tail(net, "y[0] > 3", input=reckon.Mixture(weights, parts), method="normal").p
     ps = [reckon.tail(net, "y[0] > 3", input=q, method="normal").p for q in parts]
