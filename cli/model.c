@@ -26,7 +26,15 @@ static int read_model(model *m, const options *opts, const char *path) {
     m->name = is_stdin(path) ? "stdin" : path;
     if (reads_stdin_twice(opts)) return fail(EXIT_USAGE, "only one file can come from stdin");
     rk_error error;
-    rk_read_options read = {.activation = opts->activation};
+    rk_read_options read = {.activation = opts->activation,
+                            .output_activation = opts->output_activation,
+                            .tensors = opts->tensors};
+    if (opts->output_activation && !opts->activation)
+        return fail(EXIT_USAGE, "--output-activation stands beside --activation");
+    if (opts->layout && strcmp(opts->layout, "in-out") && strcmp(opts->layout, "out-in"))
+        return fail(EXIT_USAGE, "--layout %s: in-out or out-in", opts->layout);
+    if (opts->layout)
+        read.layout = strcmp(opts->layout, "in-out") ? RK_LAYOUT_OUT_IN : RK_LAYOUT_IN_OUT;
     if (rk_network_read(&m->net, path, &read, &error)) return fail_reading(m->name, &error);
     return 0;
 }

@@ -86,6 +86,12 @@ const option_row option_table[] = {
 
     {"activation", 'a', OPTION_TEXT, "NAME", CMD_RANDOM | MODEL, AT(activation),
      "of the hidden layers: relu, gelu, leaky_relu:0.2, ...; or a comma-separated list"},
+    {"output-activation", 0, OPTION_TEXT, "NAME", MODEL, AT(output_activation),
+     "of the output layer, if --activation names those of the hidden ones (none)"},
+    {"layout", 0, OPTION_TEXT, "LAYOUT", MODEL, AT(layout),
+     "of matrices in the file: out-in or in-out (as names say: kernel, coefs; else out-in)"},
+    {"tensors", 0, OPTION_TEXT, "GLOBS", MODEL, AT(tensors),
+     "which tensors are the network: 'actor.*', or what to leave out: '!*.step,!optimizer.*'"},
     {"input-mean", 0, OPTION_READ, "FILE", RUN | TRAINING, AT(input_mean),
      "mean of the input: .npy, .npz or .csv, or a number for all (0)"},
     {"input-cov", 0, OPTION_READ, "FILE", RUN | TRAINING, AT(input_cov),

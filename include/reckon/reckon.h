@@ -218,11 +218,24 @@ RK_API rk_status rk_network_random(rk_network **out, const rk_random_spec *spec,
 
 /* --------------------------------------------------------------------------------- file formats */
 
+/** Which way matrices lie in a file. */
+typedef enum rk_layout {
+    RK_LAYOUT_BY_NAME, /**< a kernel (Flax, Keras) and coefs (scikit-learn) in-out, all else out-in
+                        */
+    RK_LAYOUT_OUT_IN,  /**< (out, in), as PyTorch stores them */
+    RK_LAYOUT_IN_OUT   /**< (in, out): GPT-2's Conv1D, JAX */
+} rk_layout;
+
 /** How to read a model file that does not say everything itself. Zero-initialise for defaults. */
 typedef struct rk_read_options {
     /** Activation(s) of the hidden layers: one name for all, or a comma-separated list with one
      *  name a hidden layer (one more to give the output layer one too); NULL: from the file. */
     const char *activation;
+    /** Which tensors are the network: patterns of a shell between commas, "actor.*,!*.step"; the
+     *  last that fits a name decides, '!' leaving it out. NULL: all. */
+    const char *tensors;
+    rk_layout layout;              /**< RK_LAYOUT_BY_NAME: as the description or the names say */
+    const char *output_activation; /**< beside `activation`; NULL: as that says */
 } rk_read_options;
 
 /**

@@ -135,9 +135,13 @@ static rk_status pair(entry *entries, size_t count, size_t *n_weights, rk_error 
 
 /* ------------------------------------------------------------------------------ who comes next */
 
-#define TRANSPOSED                                                                                 \
-    "the weights are stored (in, out), as Conv1D of GPT-2 and Keras do; reckon wants (out, in), "  \
-    "layer by layer: in Python, numpy.savez('net.npz', *[W1.T, b1, W2.T, b2, ...])"
+/* How to read matrices that would fit transposed. */
+static const char *way_out(const entry *weights) {
+    return weights[0].tensor->swapped
+               ? "; transposed they would fit: --layout out-in reads them so"
+               : "; transposed they would fit: the weights are stored (in, out), as Conv1D of "
+                 "GPT-2 does: --layout in-out reads them so";
+}
 
 /* Searches the orders in which the shapes chain and alike names stay in order. */
 enum { MAX_SEARCHED = 64, MAX_STEPS = 100000 };
@@ -191,7 +195,7 @@ static rk_status check_orientation(const entry *weights, size_t count, rk_error 
         if (n != shape[1]) return RK_OK;
         if (n != shape[0] && !wrong) wrong = &weights[i];
     }
-    return wrong ? refuse_bias(wrong, "; transposed they would fit: " TRANSPOSED, error) : RK_OK;
+    return wrong ? refuse_bias(wrong, way_out(weights), error) : RK_OK;
 }
 
 static rk_status ambiguous(const entry *a, const entry *b, rk_error *error) {
@@ -248,9 +252,7 @@ static rk_status check_shapes(const entry *weights, size_t count, rk_error *erro
                            "tensor '%s' takes %zu inputs, but '%s' before it has %zu outputs%s",
                            weight->name, weight->array.shape[1], weights[i - 1].tensor->name,
                            weights[i - 1].tensor->array.shape[0],
-                           chains_transposed(weights, count)
-                               ? "; transposed they would fit: " TRANSPOSED
-                               : "");
+                           chains_transposed(weights, count) ? way_out(weights) : "");
         if (bias && bias->array.shape[0] != weight->array.shape[0])
             return refuse_bias(&weights[i], "", error);
     }

@@ -3,6 +3,7 @@
 #include "activation/activation.h"
 #include "base/nearest.h"
 #include "base/number.h"
+#include "format/layout.h"
 #include "format/tensor.h"
 #include "format/wiring.h"
 #include "network/network.h"
@@ -59,10 +60,10 @@ static bool is_scale(const json_t *value) {
 /* Which of our keys an unknown one misspells. Metadata of others may well have "labels" or
  * "original". */
 static const char *meant(const char *key, bool strict) {
-    static const char *const known[] = {"activation", "output_activation", "weight_scale", "layers",
-                                        "origin"};
+    static const char *const known[] = {
+        "activation", "output_activation", "weight_scale", "layers", "origin", "layout"};
     const size_t n = sizeof known / sizeof *known;
-    return rk_nearest(key, known, strict ? n : n - 2, strict ? 5 : 2);
+    return rk_nearest(key, known, strict ? n : n - 3, strict ? 5 : 2);
 }
 
 static void swap_quotes(char *text, char from, char to) {
@@ -122,11 +123,22 @@ static rk_status read_origin(rk_description *out, json_t *value, bool strict, rk
                          out->source);
 }
 
+/* Likewise. */
+static rk_status read_layout(rk_description *out, json_t *value, bool strict, rk_error *error) {
+    const bool ours =
+        json_is_string(value) && rk_layout_read(json_string_value(value), &out->layout);
+    return ours || !strict
+               ? RK_OK
+               : rk_fail(error, RK_ERROR_FORMAT,
+                         "%s: \"layout\" is neither \"in-out\" nor \"out-in\"", out->source);
+}
+
 static rk_status read_key(rk_description *out, const char *key, json_t *value, bool strict,
                           bool *known, rk_error *error) {
     *known = true;
     if (strcmp(key, "layers") == 0) return read_layers(out, value, strict, error);
     if (strcmp(key, "origin") == 0) return read_origin(out, value, strict, error);
+    if (strcmp(key, "layout") == 0) return read_layout(out, value, strict, error);
     if (strcmp(key, "activation") == 0) {
         out->activations =
             json_is_string(value) ? split(json_string_value(value)) : json_incref(value);
@@ -202,11 +214,13 @@ rk_status rk_description_from_metadata(rk_description *out, json_t *object, rk_e
 }
 
 rk_status rk_description_from_text(rk_description *out, const char *source, const char *activations,
-                                   rk_error *error) {
+                                   const char *output_activation, rk_error *error) {
     *out = (rk_description){.source = source, .fault = RK_ERROR_ARGUMENT};
     out->activations = split(activations);
-    return out->activations ? RK_OK
-                            : rk_fail(error, out->fault, "%s: not a list of activations", source);
+    if (output_activation) out->output_activation = json_string(output_activation);
+    return out->activations && (out->output_activation || !output_activation)
+               ? RK_OK
+               : rk_fail(error, out->fault, "%s: not a list of activations", source);
 }
 
 void rk_description_destroy(rk_description *description) {

@@ -17,6 +17,7 @@ typedef struct rk_description {
     json_t *weight_scales;     /**< array of numbers, one a layer */
     json_t *layers;    /**< array of objects (format/wiring.h); then the arrays are theirs */
     json_t *origin;    /**< string: how the network was made */
+    rk_layout layout;  /**< of matrices; RK_LAYOUT_BY_NAME: it does not say */
     char misspelt[96]; /**< "'activaton' for 'activation'": of keys that were ignored, or "" */
 } rk_description;
 
@@ -29,9 +30,9 @@ rk_status rk_description_parse(rk_description *out, const char *source, const un
 /** From the metadata of a file that others wrote too: unknown keys are ignored, and remembered if
  *  they look like one of ours. */
 rk_status rk_description_from_metadata(rk_description *out, json_t *object, rk_error *error);
-/** From a comma-separated list of activations. */
+/** From a comma-separated list of activations, and the output's (NULL: not by itself). */
 rk_status rk_description_from_text(rk_description *out, const char *source, const char *activations,
-                                   rk_error *error);
+                                   const char *output_activation, rk_error *error);
 void rk_description_destroy(rk_description *description);
 
 /** Who named the activations; NULL: nobody, so the identity. */

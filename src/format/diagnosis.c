@@ -36,12 +36,6 @@ static const struct {
     {"weight_ih_l", RECURRENT},
     {"weight_hh_l", RECURRENT},
     {"in_proj_weight", ATTENTION},
-    {"kernel", "flax and Keras store a kernel (in, out); as weights, in Python: "
-               "numpy.savez('net.npz', **{k.replace('kernel', 'weight'): a.T for k, a in "
-               "numpy.load(FILE).items()})"},
-    {"coefs", "scikit-learn stores weights (in, out); as (out, in), in Python: "
-              "numpy.savez('net.npz', *[a.T for layer in zip(model.coefs_, model.intercepts_) for "
-              "a in layer])"},
 };
 
 static bool ends_with(const char *name, const char *ending) {
@@ -159,9 +153,7 @@ static void list_groups(const groups *all, char *out, size_t size) {
     if (all->too_many && used < size) snprintf(out + used, size - used, ", ...");
 }
 
-#define KEEP                                                                                       \
-    "; to keep one, with safetensors.torch: save_file({k: t for k, t in load_file(FILE).items() "  \
-    "if k.startswith('%.*s.')}, 'net.safetensors')"
+#define KEEP "; --tensors '%.*s.*' takes one"
 
 /* Several groups with a matrix each, one of them with a layer more, are networks perhaps. */
 static void add_groups(const groups *all, rk_error *error) {

@@ -74,15 +74,18 @@ static bool may_be_transposed(const rk_network *net, const rk_tensor_chain *chai
     return true;
 }
 
-static rk_status write_notes(rk_network *net, const rk_tensor_chain *chain, rk_deciders by,
-                             rk_error *error) {
+static rk_status write_notes(rk_network *net, const rk_tensor_chain *chain,
+                             const rk_tensors *tensors, rk_deciders by, rk_error *error) {
     char *text = NULL;
     size_t length;
     FILE *notes = open_memstream(&text, &length);
     if (!notes) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
     if (chain->by_shape) fprintf(notes, "order of the layers: the only one their shapes allow\n");
-    if (may_be_transposed(net, chain))
-        fprintf(notes, "weights taken as (out, in): being square, they do not tell\n");
+    if (tensors->layout)
+        fprintf(notes, "weights taken as stored %s: by %s\n", tensors->layout, tensors->layout_by);
+    else if (may_be_transposed(net, chain))
+        fprintf(notes, "weights taken as (out, in): being square, they do not tell; if they are "
+                       "not, --layout in-out\n");
     for (size_t l = 0; l < chain->count; l++) {
         rk_layer layer = rk_network_layer(net, l);
         note_layer(notes, l, &chain->links[l], &layer,
@@ -161,7 +164,7 @@ static rk_status build(rk_network **out, rk_layer *layers, const rk_tensor_chain
     if (status == RK_OK) status = rk_network_seal(out, error);
     const char *origin = rk_description_origin(sources, n_sources);
     if (status == RK_OK && origin) status = rk_network_set_origin(*out, origin, error);
-    return status == RK_OK ? write_notes(*out, chain, by, error) : status;
+    return status == RK_OK ? write_notes(*out, chain, tensors, by, error) : status;
 }
 
 rk_status rk_chain_lower(rk_network **out, const rk_tensor_chain *chain, const rk_tensors *tensors,

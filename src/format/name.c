@@ -14,28 +14,55 @@ static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* What the last word of a name says. */
+typedef struct word {
+    const char *text;
+    rk_tensor_role role;
+    bool in_out;
+} word;
+
+static const word words[] = {
+    {"weight", RK_ROLE_WEIGHT, false},   {"weights", RK_ROLE_WEIGHT, false},
+    {"w", RK_ROLE_WEIGHT, false},        {"W", RK_ROLE_WEIGHT, false},
+    {"kernel", RK_ROLE_WEIGHT, true},    {"coefs", RK_ROLE_WEIGHT, true},
+    {"bias", RK_ROLE_BIAS, false},       {"biases", RK_ROLE_BIAS, false},
+    {"b", RK_ROLE_BIAS, false},          {"B", RK_ROLE_BIAS, false},
+    {"intercepts", RK_ROLE_BIAS, false},
+};
+
+/* The word that `name` ends with, digits and separators behind it aside, and its bytes; or NULL. */
+static const word *find_word(const char *name, size_t *start, size_t *end) {
+    *end = strlen(name);
+    while (*end > 0 && !is_letter(name[*end - 1]))
+        --*end;
+    *start = *end;
+    while (*start > 0 && is_letter(name[*start - 1]))
+        --*start;
+    const size_t length = *end - *start;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i].text) == length && strncmp(name + *start, words[i].text, length) == 0)
+            return &words[i];
+    return NULL;
+}
+
 rk_tensor_role rk_name_split(char *name) {
-    static const struct {
-        const char *word;
-        rk_tensor_role role;
-    } known[] = {
-        {"weight", RK_ROLE_WEIGHT}, {"weights", RK_ROLE_WEIGHT}, {"w", RK_ROLE_WEIGHT},
-        {"W", RK_ROLE_WEIGHT},      {"bias", RK_ROLE_BIAS},      {"biases", RK_ROLE_BIAS},
-        {"b", RK_ROLE_BIAS},        {"B", RK_ROLE_BIAS},
-    };
-    char *end = name + strlen(name);
-    while (end > name && !is_letter(end[-1]))
-        end--;
-    char *start = end;
-    while (start > name && is_letter(start[-1]))
-        start--;
-    size_t length = (size_t)(end - start);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].word) == length && strncmp(start, known[i].word, length) == 0) {
-            memmove(start, end, strlen(end) + 1);
-            return known[i].role;
-        }
-    return RK_ROLE_NONE;
+    size_t start, end;
+    const word *found = find_word(name, &start, &end);
+    if (!found) return RK_ROLE_NONE;
+    memmove(name + start, name + end, strlen(name + end) + 1);
+    return found->role;
+}
+
+rk_tensor_role rk_name_role(const char *name) {
+    size_t start, end;
+    const word *found = find_word(name, &start, &end);
+    return found ? found->role : RK_ROLE_NONE;
+}
+
+bool rk_name_is_in_out(const char *name) {
+    size_t start, end;
+    const word *found = find_word(name, &start, &end);
+    return found && found->in_out;
 }
 
 /* Compares two runs of digits as numbers and steps behind them. */

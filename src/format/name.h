@@ -7,10 +7,17 @@
 
 typedef enum rk_tensor_role { RK_ROLE_WEIGHT, RK_ROLE_BIAS, RK_ROLE_NONE } rk_tensor_role;
 
-/** The role that the last word (run of letters) of a name gives: weight, weights, W; bias, biases,
- *  b. Cuts that word out of `name`, so "fc1.weight" and "fc1.bias" become "fc1.", and "W2"
- *  and "b2" become "2". RK_ROLE_NONE leaves the name alone. */
+/** The role that the last word (run of letters) of a name gives: weight, weights, W, kernel, coefs;
+ *  bias, biases, b, intercepts. Cuts that word out of `name`, so "fc1.weight" and "fc1.bias" become
+ * "fc1.", and "W2" and "b2" become "2". RK_ROLE_NONE leaves the name alone. */
 rk_tensor_role rk_name_split(char *name);
+
+/** The role alone. */
+rk_tensor_role rk_name_role(const char *name);
+
+/** True if that word says that a matrix is (in, out): kernel of Flax and Keras, coefs of
+ *  scikit-learn. */
+bool rk_name_is_in_out(const char *name);
 
 /** Natural order: runs of digits compare as numbers, "fc9" < "fc10". */
 int rk_name_compare(const char *a, const char *b);

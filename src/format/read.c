@@ -3,11 +3,13 @@
 #include "format/chain.h"
 #include "format/description.h"
 #include "format/foreign.h"
+#include "format/layout.h"
 #include "format/lower.h"
 #include "format/name.h"
 #include "format/npy.h"
 #include "format/npz.h"
 #include "format/safetensors.h"
+#include "format/select.h"
 #include "format/wiring.h"
 
 #include <stdlib.h>
@@ -53,6 +55,17 @@ static rk_status chain_layers(rk_tensor_chain *out, const rk_tensors *tensors,
                 : rk_tensor_chain_create(out, tensors, error);
 }
 
+static void apply_layout(rk_tensors *tensors, const rk_description *sources,
+                         const rk_read_options *options) {
+    rk_layout layout = options ? options->layout : RK_LAYOUT_BY_NAME;
+    const char *by = "options";
+    for (int i = 0; layout == RK_LAYOUT_BY_NAME && i < N_SOURCES; i++) {
+        layout = sources[i].layout;
+        by = sources[i].source;
+    }
+    rk_layout_apply(tensors, layout, by);
+}
+
 static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sidecar,
                        size_t sidecar_size, const rk_read_options *options, rk_error *error) {
     *out = NULL;
@@ -61,12 +74,15 @@ static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sid
     rk_description sources[N_SOURCES] = {{0}};
     rk_status status = RK_OK;
     if (options && options->activation)
-        status =
-            rk_description_from_text(&sources[FROM_OPTIONS], "options", options->activation, error);
+        status = rk_description_from_text(&sources[FROM_OPTIONS], "options", options->activation,
+                                          options->output_activation, error);
     if (status == RK_OK && sidecar)
         status =
             rk_description_parse(&sources[FROM_SIDECAR], "side-car", sidecar, sidecar_size, error);
     if (status == RK_OK) status = read_tensors(&tensors, &sources[FROM_FILE], file, error);
+    if (status == RK_OK)
+        status = rk_tensors_select(&tensors, options ? options->tensors : NULL, error);
+    if (status == RK_OK) apply_layout(&tensors, sources, options);
     if (status == RK_OK) status = chain_layers(&chain, &tensors, sources, error);
     if (status == RK_OK) status = rk_chain_lower(out, &chain, &tensors, sources, N_SOURCES, error);
     rk_tensor_chain_destroy(&chain);

@@ -55,11 +55,14 @@ const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name) {
     return NULL;
 }
 
+void rk_tensor_clear(rk_tensor *tensor) {
+    free(tensor->name);
+    rk_array_destroy(&tensor->array);
+}
+
 void rk_tensors_destroy(rk_tensors *list) {
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i].name);
-        rk_array_destroy(&list->items[i].array);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        rk_tensor_clear(&list->items[i]);
     free(list->items);
     if (list->close) list->close(list->source);
     *list = (rk_tensors){0};
@@ -88,25 +91,38 @@ rk_status rk_tensor_load(const rk_tensors *list, rk_tensor *tensor, rk_error *er
 
 /* ------------------------------------------------------------------------------------ decoding */
 
-/* From column-major to row-major: the place of one value after the other, the first index fastest.
- */
+/* To row-major from another order: the place of one value after the other, as the file has them. */
 typedef struct walk {
-    size_t index[RK_MAX_DIMS], stride[RK_MAX_DIMS], at;
+    size_t n_dims, side[RK_MAX_DIMS], stride[RK_MAX_DIMS]; /* the file's fastest dimension first */
+    size_t index[RK_MAX_DIMS], at;
 } walk;
 
-static walk walk_begin(const rk_array *array) {
-    walk w = {.at = 0};
-    for (size_t d = array->n_dims, step = 1; d-- > 0; step *= array->shape[d])
-        w.stride[d] = step;
+static bool is_row_major(const rk_tensor *tensor) {
+    return !tensor->fortran_order && !tensor->swapped;
+}
+
+static walk walk_begin(const rk_tensor *tensor) {
+    const rk_array *array = &tensor->array;
+    const size_t n = array->n_dims;
+    size_t stride[RK_MAX_DIMS];
+    walk w = {.n_dims = n};
+    for (size_t d = n, step = 1; d-- > 0; step *= array->shape[d])
+        stride[d] = step;
+    for (size_t k = 0; k < n; k++) {
+        size_t d = tensor->fortran_order ? k : n - 1 - k;
+        if (tensor->swapped && d + 2 >= n) d = 2 * n - 3 - d;
+        w.side[k] = array->shape[d];
+        w.stride[k] = stride[d];
+    }
     return w;
 }
 
-static void walk_on(walk *w, const rk_array *array) {
-    for (size_t d = 0; d < array->n_dims; d++) {
-        w->at += w->stride[d];
-        if (++w->index[d] < array->shape[d]) return;
-        w->at -= w->stride[d] * array->shape[d];
-        w->index[d] = 0;
+static void walk_on(walk *w) {
+    for (size_t k = 0; k < w->n_dims; k++) {
+        w->at += w->stride[k];
+        if (++w->index[k] < w->side[k]) return;
+        w->at -= w->stride[k] * w->side[k];
+        w->index[k] = 0;
     }
 }
 
@@ -115,16 +131,17 @@ rk_status rk_tensor_decode(const rk_tensor *tensor, rk_next_bytes *next, void *f
     enum { BLOCK = 1 << 12 };
     unsigned char bytes[8 * BLOCK];
     double values[BLOCK];
-    walk w = walk_begin(&tensor->array);
+    const bool in_order = is_row_major(tensor);
+    walk w = walk_begin(tensor);
     size_t left = rk_array_count(&tensor->array);
     while (left > 0) {
         const size_t n = left < BLOCK ? left : BLOCK;
         rk_status status = next(from, bytes, n * tensor->element.size, error);
         if (status != RK_OK) return status;
-        rk_element_decode(tensor->element, bytes, n, tensor->fortran_order ? values : out);
-        for (size_t i = 0; tensor->fortran_order && i < n; i++, walk_on(&w, &tensor->array))
+        rk_element_decode(tensor->element, bytes, n, in_order ? out : values);
+        for (size_t i = 0; !in_order && i < n; i++, walk_on(&w))
             out[w.at] = values[i];
-        if (!tensor->fortran_order) out += n;
+        if (in_order) out += n;
         left -= n;
     }
     return RK_OK;

@@ -14,6 +14,7 @@ typedef struct rk_tensor {
     rk_array array;     /**< its shape; data only after rk_tensor_load */
     rk_element element; /**< of the values in the file */
     bool fortran_order;
+    bool swapped;          /**< the last two dimensions of the file's are exchanged in the shape */
     char unread[16];       /**< their type, if it is not read, or "" */
     size_t offset, member; /**< where they begin; in which member of an archive */
 } rk_tensor;
@@ -25,7 +26,8 @@ typedef rk_status rk_decoder(void *source, const rk_tensor *tensor, double *out,
 typedef struct rk_tensors {
     rk_tensor *items;
     size_t count, capacity;
-    rk_decoder *decode; /**< of the format, and what it reads from: set by the reader */
+    const char *layout, *layout_by; /**< of its matrices and who says so (layout.h), or NULL */
+    rk_decoder *decode;             /**< of the format, and what it reads from: set by the reader */
     void *source;
     void (*close)(void *source); /**< or NULL */
 } rk_tensors;
@@ -38,6 +40,8 @@ const rk_tensor *rk_tensors_find(const rk_tensors *list, const char *name);
 /** Allocates and fills array.data of a tensor in the list. */
 rk_status rk_tensor_load(const rk_tensors *list, rk_tensor *tensor, rk_error *error);
 void rk_tensors_destroy(rk_tensors *list);
+/** Frees what one tensor holds. */
+void rk_tensor_clear(rk_tensor *tensor);
 
 /** The next `size` bytes of a tensor's values. */
 typedef rk_status rk_next_bytes(void *from, unsigned char *bytes, size_t size, rk_error *error);
