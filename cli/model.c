@@ -28,7 +28,8 @@ static int read_model(model *m, const options *opts, const char *path) {
     rk_error error;
     rk_read_options read = {.activation = opts->activation,
                             .output_activation = opts->output_activation,
-                            .tensors = opts->tensors};
+                            .tensors = opts->tensors,
+                            .order = opts->order};
     if (opts->output_activation && !opts->activation)
         return fail(EXIT_USAGE, "--output-activation stands beside --activation");
     if (opts->layout && strcmp(opts->layout, "in-out") && strcmp(opts->layout, "out-in"))

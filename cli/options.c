@@ -92,6 +92,8 @@ const option_row option_table[] = {
      "of matrices in the file: out-in or in-out (as names say: kernel, coefs; else out-in)"},
     {"tensors", 0, OPTION_TEXT, "GLOBS", MODEL, AT(tensors),
      "which tensors are the network: 'actor.*', or what to leave out: '!*.step,!optimizer.*'"},
+    {"order", 0, OPTION_TEXT, "GLOBS", MODEL, AT(order),
+     "the weights in the order of computation: 'encoder.*,decoder.*' (as names and shapes tell)"},
     {"input-mean", 0, OPTION_READ, "FILE", RUN | TRAINING, AT(input_mean),
      "mean of the input: .npy, .npz or .csv, or a number for all (0)"},
     {"input-cov", 0, OPTION_READ, "FILE", RUN | TRAINING, AT(input_cov),

@@ -26,7 +26,7 @@ typedef struct options {
     uint64_t cumulants;
     bool covariance, layers, all;
     const char *activation, *input_mean, *input_cov, *input_data, *input_mixture, *shrinkage;
-    const char *output_activation, *layout, *tensors;
+    const char *output_activation, *layout, *tensors, *order;
 
     const char *event;
     uint64_t truth_samples; /* 0: not given */

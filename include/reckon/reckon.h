@@ -234,7 +234,10 @@ typedef struct rk_read_options {
     /** Which tensors are the network: patterns of a shell between commas, "actor.*,!*.step"; the
      *  last that fits a name decides, '!' leaving it out. NULL: all. */
     const char *tensors;
-    rk_layout layout;              /**< RK_LAYOUT_BY_NAME: as the description or the names say */
+    rk_layout layout; /**< RK_LAYOUT_BY_NAME: as the description or the names say */
+    /** The weights in the order of computation: patterns as in `tensors`, those that fit one in the
+     *  order of their names. NULL: as names and shapes tell. */
+    const char *order;
     const char *output_activation; /**< beside `activation`; NULL: as that says */
 } rk_read_options;
 

@@ -4,6 +4,7 @@
 #include "format/diagnosis.h"
 #include "format/foreign.h"
 #include "format/name.h"
+#include "format/select.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ static rk_status refuse(rk_error *error, const rk_tensor *tensor, const char *wh
 typedef struct entry {
     const rk_tensor *tensor, *bias; /* bias: found later, of weights */
     rk_tensor_role role;
-    char *stem; /* the name without the word for its role: what weight and bias share */
+    size_t rank; /* in an order that is given */
+    char *stem;  /* the name without the word for its role: what weight and bias share */
 } entry;
 
 static int by_stem(const void *a, const void *b) {
@@ -199,11 +201,11 @@ static rk_status check_orientation(const entry *weights, size_t count, rk_error 
 }
 
 static rk_status ambiguous(const entry *a, const entry *b, rk_error *error) {
-    return rk_fail(
-        error, RK_ERROR_FORMAT,
-        "the order of the layers is ambiguous: '%s' and '%s' are not numbered alike, and "
-        "the shapes allow several orders; rename them 0.weight, 1.weight, ...",
-        a->tensor->name, b->tensor->name);
+    return rk_fail(error, RK_ERROR_FORMAT,
+                   "the order of the layers is ambiguous: '%s' and '%s' are not numbered alike, "
+                   "and the shapes "
+                   "allow several orders; --order 'FIRST,SECOND,...' tells it",
+                   a->tensor->name, b->tensor->name);
 }
 
 static rk_status order_by_shape(entry *weights, size_t count, const entry *odd, rk_error *error) {
@@ -225,8 +227,24 @@ static rk_status order_by_shape(entry *weights, size_t count, const entry *odd, 
     return RK_OK;
 }
 
+static int by_rank(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    if (x->rank != y->rank) return x->rank < y->rank ? -1 : 1;
+    return by_stem(a, b);
+}
+
+static rk_status order_as_told(entry *weights, size_t count, const char *told, rk_error *error) {
+    for (size_t i = 0; i < count; i++)
+        if (!rk_name_rank(weights[i].tensor->name, told, &weights[i].rank))
+            return refuse(error, weights[i].tensor, "the order that is given does not name it");
+    qsort(weights, count, sizeof *weights, by_rank);
+    return RK_OK;
+}
+
 /* Names that differ in their numbers alone are trusted; others need the shapes to agree. */
-static rk_status order(entry *weights, size_t count, bool *by_shape, rk_error *error) {
+static rk_status order(entry *weights, size_t count, const char *told, bool *by_shape,
+                       rk_error *error) {
+    if (told) return order_as_told(weights, count, told, error);
     for (size_t i = 1; i < count; i++)
         if (!rk_name_alike(weights[0].stem, weights[i].stem)) {
             *by_shape = true;
@@ -336,7 +354,7 @@ static rk_status chain_entries(rk_tensor_chain *out, entry *entries, const rk_te
     size_t n = 0;
     if (status == RK_OK) status = pair(entries, tensors->count, &n, error);
     if (status == RK_OK) status = check_orientation(entries, n, error);
-    if (status == RK_OK) status = order(entries, n, &out->by_shape, error);
+    if (status == RK_OK) status = order(entries, n, tensors->order, &out->by_shape, error);
     if (status == RK_OK) status = check_shapes(entries, n, error);
     if (status == RK_OK) status = check_beginning(entries, n, error);
     if (status == RK_OK) status = alloc_links(out, n, error);

@@ -82,6 +82,7 @@ static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sid
     if (status == RK_OK) status = read_tensors(&tensors, &sources[FROM_FILE], file, error);
     if (status == RK_OK)
         status = rk_tensors_select(&tensors, options ? options->tensors : NULL, error);
+    tensors.order = options ? options->order : NULL;
     if (status == RK_OK) apply_layout(&tensors, sources, options);
     if (status == RK_OK) status = chain_layers(&chain, &tensors, sources, error);
     if (status == RK_OK) status = rk_chain_lower(out, &chain, &tensors, sources, N_SOURCES, error);

@@ -74,3 +74,20 @@ rk_status rk_tensors_select(rk_tensors *tensors, const char *list, rk_error *err
     free(copy);
     return status;
 }
+
+bool rk_name_rank(const char *name, const char *globs, size_t *out) {
+    enum { LONGEST = 256 }; /* no name is longer */
+    *out = 0;
+    for (const char *next = globs; *next; ++*out) {
+        next += strspn(next, " ");
+        const size_t length = strcspn(next, ",");
+        char text[LONGEST];
+        if (length < sizeof text) {
+            memcpy(text, next, length);
+            text[length] = 0;
+            if (fnmatch(text, name, 0) == 0) return true;
+        }
+        next += length + (next[length] == ',');
+    }
+    return false;
+}

@@ -10,4 +10,7 @@
  * all stay. */
 rk_status rk_tensors_select(rk_tensors *tensors, const char *globs, rk_error *error);
 
+/** The place in such a list of the first pattern that fits the name; false if none does. */
+bool rk_name_rank(const char *name, const char *globs, size_t *out);
+
 #endif

@@ -26,6 +26,7 @@ typedef rk_status rk_decoder(void *source, const rk_tensor *tensor, double *out,
 typedef struct rk_tensors {
     rk_tensor *items;
     size_t count, capacity;
+    const char *order; /**< patterns of the weights' names one after another, or NULL; borrowed */
     const char *layout, *layout_by; /**< of its matrices and who says so (layout.h), or NULL */
     rk_decoder *decode;             /**< of the format, and what it reads from: set by the reader */
     void *source;

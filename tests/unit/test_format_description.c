@@ -74,7 +74,7 @@ static rk_status apply(const char *options, const char *file, rk_layer *layers, 
     rk_description sources[2] = {{0}};
     rk_deciders by;
     rk_status status = RK_OK;
-    if (options) status = rk_description_from_text(&sources[0], "options", options, error);
+    if (options) status = rk_description_from_text(&sources[0], "options", options, NULL, error);
     if (file && status == RK_OK)
         status = rk_description_parse(&sources[1], "side-car", (const unsigned char *)file,
                                       strlen(file), error);
@@ -133,7 +133,8 @@ static void test_metadata_of_others(void **state) {
         assert_non_null(object);
         if (rows[i].options)
             assert_int_equal(
-                rk_description_from_text(&sources[0], "options", rows[i].options, NULL), RK_OK);
+                rk_description_from_text(&sources[0], "options", rows[i].options, NULL, NULL),
+                RK_OK);
         assert_int_equal(rk_description_from_metadata(&sources[1], object, &error), RK_OK);
         rk_status status = rk_description_apply(sources, 2, layers, 3, &by, &error);
         if (rows[i].refusal) {
