@@ -742,9 +742,13 @@ typedef struct rk_linearisation rk_linearisation;
 
 /** Pointers are owned by the rk_linearisation. */
 typedef struct rk_linearisation_data {
-    const rk_answer_data *answer; /**< that of rk_estimate, to the bit; without a receipt */
-    uint64_t vjp_flops;           /**< of one rk_vjp that wants everything, at most */
-    uint64_t bytes;               /**< that are held: work of both ways, and the answer */
+    /** That of rk_estimate without a receipt: to the bit, but of `third`, which is run here with
+     *  legs=double, rank=full, old=exact, neurons=all whatever it was asked for, and differs by
+     *  what other words leave out (1e-7 for legs=float). */
+    const rk_answer_data *answer;
+    uint64_t vjp_flops; /**< of one rk_vjp that wants everything, at most */
+    uint64_t bytes;     /**< that are held: work of both ways, and the answer */
+    uint64_t jvp_flops; /**< of one rk_jvp that wants everything; 0: it has none */
 } rk_linearisation_data;
 
 /**
@@ -778,6 +782,32 @@ RK_API void rk_linearisation_destroy(rk_linearisation *run);
  */
 RK_API rk_status rk_vjp(rk_linearisation *run, const rk_cotangents *f, const rk_derivatives *to,
                         rk_error *error);
+
+/** Changes of the numbers of an answer, in the shapes they have there: where they are written to.
+ *  NULL: not wanted. `size` as in rk_method_spec. */
+typedef struct rk_tangents {
+    size_t size;
+    double *mean;               /**< n_out */
+    double *variance;           /**< n_out; wants options.covariance */
+    double *covariance;         /**< n_out x n_out, symmetric; wants options.covariance */
+    double *const *hidden_mean; /**< [n_layers - 1]; any may be NULL */
+} rk_tangents;
+
+/**
+ * The Jacobian-vector product: writes to `to` how the answer changes, to first order, where
+ * weights, biases and the input's law change by `direction` (NULL, a whole list or one of its
+ * entries: not at all; of an input covariance the symmetric part counts). Forward mode, exact to
+ * rounding, the transpose of rk_vjp to rounding: sum (changes x cotangents) = sum (direction x
+ * derivatives). As often as it is called and from any thread, like rk_vjp, with the same bits for
+ * any number of threads. For `covariance` 6 n^3 FLOPs a layer, for `mean` as much as the estimate,
+ * twice.
+ *
+ * Of `mean` and `covariance`, with all pairs and gauges; of other methods RK_ERROR_UNSUPPORTED:
+ * rk_vjp has the same numbers, an entry of the answer a call. RK_ERROR_ARGUMENT,
+ * RK_ERROR_UNSUPPORTED and RK_ERROR_INTERRUPTED as of rk_vjp.
+ */
+RK_API rk_status rk_jvp(rk_linearisation *run, const rk_derivatives *direction,
+                        const rk_tangents *to, rk_error *error);
 
 /** rk_linearise, rk_vjp and rk_linearisation_destroy in one, for an f whose derivatives are known
  *  before the estimate is: f linear in the answer. */

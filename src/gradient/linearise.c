@@ -39,17 +39,52 @@ static rk_status run_back(rk_linearisation *run, rk_work *dry, rk_error *error) 
     return status;
 }
 
-/* What both ways take, `dry`, and what the way back alone does. */
+/* From all that may change to all that may be asked for. */
+static rk_status run_forward(rk_linearisation *run, rk_work *dry, rk_error *error) {
+    const rk_options *options = &run->plan->problem.options;
+    const size_t n_layers = run->plan->net->n_layers;
+    double *somewhere = run->answer->storage, **all = rk_alloc(n_layers, 1, sizeof *all);
+    if (!all) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
+    for (size_t l = 0; l < n_layers; l++)
+        all[l] = somewhere;
+    const rk_derivatives direction = {.weight = all,
+                                      .bias = all,
+                                      .input_mean = somewhere,
+                                      .input_covariance =
+                                          options->input_covariance ? somewhere : NULL};
+    const rk_tangents to = {.mean = somewhere,
+                            .variance = options->covariance ? somewhere : NULL,
+                            .covariance = options->covariance ? somewhere : NULL,
+                            .hidden_mean = all};
+    rk_linearisation_forward(run, dry, &direction, &to);
+    free(all);
+    return RK_OK;
+}
+
+/* FLOPs of one of them, and of its steps the most there are. */
+static rk_status plan_one(rk_linearisation *run, rk_work *dry,
+                          rk_status (*one)(rk_linearisation *, rk_work *, rk_error *),
+                          uint64_t *flops, rk_error *error) {
+    const uint64_t flops_before = dry->flops;
+    const size_t steps_before = dry->n_steps;
+    rk_status status = one(run, dry, error);
+    *flops = dry->flops - flops_before;
+    const size_t steps = dry->n_steps - steps_before;
+    if (steps > run->n_steps) run->n_steps = steps;
+    return status;
+}
+
+/* What both ways take, `dry`, and what the way back and changes alone do. */
 static rk_status plan(rk_linearisation *run, rk_work *dry, rk_error *error) {
     rk_work_init_dry(dry);
     rk_status status = run_there(run, dry, error);
     const uint64_t flops = dry->flops;
     const size_t steps = dry->n_steps;
-    if (status == RK_OK) status = run_back(run, dry, error);
+    if (status == RK_OK) status = plan_one(run, dry, run_back, &run->data.vjp_flops, error);
+    if (status == RK_OK && rk_linearisation_has_forward(run))
+        status = plan_one(run, dry, run_forward, &run->data.jvp_flops, error);
     if (status == RK_OK) status = rk_problem_check_memory(&run->plan->problem, dry, error);
     if (status != RK_OK) return status;
-    run->data.vjp_flops = dry->flops - flops;
-    run->n_steps = dry->n_steps - steps;
     run->steps = rk_alloc(run->n_steps, 1, sizeof *run->steps);
     if (!run->steps) return rk_fail(error, RK_ERROR_MEMORY, "no memory for the plan");
     dry->n_steps = steps;

@@ -12,8 +12,7 @@
 /* ---------------------------------------------------------------------------- in the law's terms
  */
 
-/* (G + G') / 2, n x n. */
-static const double *symmetric_part(rk_work *work, size_t n, const double *G) {
+const double *rk_symmetric_part(rk_work *work, size_t n, const double *G) {
     double *S = rk_work_doubles(work, n, n);
     if (!rk_work_charge(work, 2 * (uint64_t)n * n)) return S;
     for (size_t i = 0; i < n; i++)
@@ -39,7 +38,8 @@ static rk_cotangent enter(const rk_linearisation *run, rk_work *work, const rk_c
                          .variance = f->variance,
                          .third_diagonal = f->third_marginal,
                          .fourth_diagonal = f->fourth_marginal};
-    if (f->covariance) seen.covariance = symmetric_part(work, rk_network_n_out(net), f->covariance);
+    if (f->covariance)
+        seen.covariance = rk_symmetric_part(work, rk_network_n_out(net), f->covariance);
     for (size_t l = 0; f->hidden_mean && l + 1 < net->n_layers; l++)
         run->hidden[l] = hidden_adjoint(run, work, l, f->hidden_mean[l]);
     if (f->hidden_mean) seen.hidden_mean = (const double *const *)run->hidden;
@@ -113,9 +113,15 @@ rk_status rk_linearisation_back(rk_linearisation *run, rk_work *work, const rk_c
 /* ---------------------------------------------------------------------------------- what is asked
  */
 
-static rk_status refuse(const char *what, const char *option, rk_error *error) {
+rk_status rk_refuse_unasked(const char *what, const char *option, rk_error *error) {
     return rk_fail(error, RK_ERROR_ARGUMENT, "%s: the run was not asked for it; set rk_options.%s",
                    what, option);
+}
+
+rk_status rk_refuse_input_law(const rk_linearisation *run, rk_error *error) {
+    return rk_fail(error, RK_ERROR_UNSUPPORTED,
+                   "%s is for standard normal inputs only: it has no derivatives by their law",
+                   run->data.answer->method);
 }
 
 static rk_status accept(const rk_linearisation *run, const rk_cotangents *asked,
@@ -129,37 +135,40 @@ static rk_status accept(const rk_linearisation *run, const rk_cotangents *asked,
         return rk_fail(error, RK_ERROR_ARGUMENT, RK_SIZE_IS_NONE, "rk_derivatives", wanted->size,
                        sizeof *to);
     if ((f->variance || f->covariance) && !options->covariance)
-        return refuse("df / d covariance", "covariance", error);
+        return rk_refuse_unasked("df / d covariance", "covariance", error);
     if ((f->third_marginal || f->fourth_marginal) && !options->marginals)
-        return refuse("df / d marginal cumulants", "marginals", error);
+        return rk_refuse_unasked("df / d marginal cumulants", "marginals", error);
     if (to->input_covariance && !options->input_covariance)
-        return refuse("derivatives by the input's covariance", "input_covariance", error);
+        return rk_refuse_unasked("derivatives by the input's covariance", "input_covariance",
+                                 error);
     if ((to->input_mean || to->input_covariance) && run->tape.standard_input)
-        return rk_fail(error, RK_ERROR_UNSUPPORTED,
-                       "%s is for standard normal inputs only: it has no derivatives by their law",
-                       run->data.answer->method);
+        return rk_refuse_input_law(run, error);
     return RK_OK;
 }
 
 /* ------------------------------------------------------------------------------------- the whole
  */
 
-static rk_status go(rk_linearisation *run, const rk_cotangents *f, const rk_derivatives *to,
-                    rk_error *error) {
+void rk_linearisation_begin(rk_linearisation *run, uint64_t flops) {
     rk_work *work = &run->work;
+    pthread_mutex_lock(&run->mutex);
     work->interrupted = work->abandoned = false;
     work->flops = 0;
-    work->flops_total = run->data.vjp_flops;
+    work->flops_total = flops;
     work->steps = run->steps;
     work->n_steps = run->n_steps;
     work->n_steps_done = 0;
     rk_work_listen(work, true);
     rk_blas_make_serial();
-    rk_status status = rk_linearisation_back(run, work, f, to, error);
+}
+
+rk_status rk_linearisation_end(rk_linearisation *run, rk_status status, rk_error *error) {
+    const bool interrupted = run->work.interrupted;
     rk_blas_restore();
-    work->steps = NULL;
-    if (status == RK_OK && work->interrupted)
-        return rk_fail(error, RK_ERROR_INTERRUPTED, "interrupted on the way back");
+    run->work.steps = NULL;
+    pthread_mutex_unlock(&run->mutex);
+    if (status == RK_OK && interrupted)
+        return rk_fail(error, RK_ERROR_INTERRUPTED, "interrupted on the way to derivatives");
     return status;
 }
 
@@ -169,10 +178,9 @@ rk_status rk_vjp(rk_linearisation *run, const rk_cotangents *asked, const rk_der
     rk_derivatives to;
     rk_status status = accept(run, asked, wanted, &f, &to, error);
     if (status != RK_OK) return status;
-    pthread_mutex_lock(&run->mutex);
-    status = go(run, &f, &to, error);
-    pthread_mutex_unlock(&run->mutex);
-    return status;
+    rk_linearisation_begin(run, run->data.vjp_flops);
+    status = rk_linearisation_back(run, &run->work, &f, &to, error);
+    return rk_linearisation_end(run, status, error);
 }
 
 rk_status rk_gradient(const rk_derivatives *to, const rk_network *net, const rk_input *input,

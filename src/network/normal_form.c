@@ -311,3 +311,14 @@ void rk_normal_form_restore_gradient(const rk_normal_form *form, const double *m
         for (size_t j = 0; j < layer->cols; j++)
             weight[i * layer->cols + j] += bias[i] * mean[j];
 }
+
+void rk_normal_form_enter_direction(const rk_normal_form *form, const double *mean, size_t l,
+                                    double *weight, double *bias) {
+    if (!form->net) return;
+    const rk_layer *layer = &form->net->layers[l];
+    if (mean && weight && rk_network_reads(form->net, l) == 0)
+        for (size_t i = 0; i < layer->rows; i++)
+            for (size_t j = 0; j < layer->cols; j++)
+                bias[i] += weight[i * layer->cols + j] * mean[j];
+    if (form->unit) restore_units(form, l, weight, bias); /* which is diagonal */
+}

@@ -31,4 +31,10 @@ void rk_normal_form_restore(const rk_normal_form *form, size_t l, double *mean);
 void rk_normal_form_restore_gradient(const rk_normal_form *form, const double *mean, size_t l,
                                      double *weight, double *bias);
 
+/** The opposite of changes in a direction: those of the network's own weights (NULL: none) and
+ *  biases of layer l, in place, become those of the form's. `weight` is not written to
+ *  unless form->unit is there. */
+void rk_normal_form_enter_direction(const rk_normal_form *form, const double *mean, size_t l,
+                                    double *weight, double *bias);
+
 #endif

@@ -7,6 +7,12 @@
 
 #include <string.h>
 
+void rk_swap(double **x, double **y) {
+    double *keep = *x;
+    *x = *y;
+    *y = keep;
+}
+
 void rk_set(rk_work *work, size_t count, const double *x, double *to) {
     if (!rk_work_charge(work, 0)) return;
     if (x)
@@ -183,11 +189,8 @@ void rk_bars_begin(rk_work *work, size_t n, const rk_cotangent *f, rk_bars *bar)
 }
 
 void rk_bars_step(rk_bars *bar) {
-    double *mean = bar->mean, *second = bar->second;
-    bar->mean = bar->mean_next;
-    bar->second = bar->second_next;
-    bar->mean_next = mean;
-    bar->second_next = second;
+    rk_swap(&bar->mean, &bar->mean_next);
+    rk_swap(&bar->second, &bar->second_next);
 }
 
 void rk_bars_end(rk_work *work, size_t n_in, const rk_bars *bar, const rk_adjoint *to) {

@@ -5,6 +5,8 @@
 
 #include "propagate/law.h"
 
+void rk_swap(double **x, double **y);
+
 /** to = x, or zero if x is NULL. */
 void rk_set(rk_work *work, size_t count, const double *x, double *to);
 

@@ -145,3 +145,40 @@ void rk_tape_back(rk_tape *tape, const rk_cotangent *f, const rk_adjoint *to) {
     back->end(state, to);
     rk_work_end(c->work);
 }
+
+/* ----------------------------------------------------------------------------------- and changes
+ */
+
+static void deliver_changes(const rk_chain *c, const rk_stage *s, const rk_view *v,
+                            rk_outputs *to) {
+    const size_t n = s->layer->rows;
+    if (!s->last) {
+        if (to->hidden_mean && to->hidden_mean[s->l])
+            rk_deliver_scaled(c->work, n, v->scale, v->mean, to->hidden_mean[s->l]);
+        return;
+    }
+    rk_deliver(c->work, n, v->mean, to->mean);
+    if (v->var) rk_deliver(c->work, n, v->var, to->variance);
+    if (v->C) rk_deliver(c->work, n * n, v->C, to->covariance);
+}
+
+void rk_tape_forward(rk_tape *tape, const rk_tangent *x, rk_outputs *to) {
+    const rk_chain *c = &tape->chain;
+    const rk_law_forward *forward = tape->law->forward;
+    void *state = tape->state.bytes;
+    forward->begin(state, x);
+    if (rk_network_keeps(&c->net, 0)) forward->keep(state, 0);
+    for (size_t l = 0; l < c->net.n_layers; l++) {
+        rk_stage s = rk_chain_stage(c, l);
+        if (!rk_work_step(c->work, "layer %zu: %s, changes", l + 1, tape->law->name(state, &s)))
+            return;
+        forward->affine(state, &s, x);
+        if (s.adds) forward->add(state, &s);
+        if (s.activated) forward->activate(state, &s);
+        if (rk_network_keeps(&c->net, l + 1)) forward->keep(state, l + 1);
+        if (s.last) forward->restore(state, &s, to);
+        rk_view v = forward->view(state, &s);
+        deliver_changes(c, &s, &v, to);
+    }
+    rk_work_end(c->work);
+}

@@ -50,4 +50,13 @@ rk_chain *rk_tape_start(rk_tape *tape, const rk_law *law, rk_chain chain);
  *  layer; returns early when interrupted. */
 void rk_tape_back(rk_tape *tape, const rk_cotangent *f, const rk_adjoint *to);
 
+/* ----------------------------------------------------------------------------------- and changes
+ */
+
+/** From the changes of what the run depends on to those of its mean, variance, covariance and
+ *  hidden means, as far as `to` has room for them (docs/MATH.md#forward): the transpose of
+ *  rk_tape_back. As often as it is called; the law must have `forward`. One step of the plan a
+ *  layer; returns early when interrupted. */
+void rk_tape_forward(rk_tape *tape, const rk_tangent *x, rk_outputs *to);
+
 #endif

@@ -1,4 +1,4 @@
-/* What the gain-aware closure (gain.h) keeps, for the two files that hold its way there and back.
+/* What the gain-aware closure (gain.h) keeps, for the files that hold its way there and back.
  */
 #ifndef RK_PROPAGATE_GAIN_STATE_H
 #define RK_PROPAGATE_GAIN_STATE_H
@@ -8,6 +8,8 @@
 
 /* Terms of the Hermite series in the correlation; 14 reach float32. */
 enum { RK_GAIN_TERMS = 14, RK_GAIN_ROWS = 32, RK_GAIN_CHUNK = 256 };
+/* Orders of derivatives that the way back takes of it. */
+enum { RK_GAIN_MORE = 2 };
 
 /** What is known of one layer's activations h = phi(y), y Gaussian, given gain 1. */
 typedef struct rk_gain_layer {
@@ -72,5 +74,18 @@ bool rk_gain_takes(const rk_stage *stage);
 rk_gain_record rk_gain_record_of(const rk_gain_state *s, size_t l);
 
 extern const rk_law_back rk_gain_back;
+
+/* Of the activations in s->layer[0], from adjoints in s->bar to adjoints there. */
+
+/** Of what all pairs of the layer above come to (bar.series): fills those of A, B, k3, k4 and of
+ * the coupling, with uB and tA for rk_gain_pairs_back. n^2 (5 TERMS + 3) FLOPs. */
+void rk_gain_series_back(rk_gain_state *s);
+/** Of the covariances of n: bar.h.second becomes that of y's, and A's is added to. n^2 (14 TERMS +
+ *  8) FLOPs. */
+void rk_gain_pairs_back(rk_gain_state *s, size_t n);
+/** From the adjoints of mean, variance (`var`), cumulants and coefficients to those of y's mean,
+ * and of its variance, var_bar[i * stride], which is added to. */
+void rk_gain_neurons_back(rk_gain_state *s, size_t n, const double *y_var, const double *var,
+                          double *mu_bar, double *var_bar, size_t stride);
 
 #endif

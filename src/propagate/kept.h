@@ -6,28 +6,7 @@
 #ifndef RK_PROPAGATE_KEPT_H
 #define RK_PROPAGATE_KEPT_H
 
-#include "propagate/chain.h"
-
-typedef struct rk_kept_value {
-    size_t value, last, n; /**< its number; the layer that needs it last; its entries. n 0: free */
-    double *m;
-    double *C; /**< n x n; without pairs n variances */
-    double *X; /**< covariance of the present value with it: as many rows x n */
-} rk_kept_value;
-
-/* On the way back a slot is that of a value from the layer that needs it last down to where it was
- * kept, and what it and pairs hold are adjoints, none of them made symmetric. */
-
-typedef struct rk_kept {
-    rk_work *work;
-    const rk_chain *chain;
-    bool pairs;
-    size_t n_slots;
-    rk_kept_value slot[RK_MOST_KEPT];
-    double *pair[RK_MOST_KEPT][RK_MOST_KEPT]; /* [i][j], j < i: covariance of slots i and j */
-    double *spare;
-    double *slopes, *crosses; /* if recorded: of every layer, and its X before the activation */
-} rk_kept;
+#include "propagate/kept_slots.h"
 
 /** Room for what `chain` keeps at a time: for k values of up to n entries k (k + 3) / 2 + 1 n^2
  *  doubles, none for none, and if `chain` is recorded X of every layer they live through. Without
@@ -37,9 +16,6 @@ rk_kept rk_kept_take(const rk_chain *chain, bool pairs);
 /** Keeps the present value, n entries, of this mean (NULL: zero) and covariance (NULL: the
  *  identity), or without pairs variances. */
 void rk_kept_add(rk_kept *kept, size_t value, size_t n, const double *m, const double *C);
-
-/** One that is kept. */
-const rk_kept_value *rk_kept_find(const rk_kept *kept, size_t value);
 
 /** The present value becomes W u, u what the stage reads; what no stage needs from here on is
  *  forgotten. 2 m n k FLOPs for each value of k entries. */
@@ -54,8 +30,8 @@ void rk_kept_activate(rk_kept *kept, const rk_stage *stage, const double *slope)
 
 /* --------------------------------------------------------------------------------- the way back */
 
-/** Before the last layer. */
-void rk_kept_begin_back(rk_kept *kept);
+/** Nothing is kept: before the last layer, or for changes before the first. */
+void rk_kept_clear(rk_kept *kept);
 
 /** Of rk_kept_add: adds what has come to the value meanwhile to its adjoints as the present one.
  *  C_bar NULL: not wanted. */
@@ -74,5 +50,17 @@ void rk_kept_sum_back(rk_kept *kept, const rk_stage *stage, const double *mu_bar
  *  m_bar, now the present value's, becomes zero, as C_bar is to be taken. Twice the FLOPs. */
 void rk_kept_affine_back(rk_kept *kept, const rk_stage *stage, const double *C, double *m_bar,
                          const double *C_bar, double *dW);
+
+/* ------------------------------------------------------------------------------------ and changes
+ *
+ * Slots and pairs hold changes then. rk_kept_add and rk_kept_sum are linear and their own twins. */
+
+/** Of rk_kept_affine: dW NULL is zero, C the covariance of what the stage reads, NULL: the
+ * identity. Twice the FLOPs. */
+void rk_kept_affine_forward(rk_kept *kept, const rk_stage *stage, const double *C,
+                            const double *dW);
+
+/** Of rk_kept_activate, by the changes of the mean slopes. 3 n k FLOPs for every value. */
+void rk_kept_activate_forward(rk_kept *kept, const rk_stage *stage, const double *slope_dot);
 
 #endif

@@ -2,9 +2,9 @@
  * are still needed) it moves through W, through an addition, through an activation.
  *
  * The driver (chain.h) calls the steps in the network's order, and for derivatives their twins in
- * the opposite one. It alone knows what a layer is needed for, has watched how far the expansion
- * can be trusted and delivers. A law looks at nothing but its state and the stage; all its
- * arithmetic is in kernels over rk_work (base/work.h). */
+ * the opposite one, or once more in this one. It alone knows what a layer is needed for, has
+ * watched how far the expansion can be trusted and delivers. A law looks at nothing but its state
+ * and the stage; all its arithmetic is in kernels over rk_work (base/work.h). */
 #ifndef RK_PROPAGATE_LAW_H
 #define RK_PROPAGATE_LAW_H
 
@@ -55,6 +55,12 @@ typedef struct rk_adjoint {
     double *input_mean, *input_covariance; /**< n_in; n_in x n_in, symmetric */
 } rk_adjoint;
 
+/** Changes of what a law depends on, to first order. NULL: there are none. */
+typedef struct rk_tangent {
+    const double *const *weight, *const *bias;   /**< [n_layers], as the layers; any may be NULL */
+    const double *input_mean, *input_covariance; /**< n_in; n_in x n_in, symmetric */
+} rk_tangent;
+
 /** Of the present value, on the way back: memory of the law. The variance of neuron i is var[i *
  *  stride]: the diagonal of a covariance, or a variance. */
 typedef struct rk_back_view {
@@ -85,6 +91,24 @@ typedef struct rk_law_back {
     rk_back_view (*view)(void *state, const rk_stage *stage);
 } rk_law_back;
 
+/** The law's steps, differentiated: the changes of what a step was made of become those of what it
+ *  made, along a run that was recorded, in memory that the way back uses, too. */
+typedef struct rk_law_forward {
+    /** At the input. */
+    void (*begin)(void *state, const rk_tangent *x);
+    /** NULL, with `add`: plain networks only. */
+    void (*keep)(void *state, size_t value);
+    void (*affine)(void *state, const rk_stage *stage, const rk_tangent *x);
+    void (*add)(void *state, const rk_stage *stage);
+    /** Only where the stage is activated. */
+    void (*activate)(void *state, const rk_stage *stage);
+    /** At the output, before it is delivered; `outputs` are to get changes, which the law delivers
+     *  itself where no view has them. */
+    void (*restore)(void *state, const rk_stage *stage, rk_outputs *outputs);
+    /** Changes of mean, var and C; scale as in the view of the way there. */
+    rk_view (*view)(void *state, const rk_stage *stage);
+} rk_law_forward;
+
 typedef struct rk_law {
     bool knows_pairs; /**< has a covariance */
     /** What the step does, for people. */
@@ -104,7 +128,8 @@ typedef struct rk_law {
     /** At the output: puts back what the law had taken out of mean, variance (in `outputs` already)
      *  and covariance, and delivers what is its own. NULL: nothing. */
     void (*restore)(void *state, const rk_stage *stage, rk_view *view, rk_outputs *outputs);
-    const rk_law_back *back; /**< NULL: it has no derivatives */
+    const rk_law_back *back;       /**< NULL: it has no derivatives */
+    const rk_law_forward *forward; /**< NULL: none in a direction */
 } rk_law;
 
 #endif

@@ -19,8 +19,9 @@ typedef struct block {
     /* the way back */
     const double *Z;
     rk_pairs_adjoint *a_bar;
-    double *partial;   /* [blocks][sums][b->n] for b_bar; NULL in a square block */
-    size_t sums, rows; /* a task's */
+    double *partial;             /* [blocks][sums][b->n] for b_bar; NULL in a square block */
+    size_t sums, rows;           /* a task's */
+    const rk_pairs_tangent *dot; /* changes */
 } block;
 
 static block start(const rk_pairs_spec *spec, const rk_pairs_side *a, const rk_pairs_side *b,
@@ -212,4 +213,79 @@ void rk_pairs_activate_back(rk_work *work, const rk_pairs_spec *spec, const rk_p
         }
     }
     rk_work_release(work, mark);
+}
+
+/* ------------------------------------------------------------------------------------ and changes
+ */
+
+/* Columns [first, first + count) of row i, of series and kinks: C_dot, of Z, becomes that of the
+ * activations' covariances. */
+RK_HOT static void pairs_series_forward(const block *k, size_t i, size_t first, size_t count,
+                                        const double *restrict rho, const double *restrict Z,
+                                        double *restrict C_dot) {
+    const size_t n = k->b->n;
+    double slope[CHUNK], moved[CHUNK], power[CHUNK];
+    for (size_t j = 0; j < count; j++) {
+        slope[j] = moved[j] = 0;
+        power[j] = 1;
+    }
+    for (size_t t = 0; t < k->terms; t++) {
+        const double *restrict g = k->b->g + t * n + first, *restrict dg =
+                                                                k->dot->g + t * n + first;
+        const double g_i = k->a->g[t * n + i], dg_i = k->dot->g[t * n + i];
+        for (size_t j = 0; j < count; j++) {
+            slope[j] += (double)(t + 1) * (g_i * g[j]) * power[j];
+            moved[j] += (dg_i * g[j] + g_i * dg[j]) * power[j];
+            power[j] *= rho[j];
+        }
+    }
+    for (size_t j = 0; j < count; j++)
+        C_dot[j] = slope[j] * C_dot[j] + moved[j] * Z[j];
+}
+
+RK_HOT static void pairs_kinks_forward(const block *k, size_t i, size_t first, size_t count,
+                                       const double *restrict rho, const double *restrict Z_dot,
+                                       double *restrict C_dot) {
+    const rk_pairs_side *a = k->a, *b = k->b;
+    const double *restrict sd = b->sd + first, *restrict inverse = b->inverse_sd + first;
+    const double *restrict mu = k->dot->mu + first, *restrict var = k->dot->var + first;
+    const double mu_i = k->dot->mu[i], half_i = 0.5 * a->inverse_sd[i] * k->dot->var[i];
+    double N[CHUNK], M[CHUNK];
+    rk_orthant_changes c;
+    rk_orthant_excess(&k->rules, &a->at, i, &b->at, first, count, rho, N, M);
+    rk_orthant_change(&a->at, i, &b->at, first, count, rho, N, &c);
+    for (size_t j = 0; j < count; j++) {
+        const double half_j = 0.5 * inverse[j] * var[j];
+        const double by_i = sd[j] * (c.dh[j] * mu_i + c.heat_h[j] * half_i);
+        const double by_j = a->sd[i] * (c.dk[j] * mu[j] + c.heat_k[j] * half_j);
+        C_dot[j] += k->kinks * (N[j] * Z_dot[j] + (by_i + by_j));
+    }
+}
+
+static void activate_block_forward(void *context, size_t index) {
+    const block *k = context;
+    size_t n = k->b->n, from = index * k->rows;
+    size_t to = from + k->rows < n ? from + k->rows : n;
+    double rho[CHUNK], Z_dot[CHUNK];
+    for (size_t i = from; i < to; i++) {
+        double *C_dot = k->C + i * n;
+        const double *Z = k->Z + i * n;
+        for (size_t first = 0; first < n; first += CHUNK) {
+            size_t count = n - first < CHUNK ? n - first : CHUNK;
+            correlate(k, i, first, count, Z + first, rho);
+            if (k->kinks != 0) memcpy(Z_dot, C_dot + first, count * sizeof *Z_dot);
+            pairs_series_forward(k, i, first, count, rho, Z + first, C_dot + first);
+            if (k->kinks != 0) pairs_kinks_forward(k, i, first, count, rho, Z_dot, C_dot + first);
+        }
+        C_dot[i] = k->dot->var_h[i];
+    }
+}
+
+void rk_pairs_activate_forward(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *side,
+                               const rk_pairs_tangent *dot, const double *Z, double *C_dot) {
+    block k = start(spec, side, side, C_dot);
+    k.Z = Z;
+    k.dot = dot;
+    if (rk_work_charge(work, 3 * count_flops(spec, &k)))
+        rk_pool_run(work->pool, rk_pool_blocks(side->n, k.rows), activate_block_forward, &k);
 }

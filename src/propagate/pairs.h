@@ -85,4 +85,21 @@ void rk_pairs_side_back(rk_work *work, const rk_pairs_spec *spec, const rk_pairs
                         const rk_pairs_adjoint *bar, const double *m_bar, double *mu_bar,
                         double *var_bar);
 
+/** Changes of what a side has in blocks, [terms][n] and n, with rho held as in rk_pairs_adjoint. */
+typedef struct rk_pairs_tangent {
+    const double *mu, *var; /**< of z */
+    double *g, *var_h;
+} rk_pairs_tangent;
+
+/** Fills g and var_h of `dot` from its mu and var, and m_dot (n) with the changes of the means E
+ *  phi: the transpose of rk_pairs_side_back, by as many calls of it as there are terms, and two. */
+void rk_pairs_side_forward(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *side,
+                           const rk_pairs_tangent *dot, double *m_dot);
+
+/** rk_pairs_activate of the square block of a side, differentiated: C_dot, the change of the
+ *  covariances Z that went in, becomes that of the activations'. Symmetric to the bit if C_dot is,
+ *  but for kinks. Three times the FLOPs. */
+void rk_pairs_activate_forward(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *side,
+                               const rk_pairs_tangent *dot, const double *Z, double *C_dot);
+
 #endif

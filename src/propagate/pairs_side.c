@@ -201,3 +201,49 @@ void rk_pairs_side_back(rk_work *work, const rk_pairs_spec *spec, const rk_pairs
     }
     rk_work_release(work, mark);
 }
+
+/* ------------------------------------------------------------------------------------ and changes
+ */
+
+/* Neurons are alone here: the adjoints of mu and var, where those of one quantity are 1, are its
+ * derivatives. */
+typedef struct rows {
+    rk_pairs_adjoint unit;
+    double *m, *by_mu, *by_var;
+} rows;
+
+static void zero(rk_work *work, size_t n, double *x) {
+    if (rk_work_charge(work, 0)) memset(x, 0, n * sizeof *x);
+}
+
+/* `which`: where the adjoints of the quantity are; out: its change. */
+static void change_of(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *side,
+                      const rk_pairs_tangent *dot, const rows *r, double *which, double *out) {
+    const size_t n = side->n;
+    zero(work, n, r->by_mu);
+    zero(work, n, r->by_var);
+    if (rk_work_charge(work, 0))
+        for (size_t i = 0; i < n; i++)
+            which[i] = 1;
+    rk_pairs_side_back(work, spec, side, &r->unit, r->m, r->by_mu, r->by_var);
+    zero(work, n, which);
+    if (!rk_work_charge(work, 3 * (uint64_t)n)) return;
+    for (size_t i = 0; i < n; i++)
+        out[i] = r->by_mu[i] * dot->mu[i] + r->by_var[i] * dot->var[i];
+}
+
+void rk_pairs_side_forward(rk_work *work, const rk_pairs_spec *spec, const rk_pairs_side *side,
+                           const rk_pairs_tangent *dot, double *m_dot) {
+    const size_t n = side->n, mark = rk_work_mark(work);
+    rows r = {.unit = rk_pairs_adjoint_take(work, spec, n),
+              .m = rk_work_doubles(work, n, 1),
+              .by_mu = rk_work_doubles(work, n, 1),
+              .by_var = rk_work_doubles(work, n, 1)};
+    rk_pairs_adjoint_zero(work, spec, n, &r.unit);
+    zero(work, n, r.m);
+    change_of(work, spec, side, dot, &r, r.m, m_dot);
+    change_of(work, spec, side, dot, &r, r.unit.var_h, dot->var_h);
+    for (size_t t = 0; t < rk_pairs_terms(spec); t++)
+        change_of(work, spec, side, dot, &r, r.unit.g + t * n, dot->g + t * n);
+    rk_work_release(work, mark);
+}
