@@ -74,12 +74,13 @@ static bool may_be_transposed(const rk_network *net, const rk_tensor_chain *chai
     return true;
 }
 
-static rk_status write_notes(rk_network *net, const rk_tensor_chain *chain, rk_deciders by,
-                             rk_error *error) {
+static rk_status write_notes(rk_network *net, const rk_tensor_chain *chain, const char *about_file,
+                             rk_deciders by, rk_error *error) {
     char *text = NULL;
     size_t length;
     FILE *notes = open_memstream(&text, &length);
     if (!notes) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
+    if (*about_file) fprintf(notes, "%s\n", about_file);
     if (chain->by_shape) fprintf(notes, "order of the layers: the only one their shapes allow\n");
     if (may_be_transposed(net, chain))
         fprintf(notes, "weights taken as (out, in): being square, they do not tell\n");
@@ -161,7 +162,7 @@ static rk_status build(rk_network **out, rk_layer *layers, const rk_tensor_chain
     if (status == RK_OK) status = rk_network_seal(out, error);
     const char *origin = rk_description_origin(sources, n_sources);
     if (status == RK_OK && origin) status = rk_network_set_origin(*out, origin, error);
-    return status == RK_OK ? write_notes(*out, chain, by, error) : status;
+    return status == RK_OK ? write_notes(*out, chain, tensors->note, by, error) : status;
 }
 
 rk_status rk_chain_lower(rk_network **out, const rk_tensor_chain *chain, const rk_tensors *tensors,
