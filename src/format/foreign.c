@@ -76,9 +76,6 @@ rk_status rk_foreign_check_member(const char *member, rk_error *error) {
         {"constants.pkl", "a TorchScript archive",
          "in Python, with safetensors.torch: "
          "save_file(torch.jit.load('net.pt').state_dict(), 'net.safetensors')"},
-        {"data.pkl", "a PyTorch file (.pt)",
-         "in Python: numpy.savez('data.npz', **{k: t.numpy() for k, t in "
-         "torch.load('net.pt').items()})"},
         {"model.weights.h5", "a Keras model", "in Python: " KERAS},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
