@@ -1,24 +1,9 @@
 #include "format/pickle.h"
 
+#include "format/pickle_machine.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-enum { NOTHING = UINT32_MAX };
-
-/* A growing list of numbers. */
-typedef struct list {
-    uint32_t *items;
-    size_t count, capacity;
-} list;
-
-typedef struct machine {
-    rk_pickle *pickle;
-    const unsigned char *bytes;
-    size_t size, at, begin; /* begin: of the instruction, for messages */
-    list stack, marks, memo;
-    bool stopped;
-    rk_error *error;
-} machine;
 
 /* What stands behind an opcode, and the opcode's line of the table. */
 typedef struct operand {
@@ -27,163 +12,69 @@ typedef struct operand {
     int meaning;
 } operand;
 
-static rk_status refuse(const machine *m, const char *why) {
-    return rk_fail_at(m->error, RK_ERROR_FORMAT, (int64_t)m->begin, "the pickle %s", why);
-}
-
-static rk_status no_memory(const machine *m) {
-    return rk_fail(m->error, RK_ERROR_MEMORY, "no memory for a pickle");
-}
-
-/* --------------------------------------------------------------------------------- the machine */
-
-static bool add(list *to, uint32_t item) {
-    if (to->count == to->capacity) {
-        const size_t capacity = to->capacity ? 2 * to->capacity : 16;
-        uint32_t *items = realloc(to->items, capacity * sizeof *items);
-        if (!items) return false;
-        to->items = items;
-        to->capacity = capacity;
-    }
-    to->items[to->count++] = item;
-    return true;
-}
-
-static rk_status push(machine *m, uint32_t node) {
-    return add(&m->stack, node) ? RK_OK : no_memory(m);
-}
-
-/* A new node on the stack; *out stays where it is until the next one. */
-static rk_status make(machine *m, rk_pickle_kind kind, rk_pickle_node **out) {
-    rk_pickle *p = m->pickle;
-    *out = NULL;
-    if (p->count == RK_PICKLE_MAX_NODES) return refuse(m, "has more than a million objects");
-    if (p->count == p->capacity) {
-        const uint32_t capacity = p->capacity ? 2 * p->capacity : 64;
-        rk_pickle_node *nodes = realloc(p->nodes, capacity * sizeof *nodes);
-        if (!nodes) return no_memory(m);
-        p->nodes = nodes;
-        p->capacity = capacity;
-    }
-    *out = &p->nodes[p->count];
-    **out = (rk_pickle_node){.kind = kind};
-    return push(m, p->count++);
-}
-
-/* How much of the stack lies above the last mark. */
-static size_t above_mark(const machine *m) {
-    return m->stack.count - (m->marks.count ? m->marks.items[m->marks.count - 1] : 0);
-}
-
-static rk_status pop(machine *m, uint32_t *node) {
-    *node = NOTHING;
-    if (above_mark(m) == 0) return refuse(m, "takes from an empty stack");
-    *node = m->stack.items[--m->stack.count];
-    return RK_OK;
-}
-
-static rk_status top(machine *m, rk_pickle_node **node) {
-    *node = NULL;
-    if (above_mark(m) == 0) return refuse(m, "looks at an empty stack");
-    *node = &m->pickle->nodes[m->stack.items[m->stack.count - 1]];
-    return RK_OK;
-}
-
-static rk_status pop_mark(machine *m, size_t *place) {
-    *place = 0;
-    if (m->marks.count == 0) return refuse(m, "has no mark where it wants one");
-    *place = m->marks.items[--m->marks.count];
-    return RK_OK;
-}
-
-static rk_status give(machine *m, rk_pickle_node *node, const uint32_t *items, size_t count) {
-    if (count > node->capacity - node->count) {
-        uint32_t capacity = node->count + (uint32_t)count;
-        if (node->capacity && capacity < 2 * node->capacity) capacity = 2 * node->capacity;
-        uint32_t *larger = realloc(node->items, capacity * sizeof *larger);
-        if (!larger) return no_memory(m);
-        node->items = larger;
-        node->capacity = capacity;
-    }
-    if (count) memcpy(node->items + node->count, items, count * sizeof *items);
-    node->count += (uint32_t)count;
-    return RK_OK;
-}
-
-/* A new node of what lies on the stack from `place` on. */
-static rk_status gather(machine *m, rk_pickle_kind kind, size_t place) {
-    const size_t count = m->stack.count - place;
-    if (kind == RK_PICKLE_DICT && count % 2) return refuse(m, "has a key without a value");
-    rk_pickle_node *node;
-    rk_status status = make(m, kind, &node);
-    if (status == RK_OK) status = give(m, node, m->stack.items + place, count);
-    if (status != RK_OK) return status;
-    m->stack.items[place] = m->stack.items[m->stack.count - 1];
-    m->stack.count = place + 1;
-    return RK_OK;
-}
-
 /* --------------------------------------------------------------------------------- the opcodes */
 
-static rk_status ignore(machine *m, const operand *o) {
+static rk_status ignore(rk_pickle_machine *m, const operand *o) {
     (void)m, (void)o;
     return RK_OK;
 }
 
-static rk_status proto(machine *m, const operand *o) {
-    return o->number >= 2 && o->number <= 5 ? RK_OK : refuse(m, "is of an unknown protocol");
+static rk_status proto(rk_pickle_machine *m, const operand *o) {
+    return o->number >= 2 && o->number <= 5 ? RK_OK
+                                            : rk_pickle_refuse(m, "is of an unknown protocol");
 }
 
-static rk_status frame(machine *m, const operand *o) {
-    return o->number <= m->size - m->at ? RK_OK : refuse(m, "has a frame longer than itself");
+static rk_status frame(rk_pickle_machine *m, const operand *o) {
+    return o->number <= m->size - m->at ? RK_OK
+                                        : rk_pickle_refuse(m, "has a frame longer than itself");
 }
 
-static rk_status stop(machine *m, const operand *o) {
+static rk_status stop(rk_pickle_machine *m, const operand *o) {
     (void)o;
     m->stopped = true;
-    return pop(m, &m->pickle->root);
+    return rk_pickle_pop(m, &m->pickle->root);
 }
 
-static rk_status mark(machine *m, const operand *o) {
+static rk_status mark(rk_pickle_machine *m, const operand *o) {
     (void)o;
-    return add(&m->marks, (uint32_t)m->stack.count) ? RK_OK : no_memory(m);
+    return rk_pickle_add(&m->marks, (uint32_t)m->stack.count) ? RK_OK : rk_pickle_no_memory(m);
 }
 
-static rk_status drop(machine *m, const operand *o) {
+static rk_status drop(rk_pickle_machine *m, const operand *o) {
     (void)o;
     uint32_t node;
-    return pop(m, &node);
+    return rk_pickle_pop(m, &node);
 }
 
-static rk_status drop_marked(machine *m, const operand *o) {
+static rk_status drop_marked(rk_pickle_machine *m, const operand *o) {
     (void)o;
-    return pop_mark(m, &m->stack.count);
+    return rk_pickle_pop_mark(m, &m->stack.count);
 }
 
-static rk_status repeat(machine *m, const operand *o) {
+static rk_status repeat(rk_pickle_machine *m, const operand *o) {
     (void)o;
     rk_pickle_node *node;
-    rk_status status = top(m, &node);
-    return status == RK_OK ? push(m, (uint32_t)(node - m->pickle->nodes)) : status;
+    rk_status status = rk_pickle_top(m, &node);
+    return status == RK_OK ? rk_pickle_push(m, (uint32_t)(node - m->pickle->nodes)) : status;
 }
 
 /* None, numbers, containers that are empty yet. */
-static rk_status plain(machine *m, const operand *o) {
+static rk_status plain(rk_pickle_machine *m, const operand *o) {
     rk_pickle_node *node;
-    return make(m, (rk_pickle_kind)o->meaning, &node);
+    return rk_pickle_make(m, (rk_pickle_kind)o->meaning, &node);
 }
 
-static rk_status truth(machine *m, const operand *o) {
+static rk_status truth(rk_pickle_machine *m, const operand *o) {
     rk_pickle_node *node;
-    rk_status status = make(m, RK_PICKLE_BOOL, &node);
+    rk_status status = rk_pickle_make(m, RK_PICKLE_BOOL, &node);
     if (status == RK_OK) node->integer = o->meaning;
     return status;
 }
 
 /* `meaning`: bits, the highest of which is a sign if it is negative. */
-static rk_status integer(machine *m, const operand *o) {
+static rk_status integer(rk_pickle_machine *m, const operand *o) {
     rk_pickle_node *node;
-    rk_status status = make(m, RK_PICKLE_INTEGER, &node);
+    rk_status status = rk_pickle_make(m, RK_PICKLE_INTEGER, &node);
     if (status != RK_OK) return status;
     node->integer = (int64_t)o->number;
     if (o->meaning < 0 && o->number >> 31) node->integer -= INT64_C(1) << 32;
@@ -191,10 +82,10 @@ static rk_status integer(machine *m, const operand *o) {
 }
 
 /* Little-endian, of any length. */
-static rk_status long_integer(machine *m, const operand *o) {
+static rk_status long_integer(rk_pickle_machine *m, const operand *o) {
     rk_pickle_node *node;
     const size_t length = o->text.length;
-    rk_status status = make(m, length <= 8 ? RK_PICKLE_INTEGER : RK_PICKLE_OPAQUE, &node);
+    rk_status status = rk_pickle_make(m, length <= 8 ? RK_PICKLE_INTEGER : RK_PICKLE_OPAQUE, &node);
     if (status != RK_OK || length > 8) return status;
     uint64_t bits = length && (unsigned char)o->text.bytes[length - 1] >> 7 ? UINT64_MAX : 0;
     for (size_t i = length; i-- > 0;)
@@ -203,98 +94,99 @@ static rk_status long_integer(machine *m, const operand *o) {
     return RK_OK;
 }
 
-static rk_status text(machine *m, const operand *o) {
+static rk_status text(rk_pickle_machine *m, const operand *o) {
     rk_pickle_node *node;
-    rk_status status = make(m, (rk_pickle_kind)o->meaning, &node);
+    rk_status status = rk_pickle_make(m, (rk_pickle_kind)o->meaning, &node);
     if (status == RK_OK) node->text = o->text;
     return status;
 }
 
-static rk_status global(machine *m, const operand *o) {
+static rk_status global(rk_pickle_machine *m, const operand *o) {
     rk_pickle_node *node;
-    rk_status status = make(m, RK_PICKLE_GLOBAL, &node);
+    rk_status status = rk_pickle_make(m, RK_PICKLE_GLOBAL, &node);
     if (status != RK_OK) return status;
     node->text = o->text;
     node->name = o->second;
     return RK_OK;
 }
 
-static rk_status stack_global(machine *m, const operand *o) {
+static rk_status stack_global(rk_pickle_machine *m, const operand *o) {
     (void)o;
     uint32_t name, module;
-    rk_status status = pop(m, &name);
-    if (status == RK_OK) status = pop(m, &module);
+    rk_status status = rk_pickle_pop(m, &name);
+    if (status == RK_OK) status = rk_pickle_pop(m, &module);
     if (status != RK_OK) return status;
     const rk_pickle_node *nodes = m->pickle->nodes;
     if (nodes[name].kind != RK_PICKLE_TEXT || nodes[module].kind != RK_PICKLE_TEXT)
-        return refuse(m, "has a global without a name");
+        return rk_pickle_refuse(m, "has a global without a name");
     return global(m, &(operand){.text = nodes[module].text, .second = nodes[name].text});
 }
 
-static rk_status few(machine *m, const operand *o) {
+static rk_status few(rk_pickle_machine *m, const operand *o) {
     const size_t count = (size_t)o->number + (size_t)o->meaning % 4;
-    if (above_mark(m) < count) return refuse(m, "takes from an empty stack");
-    return gather(m, (rk_pickle_kind)(o->meaning / 4), m->stack.count - count);
+    if (rk_pickle_above_mark(m) < count) return rk_pickle_refuse(m, "takes from an empty stack");
+    return rk_pickle_gather(m, (rk_pickle_kind)(o->meaning / 4), m->stack.count - count);
 }
 
-static rk_status marked(machine *m, const operand *o) {
+static rk_status marked(rk_pickle_machine *m, const operand *o) {
     size_t place;
-    rk_status status = pop_mark(m, &place);
-    return status == RK_OK ? gather(m, (rk_pickle_kind)o->meaning, place) : status;
+    rk_status status = rk_pickle_pop_mark(m, &place);
+    return status == RK_OK ? rk_pickle_gather(m, (rk_pickle_kind)o->meaning, place) : status;
 }
 
 /* Into a list or a dict; of a call's result pairs are kept, and the rest is nobody's business. */
-static rk_status store(machine *m, rk_pickle_kind kind, size_t place) {
+static rk_status store(rk_pickle_machine *m, rk_pickle_kind kind, size_t place) {
     const size_t count = m->stack.count - place;
     const uint32_t *items = m->stack.items + place;
     m->stack.count = place;
     rk_pickle_node *node;
-    rk_status status = top(m, &node);
+    rk_status status = rk_pickle_top(m, &node);
     if (status != RK_OK) return status;
-    if (kind == RK_PICKLE_DICT && count % 2) return refuse(m, "has a key without a value");
+    if (kind == RK_PICKLE_DICT && count % 2)
+        return rk_pickle_refuse(m, "has a key without a value");
     if (node->kind == RK_PICKLE_CALL && kind == RK_PICKLE_LIST) return RK_OK;
     if (node->kind != kind && node->kind != RK_PICKLE_CALL)
-        return refuse(m, "puts items into what is no container of theirs");
-    return give(m, node, items, count);
+        return rk_pickle_refuse(m, "puts items into what is no container of theirs");
+    return rk_pickle_give(m, node, items, count);
 }
 
-static rk_status store_marked(machine *m, const operand *o) {
+static rk_status store_marked(rk_pickle_machine *m, const operand *o) {
     size_t place;
-    rk_status status = pop_mark(m, &place);
+    rk_status status = rk_pickle_pop_mark(m, &place);
     return status == RK_OK ? store(m, (rk_pickle_kind)o->meaning, place) : status;
 }
 
-static rk_status store_few(machine *m, const operand *o) {
+static rk_status store_few(rk_pickle_machine *m, const operand *o) {
     const rk_pickle_kind kind = (rk_pickle_kind)o->meaning;
     const size_t count = kind == RK_PICKLE_DICT ? 2 : 1;
-    if (above_mark(m) <= count) return refuse(m, "takes from an empty stack");
+    if (rk_pickle_above_mark(m) <= count) return rk_pickle_refuse(m, "takes from an empty stack");
     return store(m, kind, m->stack.count - count);
 }
 
-static rk_status remember_at(machine *m, uint64_t index) {
+static rk_status remember_at(rk_pickle_machine *m, uint64_t index) {
     rk_pickle_node *node;
-    rk_status status = top(m, &node);
+    rk_status status = rk_pickle_top(m, &node);
     if (status != RK_OK) return status;
-    if (index > m->at) return refuse(m, "remembers at an index larger than itself");
+    if (index > m->at) return rk_pickle_refuse(m, "remembers at an index larger than itself");
     while (m->memo.count <= index)
-        if (!add(&m->memo, NOTHING)) return no_memory(m);
+        if (!rk_pickle_add(&m->memo, RK_PICKLE_NOTHING)) return rk_pickle_no_memory(m);
     m->memo.items[index] = (uint32_t)(node - m->pickle->nodes);
     return RK_OK;
 }
 
-static rk_status put(machine *m, const operand *o) {
+static rk_status put(rk_pickle_machine *m, const operand *o) {
     return remember_at(m, o->number);
 }
 
-static rk_status memoize(machine *m, const operand *o) {
+static rk_status memoize(rk_pickle_machine *m, const operand *o) {
     (void)o;
     return remember_at(m, m->memo.count);
 }
 
-static rk_status get(machine *m, const operand *o) {
-    if (o->number >= m->memo.count || m->memo.items[o->number] == NOTHING)
-        return refuse(m, "recalls what it never remembered");
-    return push(m, m->memo.items[o->number]);
+static rk_status get(rk_pickle_machine *m, const operand *o) {
+    if (o->number >= m->memo.count || m->memo.items[o->number] == RK_PICKLE_NOTHING)
+        return rk_pickle_refuse(m, "recalls what it never remembered");
+    return rk_pickle_push(m, m->memo.items[o->number]);
 }
 
 /* ----------------------------------------------------------------------------------- the table */
@@ -303,7 +195,7 @@ static rk_status get(machine *m, const operand *o) {
 typedef enum operand_form { FIXED, COUNTED, LINES } operand_form;
 
 typedef struct opcode {
-    rk_status (*run)(machine *, const operand *);
+    rk_status (*run)(rk_pickle_machine *, const operand *);
     operand_form form;
     unsigned width;
     int meaning;
@@ -372,34 +264,34 @@ static const opcode opcodes[256] = {
 
 /* ------------------------------------------------------------------------------------ the loop */
 
-static rk_status read_line(machine *m, rk_pickle_text *out) {
+static rk_status read_line(rk_pickle_machine *m, rk_pickle_text *out) {
     const unsigned char *from = m->bytes + m->at, *end = memchr(from, '\n', m->size - m->at);
-    if (!end) return refuse(m, "is cut short");
+    if (!end) return rk_pickle_refuse(m, "is cut short");
     *out = (rk_pickle_text){(const char *)from, (size_t)(end - from)};
     m->at += out->length + 1;
     return RK_OK;
 }
 
-static rk_status read_operand(machine *m, const opcode *code, operand *out) {
+static rk_status read_operand(rk_pickle_machine *m, const opcode *code, operand *out) {
     *out = (operand){.meaning = code->meaning};
     if (code->form == LINES) {
         rk_status status = read_line(m, &out->text);
         return status == RK_OK ? read_line(m, &out->second) : status;
     }
-    if (code->width > m->size - m->at) return refuse(m, "is cut short");
+    if (code->width > m->size - m->at) return rk_pickle_refuse(m, "is cut short");
     for (unsigned i = code->width; i-- > 0;)
         out->number = out->number << 8 | m->bytes[m->at + i];
     m->at += code->width;
     if (code->form == FIXED) return RK_OK;
-    if (out->number > m->size - m->at) return refuse(m, "is cut short");
+    if (out->number > m->size - m->at) return rk_pickle_refuse(m, "is cut short");
     out->text = (rk_pickle_text){(const char *)m->bytes + m->at, (size_t)out->number};
     m->at += out->text.length;
     return RK_OK;
 }
 
-static rk_status step(machine *m) {
+static rk_status step(rk_pickle_machine *m) {
     m->begin = m->at;
-    if (m->at == m->size) return refuse(m, "is cut short");
+    if (m->at == m->size) return rk_pickle_refuse(m, "is cut short");
     const unsigned byte = m->bytes[m->at++];
     const opcode *code = &opcodes[byte];
     if (!code->run)
@@ -414,7 +306,7 @@ rk_status rk_pickle_read(rk_pickle *out, const unsigned char *bytes, size_t size
     *out = (rk_pickle){0};
     if (size > RK_PICKLE_MAX)
         return rk_fail(error, RK_ERROR_FORMAT, "the pickle is longer than 16 MiB");
-    machine m = {.pickle = out, .bytes = bytes, .size = size, .error = error};
+    rk_pickle_machine m = {.pickle = out, .bytes = bytes, .size = size, .error = error};
     rk_status status = RK_OK;
     while (status == RK_OK && !m.stopped)
         status = step(&m);
@@ -423,25 +315,4 @@ rk_status rk_pickle_read(rk_pickle *out, const unsigned char *bytes, size_t size
     free(m.marks.items);
     free(m.memo.items);
     return status;
-}
-
-void rk_pickle_destroy(rk_pickle *pickle) {
-    for (uint32_t i = 0; i < pickle->count; i++)
-        free(pickle->nodes[i].items);
-    free(pickle->nodes);
-    *pickle = (rk_pickle){0};
-}
-
-bool rk_pickle_text_is(rk_pickle_text text, const char *wanted) {
-    return text.length == strlen(wanted) && memcmp(text.bytes, wanted, text.length) == 0;
-}
-
-bool rk_pickle_is_global(const rk_pickle_node *node, const char *module, const char *name) {
-    return node && node->kind == RK_PICKLE_GLOBAL && rk_pickle_text_is(node->text, module) &&
-           (!name || rk_pickle_text_is(node->name, name));
-}
-
-const rk_pickle_node *rk_pickle_item(const rk_pickle *pickle, const rk_pickle_node *node,
-                                     size_t i) {
-    return node && i < node->count ? &pickle->nodes[node->items[i]] : NULL;
 }
