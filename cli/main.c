@@ -65,7 +65,7 @@ static void print_overview(FILE *stream) {
     fputs("\n  reckon compare --example             see it at work\n"
           "  reckon estimate net.safetensors      the main job\n"
           "  reckon help estimate                 all about one command\n\n"
-          "FILE is a .safetensors, .npz or .npy file, or - for stdin.\n"
+          "FILE is a .safetensors, .npz, .npy or .pt file, or - for stdin.\n"
           "Exit codes: 0 done, 1 failed, 2 usage, 3 bad model file, 4 the answer is printed but "
           "tolerance\n"
           "or budget are not met, its receipt refutes it or it is not finite, 130 interrupted.\n",

@@ -242,7 +242,7 @@ typedef struct rk_read_options {
 } rk_read_options;
 
 /**
- * Reads a network from a .safetensors, .npz or .npy file, or from stdin if `path` is "-".
+ * Reads a network from a .safetensors, .npz, .npy or .pt file, or from stdin if `path` is "-".
  * Tensors are chained by their names and shapes; activations come from `options`, from a side-car
  * `<path>.json`, or from the file (docs/FORMATS.md). `options` may be NULL. What was inferred is
  * kept as text: see rk_network_notes.

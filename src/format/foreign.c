@@ -59,50 +59,17 @@ static rk_status refuse(rk_error *error, const char *what, const char *way_out) 
     return rk_fail(error, RK_ERROR_FORMAT, "this is %s, which is not read; %s", what, way_out);
 }
 
-/* ------------------------------------------------------------------------------------- pickles */
+/* ------------------------------------------------------------------------------------- pickles and
+ * archives */
 
-/* A string as a pickle of protocol 2 holds it: the length before it tells "model" from
- * "model.0.weight". */
-static bool has_key(const unsigned char *bytes, size_t size, const char *key) {
-    char item[32] = {'X', (char)strlen(key)};
-    memcpy(item + 5, key, strlen(key));
-    return contains(bytes, size, item, 5 + strlen(key));
-}
-
-rk_status rk_foreign_pickle(const char *what, const unsigned char *bytes, size_t size,
-                            rk_error *error) {
-    static const char module[] = "torch.nn.modules.";
-    static const char *const keys[] = {"model_state_dict", "state_dict", "model", "net", "network"};
-    if (size > SEEN) size = SEEN;
-    if (contains(bytes, size, module, sizeof module - 1))
-        return rk_fail(error, RK_ERROR_FORMAT,
-                       "this is a pickled module, %s with code and all, which is not read; where "
-                       "its classes can be imported, in Python, with safetensors.torch: "
-                       "save_file(torch.load('net.pt', weights_only=False, map_location='cpu')"
-                       ".state_dict(), 'net.safetensors')",
-                       what);
-    const char *key = NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !key; i++)
-        if (has_key(bytes, size, keys[i])) key = keys[i];
-    return rk_fail(error, RK_ERROR_FORMAT,
-                   "this is %s, which is not read yet; in Python, with safetensors.torch: "
-                   "save_file(torch.load('net.pt', map_location='cpu')%s%s%s, 'net.safetensors')",
-                   what, key ? "['" : "", key ? key : "", key ? "']" : "");
-}
-
-/* Protocols 2 to 5; those of PyTorch before 1.6 begin with a number of its own. */
 static rk_status check_pickle(const unsigned char *bytes, size_t size, rk_error *error) {
-    static const unsigned char legacy[] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a};
     if (size < 2 || bytes[0] != 0x80 || bytes[1] < 2 || bytes[1] > 5) return RK_OK;
-    if (size > 2 + sizeof legacy && memcmp(bytes + 2, legacy, sizeof legacy) == 0)
-        return rk_foreign_pickle("a PyTorch file (.pt) of the legacy format without archive", bytes,
-                                 size, error);
     return refuse(error, "a Python pickle",
                   "in Python, load it where you trust it and numpy.savez('net.npz', W0=..., "
                   "b0=..., W1=...)");
 }
 
-rk_status rk_foreign_check_member(const char *member, bool *is_pickle, rk_error *error) {
+rk_status rk_foreign_check_member(const char *member, rk_error *error) {
     static const struct {
         const char *ending, *what, *way_out;
     } known[] = {
@@ -111,7 +78,6 @@ rk_status rk_foreign_check_member(const char *member, bool *is_pickle, rk_error 
          "save_file(torch.jit.load('net.pt').state_dict(), 'net.safetensors')"},
         {"model.weights.h5", "a Keras model", "in Python: " KERAS},
     };
-    *is_pickle = rk_name_ends_with(member, "data.pkl");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (rk_name_ends_with(member, known[i].ending))
             return refuse(error, known[i].what, known[i].way_out);

@@ -13,13 +13,7 @@
  *  a format that is read; else RK_OK. */
 rk_status rk_foreign_check(const unsigned char *bytes, size_t size, rk_error *error);
 
-/** Refuses a ZIP archive by the name of one of its members; RK_OK if that says nothing. `is_pickle`
- *  tells that rk_foreign_pickle should see the member's first bytes. */
-rk_status rk_foreign_check_member(const char *member, bool *is_pickle, rk_error *error);
-
-/** Refuses a Python pickle, `what`, by what it seems to hold: a state dict, a checkpoint, a module.
- */
-rk_status rk_foreign_pickle(const char *what, const unsigned char *bytes, size_t size,
-                            rk_error *error);
+/** Refuses a ZIP archive by the name of one of its members; RK_OK if that says nothing. */
+rk_status rk_foreign_check_member(const char *member, rk_error *error);
 
 #endif

@@ -80,6 +80,7 @@ static rk_status write_notes(rk_network *net, const rk_tensor_chain *chain,
     size_t length;
     FILE *notes = open_memstream(&text, &length);
     if (!notes) return rk_fail(error, RK_ERROR_MEMORY, "no memory for notes");
+    if (*tensors->note) fprintf(notes, "%s\n", tensors->note);
     if (chain->by_shape) fprintf(notes, "order of the layers: the only one their shapes allow\n");
     if (tensors->layout)
         fprintf(notes, "weights taken as stored %s: by %s\n", tensors->layout, tensors->layout_by);

@@ -1,6 +1,7 @@
 #include "format/read.h"
 
 #include "format/chain.h"
+#include "format/checkpoint.h"
 #include "format/description.h"
 #include "format/foreign.h"
 #include "format/layout.h"
@@ -10,6 +11,7 @@
 #include "format/npz.h"
 #include "format/safetensors.h"
 #include "format/select.h"
+#include "format/torch.h"
 #include "format/wiring.h"
 
 #include <stdlib.h>
@@ -36,15 +38,18 @@ static rk_status read_tensors(rk_tensors *tensors, rk_description *description, 
                               rk_error *error) {
     beginning seen;
     rk_status status = begin(&seen, file, error);
-    const bool known = status == RK_OK, npz = known && rk_npz_recognise(seen.bytes, seen.size),
+    const bool known = status == RK_OK,
+               torch = known && rk_torch_recognise(file, seen.bytes, seen.size),
+               npz = known && rk_npz_recognise(seen.bytes, seen.size),
                npy = known && rk_npy_recognise(seen.bytes, seen.size);
-    if (known && !npz && !npy && !rk_safetensors_recognise(seen.bytes, seen.size))
+    if (known && !torch && !npz && !npy && !rk_safetensors_recognise(seen.bytes, seen.size))
         status = rk_foreign_check(seen.bytes, seen.size, error);
     free(seen.bytes);
-    return status != RK_OK ? status
-           : npz           ? rk_npz_read(tensors, description, file, error)
-           : npy           ? rk_npy_read(tensors, "array", file, error)
-                           : rk_safetensors_read(tensors, description, file, error);
+    if (status != RK_OK) return status;
+    return torch ? rk_torch_read(tensors, file, error)
+           : npz ? rk_npz_read(tensors, description, file, error)
+           : npy ? rk_npy_read(tensors, "array", file, error)
+                 : rk_safetensors_read(tensors, description, file, error);
 }
 
 /* As somebody spells the layers out, or as names and shapes tell. */
@@ -82,6 +87,8 @@ static rk_status parse(rk_network **out, rk_file *file, const unsigned char *sid
     if (status == RK_OK) status = read_tensors(&tensors, &sources[FROM_FILE], file, error);
     if (status == RK_OK)
         status = rk_tensors_select(&tensors, options ? options->tensors : NULL, error);
+    if (status == RK_OK && !(options && options->tensors))
+        status = rk_checkpoint_choose(&tensors, error);
     tensors.order = options ? options->order : NULL;
     if (status == RK_OK) apply_layout(&tensors, sources, options);
     if (status == RK_OK) status = chain_layers(&chain, &tensors, sources, error);

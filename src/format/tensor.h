@@ -17,6 +17,7 @@ typedef struct rk_tensor {
     bool swapped;          /**< the last two dimensions of the file's are exchanged in the shape */
     char unread[16];       /**< their type, if it is not read, or "" */
     size_t offset, member; /**< where they begin; in which member of an archive */
+    size_t holder;         /**< bytes of its name that are of the dictionary around it: "model." */
 } rk_tensor;
 
 /** Decodes all values in C order. */
@@ -31,6 +32,7 @@ typedef struct rk_tensors {
     rk_decoder *decode;             /**< of the format, and what it reads from: set by the reader */
     void *source;
     void (*close)(void *source); /**< or NULL */
+    char note[256];              /**< which of them were left aside, for people, or "" */
 } rk_tensors;
 
 /** Appends an empty tensor called `name` (copied) and points *out at it; it stays there until the

@@ -48,10 +48,7 @@ foreign() {
     has err "$2"
 }
 formats=$here/../data/formats
-foreign 'a PyTorch file (.pt)' "torch.load('net.pt'" "$formats/foreign_state_dict.pt"
-foreign 'a PyTorch file (.pt)' "\['model'\]" "$formats/foreign_checkpoint.pt"
-foreign 'a PyTorch file (.pt) of the legacy format' 'save_file' "$formats/foreign_legacy.pt"
-foreign 'a pickled module' 'state_dict()' "$formats/foreign_module.pt"
+foreign 'a pickled module' 'state_dict()' "$formats/../torch/new_module.pt"
 foreign ONNX 'onnx.load' "$formats/foreign_net.onnx"
 printf '\211HDF\r\n\032\n' >net.h5
 foreign HDF5 keras net.h5

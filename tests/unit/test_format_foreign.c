@@ -14,11 +14,6 @@
 static const struct {
     const char *name, *refusal, *way_out;
 } files[] = {
-    {"state_dict.pt", "this is a PyTorch file (.pt), which is not read yet",
-     "save_file(torch.load('net.pt', map_location='cpu'), 'net.safetensors')"},
-    {"checkpoint.pt", "this is a PyTorch file (.pt)", "map_location='cpu')['model'], 'net"},
-    {"legacy.pt", "of the legacy format without archive", "save_file(torch.load('net.pt'"},
-    {"module.pt", "this is a pickled module", ".state_dict(), 'net.safetensors')"},
     {"net.onnx", "this is ONNX", "onnx.load('net.onnx').graph.initializer"},
 };
 

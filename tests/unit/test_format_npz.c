@@ -73,7 +73,7 @@ static const struct {
     {"same_name", "two members of the archive share a name"},
     {"member", "member 'README.txt' is not an array"},
     {"folder", "member 'folder/' is not an array"},
-    {"pickle", "this is a PyTorch file (.pt), which is not read yet"},
+    {"pickle", "the pickle"},
     {"torchscript", "this is a TorchScript archive"},
     {"keras", "this is a Keras model"},
     {"bfloat16", "raw bytes or records, perhaps bfloat16 (type '|V2'): save it as"},

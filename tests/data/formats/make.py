@@ -5,9 +5,7 @@
 
 The files are committed; run this only to change them. Output does not depend on the clock.
 
-foreign_*.pt and foreign_net.onnx are not among them: PyTorch wrote those, a state dict of random
-numbers (8-8-3) in its archive and in its legacy format, a whole nn.Sequential, a checkpoint
-{"model": state dict, "step": number}, and the export.
+foreign_net.onnx is not among them: PyTorch wrote it.
 """
 import io
 import json
