@@ -3,9 +3,9 @@
 #ifndef RK_FORMAT_PICKLE_MACHINE_H
 #define RK_FORMAT_PICKLE_MACHINE_H
 
-#include "format/pickle.h"
+#include "format/pickle_tree.h"
 
-enum { RK_PICKLE_NOTHING = UINT32_MAX };
+#define RK_PICKLE_NOTHING UINT32_MAX
 
 /* A growing list of numbers. */
 typedef struct rk_pickle_list {

@@ -1,4 +1,4 @@
-#include "format/pickle.h"
+#include "format/pickle_tree.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 #include "format/archive.h"
 #include "format/name.h"
+#include "format/pickle.h"
 #include "format/torch_source.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+#include "format/pickle.h"
 #include "format/torch_source.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef RK_FORMAT_TORCH_PICKLE_H
 #define RK_FORMAT_TORCH_PICKLE_H
 
-#include "format/pickle.h"
+#include "format/pickle_tree.h"
 #include "format/tensor.h"
 
 typedef struct rk_torch_type {

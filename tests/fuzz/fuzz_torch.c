@@ -1,5 +1,6 @@
 /* libFuzzer target: PyTorch's files of both kinds, and pickles alone. */
 #include "format/checkpoint.h"
+#include "format/pickle.h"
 #include "format/torch.h"
 #include "fuzz/target.h"
 
