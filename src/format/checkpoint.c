@@ -156,7 +156,7 @@ static rk_status refuse_groups(const group *groups, size_t count, rk_error *erro
     }
     return rk_fail(
         error, RK_ERROR_FORMAT,
-        "the file holds %zu dictionaries that look like networks, %s%s; --tensors '%.*s*' takes "
+        "the file holds %zu dictionaries that look like networks, %s%s; --tensors '%.*s.*' takes "
         "one",
         count, list, count > 8 ? ", ..." : "", shown(&groups[count - 1]),
         groups[count - 1].first->name);
