@@ -162,17 +162,19 @@ static rk_status refuse_groups(const group *groups, size_t count, rk_error *erro
         groups[count - 1].first->name);
 }
 
-/* "tensors of 'model', the one dictionary that looks like a network; 9 others left aside" */
+/* "tensors of 'model.*', the one dictionary that looks like a network; 9 others left aside, 'epoch'
+ * first", before what the reader has noted. */
 static void note(rk_tensors *tensors, const char *holder, size_t left, const char *example) {
-    char of[128] = "";
+    char of[128] = "", others[128] = "", before[sizeof tensors->note];
     if (*holder)
-        snprintf(of, sizeof of,
-                 "tensors of '%.60s*', the one dictionary that looks like a network; ", holder);
+        snprintf(of, sizeof of, "tensors of '%.60s*', the one dictionary that looks like a network",
+                 holder);
     if (left > 0)
-        snprintf(tensors->note, sizeof tensors->note, "%s%zu others left aside, '%.60s' first", of,
-                 left, example);
-    else if (*holder)
-        snprintf(tensors->note, sizeof tensors->note, "%.*s", (int)strlen(of) - 2, of);
+        snprintf(others, sizeof others, "%zu other%s left aside, '%.60s' first", left,
+                 left == 1 ? "" : "s", example);
+    memcpy(before, tensors->note, sizeof before);
+    snprintf(tensors->note, sizeof tensors->note, "%.110s%s%.90s%s%.50s", of,
+             *of && *others ? "; " : "", others, (*of || *others) && *before ? "; " : "", before);
 }
 
 /* Those of `kept`'s dictionary stay, or, for NULL, all but the optimisers'. */

@@ -137,7 +137,6 @@ static rk_status marked(rk_pickle_machine *m, const operand *o) {
 /* Into a list or a dict; of a call's result pairs are kept, and the rest is nobody's business. */
 static rk_status store(rk_pickle_machine *m, rk_pickle_kind kind, size_t place) {
     const size_t count = m->stack.count - place;
-    const uint32_t *items = m->stack.items + place;
     m->stack.count = place;
     rk_pickle_node *node;
     rk_status status = rk_pickle_top(m, &node);
@@ -147,7 +146,7 @@ static rk_status store(rk_pickle_machine *m, rk_pickle_kind kind, size_t place) 
     if (node->kind == RK_PICKLE_CALL && kind == RK_PICKLE_LIST) return RK_OK;
     if (node->kind != kind && node->kind != RK_PICKLE_CALL)
         return rk_pickle_refuse(m, "puts items into what is no container of theirs");
-    return rk_pickle_give(m, node, items, count);
+    return rk_pickle_give(m, node, m->stack.items + place, count);
 }
 
 static rk_status store_marked(rk_pickle_machine *m, const operand *o) {

@@ -4,6 +4,7 @@
 #include "format/checkpoint.h"
 #include "format/torch_source.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ static rk_status add_tensor(void *to, const char *name, size_t holder, const rk_
     rk_status status = rk_tensors_add(s->tensors, name, &tensor, error);
     if (status == RK_OK) status = add_view(s, view, error);
     if (status != RK_OK) return status;
+    rk_torch_place *of = rk_torch_find_storage(s, view->storage.key);
+    if (of) of->is_used = true;
     tensor->holder = holder;
     tensor->member = s->n_views - 1;
     tensor->element = view->type->element;
@@ -40,6 +43,16 @@ static rk_status add_tensor(void *to, const char *name, size_t holder, const rk_
                        name);
     s->room -= count;
     return RK_OK;
+}
+
+/* Storages of objects that were passed over. */
+static void note_unused(const rk_torch_source *s) {
+    size_t unused = 0;
+    for (size_t i = 0; i < s->n_storages; i++)
+        unused += !s->storages[i].is_used;
+    if (unused > 0)
+        snprintf(s->tensors->note, sizeof s->tensors->note,
+                 "%zu storages are of objects that are not read", unused);
 }
 
 bool rk_torch_recognise(const rk_file *file, const unsigned char *bytes, size_t size) {
@@ -65,5 +78,7 @@ rk_status rk_torch_read(rk_tensors *tensors, const rk_file *file, rk_error *erro
                            : rk_file_read(file, 0, first, sizeof first, error);
     if (status == RK_OK)
         status = first[0] == 'P' ? rk_torch_read_archive(s, error) : rk_torch_read_old(s, error);
-    return status == RK_OK ? rk_checkpoint_walk(&s->pickle, add_tensor, s, error) : status;
+    if (status == RK_OK) status = rk_checkpoint_walk(&s->pickle, add_tensor, s, error);
+    if (status == RK_OK) note_unused(s);
+    return status;
 }

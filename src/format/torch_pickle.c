@@ -97,6 +97,8 @@ static const rk_torch_type types[] = {
     {"QInt32Storage", "qint32", "I32", {RK_SIGNED, 4, false}, false},
 };
 
+static const rk_torch_type other_array = {"", "", "object", {RK_UNSIGNED, 1, false}, false};
+
 /* torch.FloatStorage, torch.cuda.FloatStorage, torch.storage.UntypedStorage, torch.float32. */
 static const rk_torch_type *find_type(const rk_pickle_node *node, bool dtype) {
     if (!node || node->kind != RK_PICKLE_GLOBAL || node->name.length == 0 ||
@@ -196,13 +198,23 @@ static const rk_pickle_node *unwrap(const rk_pickle *pickle, const rk_pickle_nod
     return NULL;
 }
 
+/* Sparse and quantised tensors, those of devices, arrays of NumPy: numbers that may be a layer's,
+ * and must not be lost in silence. */
+static bool is_other_array(const rk_pickle *pickle, const rk_pickle_node *node) {
+    const rk_pickle_node *callee =
+        node->kind == RK_PICKLE_CALL ? rk_pickle_item(pickle, node, 0) : NULL;
+    if (!callee || callee->kind != RK_PICKLE_GLOBAL) return false;
+    return (begins(callee->text, "torch.") && begins(callee->name, "_rebuild")) ||
+           (begins(callee->text, "numpy.") && rk_pickle_text_is(callee->name, "_reconstruct"));
+}
+
 rk_status rk_torch_view_of(rk_torch_view *out, bool *is_tensor, const rk_pickle *pickle,
                            const rk_pickle_node *node, rk_error *error) {
     size_t dtype = 0;
     const rk_pickle_node *arguments = unwrap(pickle, node, &dtype);
-    *is_tensor = arguments != NULL;
+    *is_tensor = arguments || is_other_array(pickle, node);
+    *out = (rk_torch_view){.type = &other_array};
     if (!arguments) return RK_OK;
-    *out = (rk_torch_view){0};
     rk_status status =
         rk_torch_storage_of(&out->storage, pickle, rk_pickle_item(pickle, arguments, 0), error);
     if (status != RK_OK) return status;

@@ -35,7 +35,9 @@ rk_status rk_torch_check_globals(const rk_pickle *pickle, rk_error *error);
 rk_status rk_torch_storage_of(rk_torch_storage *out, const rk_pickle *pickle,
                               const rk_pickle_node *node, rk_error *error);
 
-/** *is_tensor tells whether the node is one; then it is a view within its storage, or refused. */
+/** *is_tensor tells whether the node is one; then it is a view within its storage, or refused.
+ * Arrays of other kinds (sparse, quantised, NumPy's) are tensors without dimensions of a type not
+ * read. */
 rk_status rk_torch_view_of(rk_torch_view *out, bool *is_tensor, const rk_pickle *pickle,
                            const rk_pickle_node *node, rk_error *error);
 

@@ -125,6 +125,7 @@ rk_status rk_torch_decode(void *from, const rk_tensor *tensor, double *out, rk_e
     const rk_torch_view *view = &s->views[tensor->member];
     if (rk_array_count(&tensor->array) == 0) return RK_OK;
     const rk_torch_place *of = rk_torch_find_storage(s, view->storage.key);
+    if (!of) return rk_fail(error, RK_ERROR_FORMAT, "tensor '%s' has no storage", tensor->name);
     const size_t begin = view->start * view->type->element.size;
     stream in = {.from = s, .at = of->offset + begin};
     if (s->archive) {

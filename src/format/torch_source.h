@@ -11,7 +11,7 @@ typedef struct rk_torch_place {
     rk_torch_storage is;
     zip_uint64_t member;
     size_t offset;
-    bool found;
+    bool found, is_used; /* is_used: a tensor is of it */
 } rk_torch_place;
 
 typedef struct rk_torch_source {

@@ -19,7 +19,8 @@ static rk_status visit(void *to, const char *name, size_t holder, const rk_torch
         count *= view->shape[d];
     }
     if (!*name || holder > strlen(name)) abort();
-    if (count > 0 && last >= view->storage.bytes / view->type->element.size) abort();
+    if (view->storage.type && count > 0 && last >= view->storage.bytes / view->type->element.size)
+        abort();
     return RK_OK;
 }
 

@@ -192,6 +192,10 @@ static const struct {
     {"ansi in a name", BYTES("\x80\2cos\n\x1b[2Jx\n."), "names os.?[2Jx"},
     {"set", BYTES("\x80\2}X\1\0\0\0ac__builtin__\nset\n]\x85Rs."), "the pickle is cut short"},
     {"set, with keys", BYTES("\x80\2}X\1\0\0\0ac__builtin__\nset\n]\x85Rs.\x80\2]."), "no tensors"},
+    {"an array of another kind",
+     BYTES("\x80\2}X\4\0\0\0fc.W"
+           "ctorch._utils\n_rebuild_qtensor\n)Rs.\x80\2]."),
+     "a weight has two dimensions"},
     {"unknown class", BYTES("\x80\2cmine\nThing\n)\x81}b.\x80\2]."), "no tensors"},
     {"no storages listed", BYTES(MATRIX("K\3", ROW) "\x80\2]."), "storage '0' is not in the file"},
     {"storage listed twice",
