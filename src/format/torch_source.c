@@ -26,8 +26,9 @@ static int by_key(const void *a, const void *b) {
 
 rk_torch_place *rk_torch_find_storage(const rk_torch_source *s, rk_pickle_text key) {
     const rk_torch_place wanted = {.is.key = key};
-    return s->n_storages ? bsearch(&wanted, s->storages, s->n_storages, sizeof wanted, by_key)
-                         : NULL;
+    return key.bytes && s->n_storages
+               ? bsearch(&wanted, s->storages, s->n_storages, sizeof wanted, by_key)
+               : NULL;
 }
 
 rk_status rk_torch_list_storages(rk_torch_source *s, rk_error *error) {
