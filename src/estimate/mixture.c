@@ -45,7 +45,7 @@ static rk_options options_of(const rk_options *asked, double weight, size_t k) {
     rk_options own = *asked;
     const uint64_t receipt = asked->receipt_samples;
     own.samples = share_of(asked->samples, weight, 2);
-    own.seed = asked->seed + k * UINT64_C(0x9e3779b97f4a7c15);
+    own.seed = rk_mixture_seed(asked->seed, k);
     own.budget_flops *= weight;
     own.budget_seconds *= weight;
     if (receipt != 0 && receipt != RK_NO_RECEIPT)

@@ -14,11 +14,9 @@ typedef enum kind { NPY, NPZ, CSV } kind;
 
 /* What its first bytes say it is. */
 static rk_status recognise(kind *out, const rk_file *file, rk_error *error) {
-    enum { SEEN = 1 << 16 };
-    const size_t size = file->size < SEEN ? file->size : SEEN;
-    unsigned char *bytes = malloc(size ? size : 1);
-    if (!bytes) return rk_fail(error, RK_ERROR_MEMORY, "no memory to read a file");
-    rk_status status = rk_file_read(file, 0, bytes, size, error);
+    unsigned char *bytes;
+    size_t size;
+    rk_status status = rk_file_begin(&bytes, &size, file, error);
     const bool read = status == RK_OK, is_npy = read && rk_npy_recognise(bytes, size),
                is_npz = read && rk_npz_recognise(bytes, size);
     *out = is_npy ? NPY : is_npz ? NPZ : CSV;

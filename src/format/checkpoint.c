@@ -191,8 +191,7 @@ static void keep(rk_tensors *tensors, const rk_tensor *kept) {
             continue;
         }
         if (!*example) snprintf(example, sizeof example, "%.60s", tensor->name);
-        free(tensor->name);
-        rk_array_destroy(&tensor->array);
+        rk_tensor_clear(tensor);
     }
     note(tensors, holder, tensors->count - n, example);
     tensors->count = n;

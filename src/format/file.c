@@ -105,6 +105,14 @@ rk_status rk_file_read(const rk_file *file, size_t offset, void *out, size_t siz
     return RK_OK;
 }
 
+rk_status rk_file_begin(unsigned char **bytes, size_t *size, const rk_file *file, rk_error *error) {
+    enum { SEEN = 1 << 16 };
+    *size = file->size < SEEN ? file->size : SEEN;
+    *bytes = malloc(*size ? *size : 1);
+    if (!*bytes) return rk_fail(error, RK_ERROR_MEMORY, "no memory to read a file");
+    return rk_file_read(file, 0, *bytes, *size, error);
+}
+
 void rk_file_close(rk_file *file) {
     if (!file->bytes) close(file->fd);
     free(file->own);

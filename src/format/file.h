@@ -20,6 +20,8 @@ typedef struct rk_file {
 rk_status rk_file_open(rk_file *out, const char *path, rk_error *error);
 /** Bytes [offset, offset + size), which must be within the size. */
 rk_status rk_file_read(const rk_file *file, size_t offset, void *out, size_t size, rk_error *error);
+/** As much of it as it takes to know what it is, to be freed whatever happens. */
+rk_status rk_file_begin(unsigned char **bytes, size_t *size, const rk_file *file, rk_error *error);
 void rk_file_close(rk_file *file);
 
 /** A whole file into bytes to be freed; *bytes = NULL if it does not exist. */

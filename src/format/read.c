@@ -20,31 +20,17 @@
 /* Who may describe the layers; the first one that speaks is believed. */
 enum { FROM_OPTIONS, FROM_SIDECAR, FROM_FILE, N_SOURCES };
 
-/* As much of a file as it takes to know what it is. */
-typedef struct beginning {
-    unsigned char *bytes;
-    size_t size;
-} beginning;
-
-static rk_status begin(beginning *out, const rk_file *file, rk_error *error) {
-    enum { SEEN = 1 << 16 };
-    out->size = file->size < SEEN ? file->size : SEEN;
-    out->bytes = malloc(out->size ? out->size : 1);
-    if (!out->bytes) return rk_fail(error, RK_ERROR_MEMORY, "no memory to read a file");
-    return rk_file_read(file, 0, out->bytes, out->size, error);
-}
-
 static rk_status read_tensors(rk_tensors *tensors, rk_description *description, rk_file *file,
                               rk_error *error) {
-    beginning seen;
-    rk_status status = begin(&seen, file, error);
-    const bool known = status == RK_OK,
-               torch = known && rk_torch_recognise(file, seen.bytes, seen.size),
-               npz = known && rk_npz_recognise(seen.bytes, seen.size),
-               npy = known && rk_npy_recognise(seen.bytes, seen.size);
-    if (known && !torch && !npz && !npy && !rk_safetensors_recognise(seen.bytes, seen.size))
-        status = rk_foreign_check(seen.bytes, seen.size, error);
-    free(seen.bytes);
+    unsigned char *bytes;
+    size_t size;
+    rk_status status = rk_file_begin(&bytes, &size, file, error);
+    const bool known = status == RK_OK, torch = known && rk_torch_recognise(file, bytes, size),
+               npz = known && rk_npz_recognise(bytes, size),
+               npy = known && rk_npy_recognise(bytes, size);
+    if (known && !torch && !npz && !npy && !rk_safetensors_recognise(bytes, size))
+        status = rk_foreign_check(bytes, size, error);
+    free(bytes);
     if (status != RK_OK) return status;
     return torch ? rk_torch_read(tensors, file, error)
            : npz ? rk_npz_read(tensors, description, file, error)

@@ -19,6 +19,12 @@ rk_status rk_input_accept(rk_input *law, double **copy, const rk_input *given, s
  * are none themselves. */
 rk_status rk_mixture_check(const rk_input *input, rk_error *error);
 
+/** The seed of component k: samples of different ones are independent, and those of the first are
+ *  what they are without a mixture. */
+static inline uint64_t rk_mixture_seed(uint64_t seed, size_t k) {
+    return seed + k * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /** The average variance of its n entries. */
 double rk_input_variance(const rk_input *input, size_t n);
 

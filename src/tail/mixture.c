@@ -36,7 +36,7 @@ static rk_options options_of(const rk_options *asked, size_t n, size_t k) {
     const uint64_t least =
         asked->samples < RK_TAIL_LEAST_PASSES ? asked->samples : RK_TAIL_LEAST_PASSES;
     own.samples = asked->samples / n > least ? asked->samples / n : least;
-    own.seed = asked->seed + k * UINT64_C(0x9e3779b97f4a7c15);
+    own.seed = rk_mixture_seed(asked->seed, k);
     own.budget_flops /= (double)n;
     own.budget_seconds /= (double)n;
     return own;
